@@ -1,0 +1,121 @@
+//! The chunk port.
+//!
+//! All calls block: callers run them off the reactor.
+
+use std::io;
+
+use crate::types::{ChunkId, Epoch};
+
+/// A sealed chunk, as metadata refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkRecord {
+    /// Its id.
+    pub id: ChunkId,
+    /// Body bytes in it: 1..=`CHUNK_BYTES_MAX`.
+    pub length: u64,
+    /// CRC-64/NVME of the chunk's table of span checksums: ties the file to this row.
+    pub seal: u64,
+}
+
+/// Why a chunk operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChunkError {
+    /// No space, inodes or quota left (ENOSPC, EDQUOT).
+    #[error("no space left for chunk files")]
+    Full(#[source] io::Error),
+    /// The file is gone, too short, or its bytes do not match their checksum. Never served.
+    #[error("chunk {chunk} is damaged: {detail}")]
+    Damaged {
+        /// Which chunk.
+        chunk: ChunkId,
+        /// What did not match.
+        detail: String,
+    },
+    /// The disk failed. After a failed sync the data counts as lost and the file is discarded.
+    #[error("{step}")]
+    Io {
+        /// Verb and object, as in "open chunk file".
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Stores immutable chunks.
+///
+/// # Promises
+/// - What `ChunkWriter::seal` returned survives a power cut, name and bytes.
+/// - A writer that is dropped unsealed leaves no file.
+/// - A reader returns bytes only after their checksum matched.
+pub trait ChunkStore: Send + Sync + 'static {
+    /// Starts a new chunk of this boot's epoch.
+    ///
+    /// # Errors
+    /// `Full` or `Io`.
+    fn create(&self) -> Result<Box<dyn ChunkWriter>, ChunkError>;
+
+    /// Opens a sealed chunk; reads and checks its span table, so that the reader survives an unlink.
+    ///
+    /// # Errors
+    /// `Damaged` if the file is missing or its table does not match `record.seal`; `Io`.
+    fn open(&self, record: &ChunkRecord) -> Result<Box<dyn ChunkReader>, ChunkError>;
+
+    /// Removes a chunk file. A file that is already gone is no error.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn remove(&self, chunk: ChunkId) -> Result<(), ChunkError>;
+
+    /// Calls `visit` for each chunk file of `epoch` until it returns false. Used to find orphans.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn visit_epoch(&self, epoch: Epoch, visit: &mut dyn FnMut(ChunkId) -> bool) -> Result<(), ChunkError>;
+
+    /// The epochs that have a directory, in ascending order.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn epochs(&self) -> Result<Vec<Epoch>, ChunkError>;
+
+    /// Bytes free for chunk files.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn free_bytes(&self) -> Result<u64, ChunkError>;
+}
+
+/// A chunk that is being written. Dropped unsealed, it removes its file.
+pub trait ChunkWriter: Send {
+    /// The chunk's id.
+    fn id(&self) -> ChunkId;
+
+    /// Bytes appended so far.
+    fn length(&self) -> u64;
+
+    /// Appends `bytes`, of any length that keeps the chunk within `CHUNK_BYTES_MAX`.
+    ///
+    /// # Errors
+    /// `Full` or `Io`; the chunk is then unusable.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), ChunkError>;
+
+    /// Writes the span table, syncs the file, then syncs its directory.
+    ///
+    /// # Errors
+    /// `Full` or `Io`; the file is then discarded, and never retried as if the kernel still had it.
+    fn seal(self: Box<Self>) -> Result<ChunkRecord, ChunkError>;
+}
+
+/// An open, sealed chunk.
+pub trait ChunkReader: Send + Sync {
+    /// The record that it was opened with.
+    fn record(&self) -> &ChunkRecord;
+
+    /// Reads span `index` (bytes `index * BLOCK_BYTES ..`) into the front of `buffer` and checks it.
+    /// Returns its length: `BLOCK_BYTES`, or less for the last span.
+    ///
+    /// # Errors
+    /// `Damaged` if the checksum does not match; `Io`.
+    fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError>;
+}

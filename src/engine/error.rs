@@ -1,0 +1,120 @@
+//! Why an object operation failed. HTTP-free: `s3` maps each variant once.
+
+use crate::chunk::ChunkError;
+use crate::engine::SourceError;
+use crate::meta::MetaError;
+use crate::types::{ChecksumAlgorithm, OwnerId};
+
+/// What about a body did not match what its sender said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// `Content-MD5`.
+    ContentMd5,
+    /// `x-amz-content-sha256`.
+    PayloadSha256,
+    /// `x-amz-checksum-…` in header or trailer.
+    Checksum(ChecksumAlgorithm),
+    /// Fewer or more bytes than announced.
+    Length,
+    /// A trailer was announced and did not come, or is malformed.
+    Trailer(ChecksumAlgorithm),
+}
+
+/// Why an object operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No such bucket.
+    #[error("no such bucket")]
+    NoSuchBucket,
+    /// The bucket exists and belongs to `owner`.
+    #[error("the bucket exists")]
+    BucketExists {
+        /// Its owner.
+        owner: OwnerId,
+    },
+    /// The owner has too many buckets.
+    #[error("too many buckets")]
+    TooManyBuckets,
+    /// The bucket is not empty.
+    #[error("the bucket is not empty")]
+    BucketNotEmpty,
+    /// No such key, or its newest version is a delete marker.
+    #[error("no such key")]
+    NoSuchKey {
+        /// The newest version is a delete marker with this id.
+        delete_marker: Option<crate::types::VersionId>,
+    },
+    /// The key has no such version.
+    #[error("no such version")]
+    NoSuchVersion,
+    /// The named version is a delete marker: it cannot be read.
+    #[error("the version is a delete marker")]
+    IsDeleteMarker {
+        /// Its id.
+        version: crate::types::VersionId,
+    },
+    /// A write precondition does not hold.
+    #[error("a precondition does not hold")]
+    PreconditionFailed,
+    /// A concurrent change won (`409 ConditionalRequestConflict`).
+    #[error("a concurrent change won")]
+    Conflict,
+    /// No such upload.
+    #[error("no such upload")]
+    NoSuchUpload,
+    /// The client's list names a part that is missing or has another ETag or checksum.
+    #[error("part {number} is not what the list says")]
+    InvalidPart {
+        /// Its number.
+        number: u16,
+    },
+    /// The client's list is not in ascending order.
+    #[error("the part list is not ascending")]
+    InvalidPartOrder,
+    /// A part that is not the last is too small.
+    #[error("part {number} has only {size} bytes")]
+    PartTooSmall {
+        /// Its number.
+        number: u16,
+        /// Its size in bytes.
+        size: u64,
+        /// Its MD5.
+        md5: [u8; 16],
+    },
+    /// The list is empty.
+    #[error("the part list is empty")]
+    NoParts,
+    /// `x-amz-mp-object-size` is not the sum of the parts; carries that sum.
+    #[error("the object would have {actual} bytes")]
+    ObjectSizeMismatch {
+        /// Sum of the parts in bytes.
+        actual: u64,
+    },
+    /// The body is larger than one PUT, part, copy or object may be.
+    #[error("the body is too large")]
+    TooLarge,
+    /// The body is not what its sender said; nothing was stored.
+    #[error("the body does not match: {0:?}")]
+    Mismatch(Mismatch),
+    /// The checksum type does not suit the algorithm or the upload.
+    #[error("checksum request does not fit: {0}")]
+    ChecksumRequest(&'static str),
+    /// The copy range lies outside the source, whose size in bytes it carries.
+    #[error("the range lies outside the source of {size} bytes")]
+    InvalidRange {
+        /// The source's size.
+        size: u64,
+    },
+    /// The body could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A chunk store failed.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// The metadata store failed in a way that no other variant names.
+    #[error(transparent)]
+    Meta(MetaError),
+    /// The worker that carried the operation was stopped.
+    #[error("the operation was stopped")]
+    Stopped,
+}

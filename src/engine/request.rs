@@ -1,0 +1,201 @@
+//! What callers ask of the engine, and what they get.
+
+use crate::rules::{DeletePrecondition, ReadPrecondition, WritePrecondition};
+use crate::types::{
+    Bucket, BucketName, ByteRange, ChecksumAlgorithm, ChecksumType, ChecksumValue, ETag, ObjectChecksum, ObjectKey,
+    ObjectMetadata, OwnerId, Timestamp, UploadId, VersionId,
+};
+
+/// A page of buckets.
+pub type ListedBuckets = crate::types::object::BucketListing;
+
+/// Which checksum is stored with a body, and against what it is compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Checksumming {
+    /// The client asked for nothing: the engine stores CRC-64/NVME (or, for a part, what its upload says).
+    #[default]
+    Default,
+    /// Compute this algorithm.
+    Compute(ChecksumAlgorithm),
+    /// Compute and compare with this value.
+    Verify(ChecksumValue),
+    /// Compute and compare with what the trailer carries.
+    Trailer(ChecksumAlgorithm),
+}
+
+/// What the sender says about a body. A mismatch stores nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Decoded length in bytes, if it was announced.
+    pub length: Option<u64>,
+    /// `Content-MD5`.
+    pub md5: Option<[u8; 16]>,
+    /// Payload hash of the signature.
+    pub sha256: Option<[u8; 32]>,
+    /// Checksum.
+    pub checksum: Checksumming,
+}
+
+/// PutObject.
+#[derive(Clone, Debug)]
+pub struct PutObject {
+    /// Target bucket.
+    pub bucket: Bucket,
+    /// Target key.
+    pub key: ObjectKey,
+    /// What the client says about the object.
+    pub metadata: ObjectMetadata,
+    /// What the client says about the body.
+    pub expected: Expected,
+    /// Conditions; judged before the body is read and again at commit.
+    pub precondition: WritePrecondition,
+}
+
+/// A version that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its version, if the bucket's versioning is or was on.
+    pub version: Option<VersionId>,
+    /// Its ETag.
+    pub etag: ETag,
+    /// Its checksum.
+    pub checksum: Option<ObjectChecksum>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its time.
+    pub modified: Timestamp,
+}
+
+/// DeleteObject, and each key of DeleteObjects.
+#[derive(Clone, Debug)]
+pub struct DeleteObject {
+    /// Its bucket.
+    pub bucket: Bucket,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Exactly this version.
+    pub version: Option<VersionId>,
+    /// Conditions.
+    pub precondition: DeletePrecondition,
+}
+
+/// What a DELETE did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Version removed or marker made, if versioning is or was on.
+    pub version: Option<VersionId>,
+    /// A delete marker was made or removed.
+    pub delete_marker: bool,
+}
+
+/// The source of a copy.
+#[derive(Clone, Debug)]
+pub struct CopySource {
+    /// Its bucket.
+    pub bucket: Bucket,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its version.
+    pub version: Option<VersionId>,
+    /// `x-amz-copy-source-if-…`.
+    pub precondition: ReadPrecondition,
+}
+
+/// `x-amz-metadata-directive`.
+#[derive(Clone, Debug)]
+pub enum CopyMetadata {
+    /// Take the source's, except that the storage class is always the request's.
+    Copy,
+    /// Take these.
+    Replace(ObjectMetadata),
+}
+
+/// CopyObject.
+#[derive(Clone, Debug)]
+pub struct CopyObject {
+    /// From where.
+    pub source: CopySource,
+    /// Target bucket.
+    pub bucket: Bucket,
+    /// Target key.
+    pub key: ObjectKey,
+    /// Metadata.
+    pub metadata: CopyMetadata,
+    /// Storage class of the copy (`STANDARD` if the request names none).
+    pub storage_class: crate::types::StorageClass,
+    /// Algorithm of the copy's checksum, if it is to differ from the source's.
+    pub checksum: Option<ChecksumAlgorithm>,
+    /// Conditions on the target.
+    pub precondition: WritePrecondition,
+}
+
+/// CreateMultipartUpload.
+#[derive(Clone, Debug)]
+pub struct CreateUpload {
+    /// Target bucket.
+    pub bucket: Bucket,
+    /// Target key.
+    pub key: ObjectKey,
+    /// Who asks.
+    pub initiator: OwnerId,
+    /// Metadata of the object to be.
+    pub metadata: ObjectMetadata,
+    /// Algorithm and type, if the client names them.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+}
+
+/// UploadPart.
+#[derive(Clone, Debug)]
+pub struct UploadPart {
+    /// The upload's bucket.
+    pub bucket: Bucket,
+    /// The upload's key.
+    pub key: ObjectKey,
+    /// The upload.
+    pub upload: UploadId,
+    /// 1..=10,000.
+    pub number: u16,
+    /// What the client says about the body.
+    pub expected: Expected,
+}
+
+/// UploadPartCopy.
+#[derive(Clone, Debug)]
+pub struct PartCopy {
+    /// From where.
+    pub source: CopySource,
+    /// Which bytes; the whole source if `None`.
+    pub range: Option<ByteRange>,
+    /// The upload's bucket.
+    pub bucket: Bucket,
+    /// The upload's key.
+    pub key: ObjectKey,
+    /// The upload.
+    pub upload: UploadId,
+    /// 1..=10,000.
+    pub number: u16,
+}
+
+/// A part that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenPart {
+    /// Its ETag.
+    pub etag: ETag,
+    /// Its checksum.
+    pub checksum: Option<ChecksumValue>,
+    /// Its time.
+    pub modified: Timestamp,
+    /// The source's version, for a copy of a versioned source.
+    pub source_version: Option<VersionId>,
+}
+
+/// CreateBucket.
+#[derive(Clone, Debug)]
+pub struct CreateBucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Its owner.
+    pub owner: OwnerId,
+    /// Its location constraint; empty for `us-east-1`.
+    pub location: String,
+}

@@ -1,0 +1,7 @@
+//! What keeps the process within its bounds: admission tickets, connection slots and the drain.
+
+pub mod admission;
+pub mod drain;
+
+pub use admission::{Admission, ConnectionSlot, Refused, Ticket};
+pub use drain::{Drain, EndCause};

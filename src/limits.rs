@@ -1,0 +1,248 @@
+//! Every bound of the gateway, by name, and the sum that splits `--memory`.
+//!
+//! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
+//! checked when this file is compiled. Knows nothing of any other module.
+
+/// One kibibyte in bytes.
+pub const KIB: u64 = 1024;
+/// One mebibyte in bytes.
+pub const MIB: u64 = 1024 * KIB;
+/// One gibibyte in bytes.
+pub const GIB: u64 = 1024 * MIB;
+/// One tebibyte in bytes.
+pub const TIB: u64 = 1024 * GIB;
+
+// ---------------------------------------------------------------------------------------------------
+// Storage geometry
+// ---------------------------------------------------------------------------------------------------
+
+/// Bytes of one pool block, and the span that one stored CRC-64/NVME covers. Body bytes live in blocks
+/// only; a range read verifies whole spans, so this is also the smallest verified read.
+pub const BLOCK_BYTES: usize = 256 * KIB as usize;
+/// Largest chunk file in bytes. Bounds what one seal has to sync and what one unlink frees.
+pub const CHUNK_BYTES_MAX: u64 = 16 * MIB;
+/// Most CRC spans in one chunk.
+pub const CHUNK_SPANS_MAX: usize = (CHUNK_BYTES_MAX / BLOCK_BYTES as u64) as usize;
+/// Largest body in bytes that is kept in SQLite beside its row instead of in a chunk file.
+pub const INLINE_BYTES_MAX: usize = 16 * KIB as usize;
+/// Chunk files per directory. Bounds the directory scan after a crash and the cost of one name lookup.
+pub const CHUNKS_PER_DIRECTORY: u64 = 4096;
+/// Blocks of one stream that may be leased at once: one filling while the other is hashed and written.
+pub const BLOCKS_PER_STREAM: usize = 2;
+
+// ---------------------------------------------------------------------------------------------------
+// S3's own bounds (Amazon S3 User Guide, "Amazon S3 multipart upload limits", "Object key names")
+// ---------------------------------------------------------------------------------------------------
+
+/// Shortest bucket name in bytes.
+pub const BUCKET_NAME_BYTES_MIN: usize = 3;
+/// Longest bucket name in bytes.
+pub const BUCKET_NAME_BYTES_MAX: usize = 63;
+/// Longest object key in bytes of UTF-8.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Most bytes of user metadata: names without `x-amz-meta-`, plus values.
+pub const USER_METADATA_BYTES_MAX: usize = 2 * KIB as usize;
+/// Highest part number; the lowest is 1.
+pub const PART_NUMBER_MAX: u16 = 10_000;
+/// Least bytes of every part of an upload but the last.
+pub const PART_BYTES_MIN: u64 = 5 * MIB;
+/// Most bytes of one part, and of one PutObject.
+pub const PART_BYTES_MAX: u64 = 5 * GIB;
+/// Most bytes of one object.
+pub const OBJECT_BYTES_MAX: u64 = 5 * TIB;
+/// Most bytes that one CopyObject or UploadPartCopy may name.
+pub const COPY_BYTES_MAX: u64 = 5 * GIB;
+/// Most keys, parts, uploads or buckets in one page of a listing (buckets: see `BUCKETS_PAGE_MAX`).
+pub const PAGE_MAX: u32 = 1000;
+/// Most buckets in one page of ListBuckets.
+pub const BUCKETS_PAGE_MAX: u32 = 10_000;
+/// Most buckets that one owner may create.
+pub const BUCKETS_PER_OWNER_MAX: u32 = 10_000;
+/// Most keys in one DeleteObjects request.
+pub const DELETE_KEYS_MAX: usize = 1000;
+/// Longest life of a presigned URL in seconds: seven days.
+pub const PRESIGN_SECONDS_MAX: u64 = 604_800;
+/// Accepted difference between the request's clock and ours, in seconds: fifteen minutes.
+pub const CLOCK_SKEW_SECONDS_MAX: i64 = 900;
+
+// ---------------------------------------------------------------------------------------------------
+// What a client can make long
+// ---------------------------------------------------------------------------------------------------
+
+/// Most header lines of one request. Stops header floods.
+pub const HEADERS_MAX: usize = 128;
+/// Most bytes of one request's head (request line and headers). Stops slow, endless heads. S3 allows
+/// 8 KiB of headers; long presigned URLs with a security token need more.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * KIB as usize;
+/// Most bytes of the XML body of DeleteObjects: 1,000 keys of 1,024 bytes, every byte escaped.
+pub const DELETE_XML_BYTES_MAX: usize = 8 * MIB as usize;
+/// Most bytes of the XML body of CompleteMultipartUpload: 10,000 parts with checksums.
+pub const COMPLETE_XML_BYTES_MAX: usize = 8 * MIB as usize;
+/// Most bytes of any other XML body.
+pub const XML_BYTES_MAX: usize = 64 * KIB as usize;
+/// Deepest nesting of an XML body. Stops stack exhaustion (Garage 1.2 aborts at 100,000).
+pub const XML_DEPTH_MAX: usize = 16;
+/// Most bytes of one text node, tag or attribute list of an XML body. A 1,024-byte key with every byte
+/// escaped as `&#xNN;` is 6 KiB.
+pub const XML_TOKEN_BYTES_MAX: usize = 16 * KIB as usize;
+/// Most bytes of an `aws-chunked` frame header line (size, extension, signature).
+pub const FRAME_HEADER_BYTES_MAX: usize = 256;
+/// Most bytes of all trailer lines of an `aws-chunked` body.
+pub const TRAILER_BYTES_MAX: usize = 4 * KIB as usize;
+/// Most bytes of one `aws-chunked` frame. Frames are hashed as they stream, so this only refuses absurd
+/// sizes; it costs no memory.
+pub const FRAME_BYTES_MAX: u64 = PART_BYTES_MAX;
+/// Most ETags in one `If-Match` or `If-None-Match` header.
+pub const CONDITION_ETAGS_MAX: usize = 64;
+/// Most access keys that the keyring holds in memory.
+pub const ACCESS_KEYS_MAX: u32 = 10_000;
+/// Longest access key id in bytes.
+pub const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
+/// Longest secret in bytes.
+pub const SECRET_KEY_BYTES_MAX: usize = 128;
+/// Longest name of a key or user in bytes.
+pub const KEY_NAME_BYTES_MAX: usize = 64;
+/// Most entries of the signing-key cache (one per key, day, region).
+pub const SIGNING_KEYS_CACHED_MAX: usize = 1024;
+
+// ---------------------------------------------------------------------------------------------------
+// Time
+// ---------------------------------------------------------------------------------------------------
+
+/// Milliseconds until a request's head must be complete.
+pub const HEAD_TIMEOUT_MS: u64 = 30_000;
+/// Milliseconds that a kept-alive connection may stay without a request.
+pub const IDLE_TIMEOUT_MS: u64 = 90_000;
+/// Milliseconds without a single body byte, in or out, after which a request is ended.
+pub const BODY_PROGRESS_TIMEOUT_MS: u64 = 60_000;
+/// Milliseconds that a TLS handshake may take.
+pub const TLS_HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
+/// Milliseconds that a request waits for an admission ticket before `503 SlowDown`.
+pub const ADMISSION_WAIT_MS: u64 = 10_000;
+/// Seconds in the `Retry-After` header of a `503 SlowDown`.
+pub const RETRY_AFTER_SECONDS: u64 = 1;
+/// Milliseconds that a partly filled block may wait for its client before it is written out. While
+/// others wait for a block the pause is zero.
+pub const STALL_FLUSH_MS: u64 = 20;
+/// Milliseconds after which a stored access key that changed is seen by a running server, at most.
+pub const KEYRING_REFRESH_MS: u64 = 500;
+/// Seconds that graceful drain may take before what is left is cancelled (default of `--drain-timeout`).
+pub const DRAIN_TIMEOUT_SECONDS: u64 = 30;
+/// Days after which an unfinished multipart upload is aborted (default of `--upload-expiry-days`).
+pub const UPLOAD_EXPIRY_DAYS: u64 = 7;
+/// Milliseconds between white-space bytes that keep a long CompleteMultipartUpload or CopyObject alive.
+pub const KEEP_ALIVE_SPACE_MS: u64 = 5_000;
+
+// ---------------------------------------------------------------------------------------------------
+// Queues and background work
+// ---------------------------------------------------------------------------------------------------
+
+/// Commands waiting for the metadata writer. Back-pressure on writers, not on readers.
+pub const META_QUEUE_MAX: usize = 1024;
+/// Commands in one group commit. Bounds the latency that a group adds to its first member.
+pub const META_GROUP_MAX: usize = 256;
+/// Chunk rows that one garbage step releases. Bounds how long the collector holds the writer.
+pub const GARBAGE_STEP: u32 = 256;
+/// Rows that `check` reads per step.
+pub const CHECK_STEP: u32 = 1000;
+/// Part rows fetched per step while CompleteMultipartUpload compares the client's list.
+pub const COMPLETE_STEP: usize = 256;
+/// Versions of one key that a listing steps over one by one before it seeks to the next key.
+pub const LIST_SKIP_STEPS: u32 = 16;
+
+// ---------------------------------------------------------------------------------------------------
+// The memory sum
+// ---------------------------------------------------------------------------------------------------
+
+/// Least `--memory` in bytes.
+pub const MEMORY_BYTES_MIN: u64 = 32 * MIB;
+/// Default `--memory` in bytes.
+pub const MEMORY_BYTES_DEFAULT: u64 = 128 * MIB;
+/// What one admitted request may hold beside its blocks: task, headers, a stash of `INLINE_BYTES_MAX`
+/// that spares small and slow bodies a block, response head.
+pub const REQUEST_STATE_BYTES: u64 = INLINE_BYTES_MAX as u64 + 8 * KIB;
+/// What one connection may hold beside its HTTP buffer: socket, task, timers, TLS records.
+pub const CONNECTION_STATE_BYTES: u64 = 8 * KIB;
+/// Page cache of the metadata writer's SQLite connection in bytes.
+pub const SQLITE_WRITER_CACHE_BYTES: u64 = 4 * MIB;
+/// Page cache of each reader's SQLite connection in bytes.
+pub const SQLITE_READER_CACHE_BYTES: u64 = MIB;
+/// Reader connections of the metadata store.
+pub const SQLITE_READERS: usize = 4;
+
+/// How `--memory` is spent. Every field follows from the one number that the operator chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// What the operator asked for, in bytes.
+    pub total_bytes: u64,
+    /// Blocks in the pool.
+    pub blocks: usize,
+    /// Connections that may be open at once.
+    pub connections_max: usize,
+    /// Requests that may be in flight at once.
+    pub requests_max: usize,
+    /// Cap of hyper's read buffer per connection, in bytes. Without a cap it grows to 1 MiB.
+    pub http_buffer_bytes: usize,
+    /// SQLite page caches, in bytes.
+    pub sqlite_bytes: u64,
+}
+
+impl MemoryPlan {
+    /// Splits `total_bytes` (raised to `MEMORY_BYTES_MIN` if it is less).
+    ///
+    /// - SQLite: one writer cache and `SQLITE_READERS` reader caches;
+    /// - of the rest, half is the block pool: it decides throughput;
+    /// - the other half is connections: an HTTP buffer, connection state and one request each.
+    pub fn split(total_bytes: u64) -> Self {
+        let total_bytes = total_bytes.max(MEMORY_BYTES_MIN);
+        let sqlite_bytes = SQLITE_WRITER_CACHE_BYTES + SQLITE_READERS as u64 * SQLITE_READER_CACHE_BYTES;
+        let rest = total_bytes - sqlite_bytes;
+        let pool_bytes = rest / 2;
+        let http_buffer_bytes = match total_bytes / MIB {
+            0..=95 => 16 * KIB,
+            96..=511 => 64 * KIB,
+            _ => 256 * KIB,
+        };
+        let per_connection = http_buffer_bytes + CONNECTION_STATE_BYTES + REQUEST_STATE_BYTES;
+        let connections_max = ((rest - pool_bytes) / per_connection) as usize;
+        Self {
+            total_bytes,
+            blocks: (pool_bytes / BLOCK_BYTES as u64) as usize,
+            connections_max,
+            requests_max: connections_max,
+            http_buffer_bytes: http_buffer_bytes as usize,
+            sqlite_bytes,
+        }
+    }
+
+    /// The sum of all terms in bytes; never above `total_bytes`.
+    pub fn sum_bytes(&self) -> u64 {
+        self.sqlite_bytes
+            + (self.blocks * BLOCK_BYTES) as u64
+            + self.connections_max as u64 * (self.http_buffer_bytes as u64 + CONNECTION_STATE_BYTES)
+            + self.requests_max as u64 * REQUEST_STATE_BYTES
+    }
+}
+
+const _: () = {
+    assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES as u64), "a chunk is whole spans, except its last");
+    assert!(INLINE_BYTES_MAX < BLOCK_BYTES, "an inline body never needs a block");
+    assert!(PART_BYTES_MAX * PART_NUMBER_MAX as u64 >= OBJECT_BYTES_MAX, "the largest object fits its parts");
+    assert!(META_GROUP_MAX <= META_QUEUE_MAX, "a group can be drained from the queue");
+    assert!(SQLITE_WRITER_CACHE_BYTES + SQLITE_READERS as u64 * SQLITE_READER_CACHE_BYTES < MEMORY_BYTES_MIN / 2);
+    assert!(COMPLETE_STEP <= PAGE_MAX as usize, "one step is at most one page");
+};
+
+#[cfg(test)]
+mod tests {
+    use super::{MIB, MemoryPlan};
+
+    #[test]
+    fn the_sum_never_exceeds_the_number_that_was_chosen() {
+        for mebibytes in [32, 48, 64, 96, 128, 256, 512, 1024, 16 * 1024] {
+            let plan = MemoryPlan::split(mebibytes * MIB);
+            assert!(plan.sum_bytes() <= plan.total_bytes, "{plan:?}");
+            assert!(plan.blocks >= 32 && plan.connections_max >= 128, "{plan:?}");
+        }
+    }
+}

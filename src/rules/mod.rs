@@ -1,0 +1,10 @@
+//! Pure decisions. No I/O, no async, no storage, no HTTP: facts in, verdict out. The metadata store calls
+//! them inside its transactions, so that what was decided is what was committed.
+
+pub mod precondition;
+pub mod versioning;
+
+pub use precondition::{
+    CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
+};
+pub use versioning::{Versioning, WritePlan};

@@ -1,0 +1,1 @@
+//! One file per operation: `run` parses what the operation needs, asks the engine, and responds.

@@ -1,0 +1,25 @@
+//! Validated words of the domain: what a name, an id, a range, a checksum or a point in time may be.
+//!
+//! A value of one of these types is valid by construction; parsing is the only way in. Knows nothing of
+//! sockets, files, SQL or HTTP beyond the text forms of its own words.
+
+pub mod bucket;
+pub mod checksum;
+pub mod etag;
+pub mod id;
+pub mod key;
+pub mod object;
+pub mod range;
+pub mod time;
+
+pub use bucket::{Bucket, BucketName};
+pub use checksum::{ChecksumAlgorithm, ChecksumType, ChecksumValue, ObjectChecksum};
+pub use etag::ETag;
+pub use id::{BucketId, ChunkId, Epoch, ManifestId, OwnerId, UploadId, VersionId};
+pub use key::ObjectKey;
+pub use object::{
+    BucketListing, ContentHeaders, KeyListing, ListQuery, ListedObject, ListedPart, ListedUpload, ObjectMetadata,
+    ObjectVersion, PartListing, StorageClass, UploadListQuery, UploadListing, UserMetadata,
+};
+pub use range::{ByteRange, ResolvedRange};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
