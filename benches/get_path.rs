@@ -27,7 +27,7 @@ fn drain(client: &Client, target: &str) -> usize {
 
 fn main() {
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("scratch directory");
-    let (socket, crc, file) = (measure::socket_write_floor(), measure::crc_floor(), measure::file_read_floor(scratch.path()));
+    let (socket, crc, file) = (measure::floors::socket_write_floor(), measure::floors::crc_floor(), measure::floors::file_read_floor(scratch.path()));
     let floor = socket + crc + file;
     println!("floor of this machine, CPU-s/GB: socket {socket:.3} + CRC {crc:.3} + cached reads {file:.3} = {floor:.3}");
     let server = Server::start_in(&scratch.path().join("data"), &["--memory", "128MiB", "--log", "warn"]);
@@ -42,7 +42,7 @@ fn main() {
     for (streams, each) in [(1usize, 16usize), (8, 4), (32, 1)] {
         let mut rows = Vec::new();
         for _ in 0..3 {
-            let (wall, cpu) = measure::observed(server.pid(), || {
+            let (wall, cpu) = measure::floors::observed(server.pid(), || {
                 std::thread::scope(|scope| {
                     for stream in 0..streams {
                         let client = &client;
@@ -57,8 +57,8 @@ fn main() {
             let gb = (streams * each * size) as f64 / 1e9;
             rows.push((gb / wall, cpu / gb));
         }
-        let rate = measure::median(rows.iter().map(|row| row.0).collect());
-        let cost = measure::median(rows.iter().map(|row| row.1).collect());
+        let rate = measure::median(rows.iter().map(|row| row.0));
+        let cost = measure::median(rows.iter().map(|row| row.1));
         println!("{streams:>8} {:>6} MiB {rate:>10.3} {cost:>12.3} {:>8.2}", size >> 20, cost / floor);
     }
 }

@@ -23,7 +23,7 @@ fn peak(uploads: usize, piece: usize, pause: Duration) -> (u64, u64) {
     let server = Server::start_in(&scratch.path().join("data"), &["--memory", "64MiB", "--log", "warn"]);
     let client = server.client();
     client.bucket("bench");
-    let idle = measure::process_memory_kib(server.pid(), "VmRSS");
+    let idle = measure::floors::process_memory_kib(server.pid(), "VmRSS");
     let (stop, body) = (AtomicBool::new(false), noise(1, piece));
     std::thread::scope(|scope| {
         for upload in 0..uploads {
@@ -47,7 +47,7 @@ fn peak(uploads: usize, piece: usize, pause: Duration) -> (u64, u64) {
         }
         stop.store(true, Ordering::SeqCst);
     });
-    (idle, measure::process_memory_kib(server.pid(), "VmHWM"))
+    (idle, measure::floors::process_memory_kib(server.pid(), "VmHWM"))
 }
 
 fn main() {

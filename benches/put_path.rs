@@ -23,7 +23,7 @@ fn put(client: &Client, key: &str, body: &[u8]) {
 
 fn main() {
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("scratch directory");
-    let (socket, digests, file) = (measure::socket_read_floor(), measure::digest_floor(), measure::file_write_floor(scratch.path()));
+    let (socket, digests, file) = (measure::floors::socket_read_floor(), measure::floors::digest_floor(), measure::floors::file_write_floor(scratch.path()));
     let floor = socket + digests + file;
     println!("floor of this machine, CPU-s/GB: socket {socket:.3} + digests {digests:.3} + synced files {file:.3} = {floor:.3}");
     let server = Server::start_in(&scratch.path().join("data"), &["--memory", "128MiB", "--log", "warn"]);
@@ -35,7 +35,7 @@ fn main() {
     for (streams, size, each) in [(1, 64 << 20, 8), (8, 64 << 20, 2), (32, 16 << 20, 2), (8, 1 << 20, 40)] {
         let mut rows = Vec::new();
         for round in 0..3 {
-            let (wall, cpu) = measure::observed(server.pid(), || {
+            let (wall, cpu) = measure::floors::observed(server.pid(), || {
                 std::thread::scope(|scope| {
                     for stream in 0..streams {
                         let (client, body) = (&client, &body[..size]);
@@ -50,15 +50,15 @@ fn main() {
             let gb = (streams * each * size) as f64 / 1e9;
             rows.push((gb / wall, cpu / gb));
         }
-        let rate = measure::median(rows.iter().map(|row| row.0).collect());
-        let cost = measure::median(rows.iter().map(|row| row.1).collect());
+        let rate = measure::median(rows.iter().map(|row| row.0));
+        let cost = measure::median(rows.iter().map(|row| row.1));
         println!("{streams:>8} {:>6} MiB {rate:>10.3} {cost:>12.3} {:>8.2}", size >> 20, cost / floor);
     }
     println!("small objects: durable PUTs, {} bytes each", 4096);
     println!("{:>8} {:>10} {:>14}", "clients", "PUT/s", "CPU µs each");
     for clients in [1usize, 16, 64] {
         let each = 2000 / clients;
-        let (wall, cpu) = measure::observed(server.pid(), || small(&client, clients, each));
+        let (wall, cpu) = measure::floors::observed(server.pid(), || small(&client, clients, each));
         let count = (clients * each) as f64;
         println!("{clients:>8} {:>10.0} {:>14.1}", count / wall, cpu / count * 1e6);
     }
