@@ -99,6 +99,12 @@ impl House {
         }
     }
 
+    /// Waits for the removals of what was given up, then says whether no chunk is left.
+    async fn has_no_chunks(&self) -> bool {
+        self.engine.commits.settled().await;
+        self.chunks.sealed().is_empty() && self.chunks.unsealed() == 0
+    }
+
     async fn create_upload(&self, checksum: Option<(ChecksumAlgorithm, ChecksumType)>) -> ListedUpload {
         let request = CreateUpload {
             bucket: self.bucket.clone(),
