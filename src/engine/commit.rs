@@ -100,6 +100,11 @@ impl Commits {
         }
     }
 
+    /// Whether new commits are refused, so that no body should be received any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
     /// Waits until no chunk file is without a row, but for those in doubt.
     #[cfg(test)]
     pub(crate) async fn settled(&self) {

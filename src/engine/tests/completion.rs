@@ -6,7 +6,7 @@ use super::{House, Pieces, bytes, hash, md5, name};
 use crate::digest::ChecksumHasher;
 use crate::engine::{Checksumming, ClaimedPart, CompletionClaim, EngineError, Expected, Mismatch, UploadPart, Written};
 use crate::limits::{COMPLETE_STEP, PART_BYTES_MIN, PART_NUMBER_MAX};
-use crate::meta::{CommitPart, MetaStore, NewBody};
+use crate::meta::{CommitPart, NewBody};
 use crate::rules::{EtagCondition, WritePrecondition};
 use crate::types::{ChecksumAlgorithm, ChecksumType, ChecksumValue, ETag, ObjectChecksum, UploadId};
 

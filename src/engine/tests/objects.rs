@@ -12,7 +12,6 @@ use crate::engine::{
     ByteSource, Checksumming, CopyMetadata, CopyObject, CopySource, EngineError, Expected, Mismatch, SourceError,
 };
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, INLINE_BYTES_MAX};
-use crate::meta::MetaStore;
 use crate::rules::{EtagCondition, ReadPrecondition, Versioning, WritePrecondition};
 use crate::types::{
     BucketName, ByteRange, ChecksumAlgorithm, ChecksumValue, ETag, ObjectMetadata, StorageClass, UserMetadata,

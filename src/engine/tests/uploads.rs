@@ -8,7 +8,6 @@ use crate::engine::{
     WrittenPart,
 };
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, PART_BYTES_MIN};
-use crate::meta::MetaStore;
 use crate::rules::{ReadPrecondition, Versioning};
 use crate::types::{
     ByteRange, ChecksumAlgorithm, ChecksumType, ETag, ObjectMetadata, OwnerId, UploadId, UploadListQuery,
