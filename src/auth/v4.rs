@@ -75,7 +75,7 @@ impl<'a> Credential<'a> {
             return Err(AuthError::MalformedScopeDate { place, date: self.date.to_owned() });
         }
         // A valid timestamp is ASCII and begins with its date.
-        let request_date = &claim_timestamp[..8];
+        let request_date = claim_timestamp.get(..8).unwrap_or_default();
         if self.date != request_date {
             let (scope_date, request_date) = (self.date.to_owned(), request_date.to_owned());
             return Err(AuthError::ScopeDateMismatch { place, scope_date, request_date });
