@@ -118,3 +118,20 @@ pub enum EngineError {
     #[error("the operation was stopped")]
     Stopped,
 }
+
+impl EngineError {
+    /// Whether a store has no space left. Nothing was stored.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Chunk(ChunkError::Full(_)) | Self::Meta(MetaError::Full))
+    }
+
+    /// Whether stored bytes do not match their checksum.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, Self::Chunk(ChunkError::Damaged { .. }))
+    }
+
+    /// Whether the metadata store is shutting down. Nothing was stored.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Meta(MetaError::Closed))
+    }
+}
