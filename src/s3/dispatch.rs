@@ -3,8 +3,7 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    acl, bucket_location, create_bucket, delete_bucket, head_bucket, list_buckets, list_objects, list_objects_v2,
-    probes,
+    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation, S3Error};
 
@@ -22,20 +21,20 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Operation::GetBucketLocation => bucket_location::run(gateway, call, body).await,
         Operation::ListObjects => list_objects::run(gateway, call, body).await,
         Operation::ListObjectsV2 => list_objects_v2::run(gateway, call, body).await,
-        Operation::PutObject => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::GetObject => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::HeadObject => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::DeleteObject => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::DeleteObjects => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::CopyObject => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::GetObjectAttributes => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::CreateMultipartUpload => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::UploadPart => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::UploadPartCopy => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::CompleteMultipartUpload => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::AbortMultipartUpload => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::ListParts => Err(S3Error::not_implemented(call.operation.name())),
-        Operation::ListMultipartUploads => Err(S3Error::not_implemented(call.operation.name())),
+        Operation::PutObject => put_object::run(gateway, call, body).await,
+        Operation::GetObject => get_object::run(gateway, call, body).await,
+        Operation::HeadObject => head_object::run(gateway, call, body).await,
+        Operation::DeleteObject => delete_object::run(gateway, call, body).await,
+        Operation::DeleteObjects => delete_objects::run(gateway, call, body).await,
+        Operation::CopyObject => copy_object::run(gateway, call, body).await,
+        Operation::GetObjectAttributes => object_attributes::run(gateway, call, body).await,
+        Operation::CreateMultipartUpload => create_upload::run(gateway, call, body).await,
+        Operation::UploadPart => upload_part::run(gateway, call, body).await,
+        Operation::UploadPartCopy => upload_part_copy::run(gateway, call, body).await,
+        Operation::CompleteMultipartUpload => complete_upload::run(gateway, call, body).await,
+        Operation::AbortMultipartUpload => abort_upload::run(gateway, call, body).await,
+        Operation::ListParts => list_parts::run(gateway, call, body).await,
+        Operation::ListMultipartUploads => list_uploads::run(gateway, call, body).await,
         Operation::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Operation::GetObjectAcl => acl::show_object(gateway, call).await,
         Operation::PutBucketAcl => acl::accept(call, &body),
@@ -72,7 +71,9 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Operation::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         Operation::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),
         Operation::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
-        Operation::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
+        Operation::GetObjectLockConfiguration => {
+            Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError))
+        }
         Operation::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
         Operation::CreateBucketMetadataConfiguration
         | Operation::CreateBucketMetadataTableConfiguration
