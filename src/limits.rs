@@ -130,6 +130,16 @@ pub const KEYRING_REFRESH_MS: u64 = 500;
 pub const DRAIN_TIMEOUT_SECONDS: u64 = 30;
 /// Days after which an unfinished multipart upload is aborted (default of `--upload-expiry-days`).
 pub const UPLOAD_EXPIRY_DAYS: u64 = 7;
+/// Longest `--drain-timeout` in seconds. Stops a typing error from making a server that can't be stopped.
+pub const DRAIN_TIMEOUT_SECONDS_MAX: u64 = 3600;
+/// Longest `--upload-expiry-days`: ten years. Keeps times representable.
+pub const UPLOAD_EXPIRY_DAYS_MAX: u64 = 3650;
+/// Milliseconds between two steps of the metrics recorder. Samples of histograms pile up between them.
+pub const METRICS_UPKEEP_MS: u64 = 1_000;
+/// Milliseconds until an answer of the readiness check is due; later counts as not ready.
+pub const READY_TIMEOUT_MS: u64 = 3_000;
+/// Milliseconds that the `health` command waits for an answer.
+pub const HEALTH_CLIENT_TIMEOUT_MS: u64 = 5_000;
 /// Milliseconds between white-space bytes that keep a long CompleteMultipartUpload or CopyObject alive.
 pub const KEEP_ALIVE_SPACE_MS: u64 = 5_000;
 
@@ -151,11 +161,32 @@ pub const COMPLETE_STEP: usize = 256;
 pub const LIST_SKIP_STEPS: u32 = 16;
 
 // ---------------------------------------------------------------------------------------------------
+// The process
+// ---------------------------------------------------------------------------------------------------
+
+/// Most reactor threads. More only move requests between caches.
+pub const REACTOR_THREADS_MAX: usize = 8;
+/// Most threads for blocking work (disk, hashing). Bounds stacks, and how many requests hit the disk at once.
+pub const BLOCKING_THREADS_MAX: usize = 64;
+/// Stack of each thread in bytes. Only touched pages cost memory.
+pub const THREAD_STACK_BYTES: usize = MIB as usize;
+/// Arenas of glibc's allocator. Its default of eight per core keeps freed memory in each of them.
+pub const MALLOC_ARENAS_MAX: i32 = 2;
+/// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health
+/// check.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+/// Most base domains of virtual-host style.
+pub const DOMAINS_MAX: usize = 64;
+
+// ---------------------------------------------------------------------------------------------------
 // The memory sum
 // ---------------------------------------------------------------------------------------------------
 
 /// Least `--memory` in bytes.
 pub const MEMORY_BYTES_MIN: u64 = 32 * MIB;
+/// Share of the control group's limit that `--memory` may take, in percent. The rest is for the page cache
+/// and socket buffers, which the kernel charges to the same limit.
+pub const CGROUP_SHARE_PERCENT: u64 = 75;
 /// Default `--memory` in bytes.
 pub const MEMORY_BYTES_DEFAULT: u64 = 128 * MIB;
 /// What one admitted request may hold beside its blocks: task, headers, a stash of `INLINE_BYTES_MAX`
