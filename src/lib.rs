@@ -16,3 +16,4 @@ pub mod rules;
 pub mod s3;
 pub mod telemetry;
 pub mod types;
+pub mod worker;

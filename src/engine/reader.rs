@@ -1,10 +1,15 @@
 //! The bounded reader: verified blocks, ranges, read-ahead of one block.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
+use crate::buffer::BlockPool;
+use crate::chunk::ChunkStore;
 use crate::engine::EngineError;
+use crate::meta::{MetaStore, StoredVersion};
 use crate::types::{ListedPart, ObjectVersion, ResolvedRange};
 
 /// A piece of a body. If it wraps a leased block, dropping the last clone returns the block.
@@ -12,18 +17,35 @@ pub type BodySlice = Bytes;
 
 /// A version that was resolved and that cannot be collected while this value lives.
 pub struct OpenObject {
-    pub(crate) version: ObjectVersion,
+    pub(crate) stored: StoredVersion,
 }
 
 impl OpenObject {
     /// The facts.
     pub fn version(&self) -> &ObjectVersion {
-        &self.version
+        &self.stored.version
+    }
+
+    /// A version that was resolved and pinned.
+    pub fn new(
+        stored: StoredVersion,
+        meta: Arc<dyn MetaStore>,
+        chunks: Arc<dyn ChunkStore>,
+        pool: BlockPool,
+        pin: Box<dyn Any + Send + Sync>,
+    ) -> Self {
+        let _ = (meta, chunks, pool, pin);
+        Self { stored }
+    }
+
+    /// The version and where its body is.
+    pub(crate) fn stored(&self) -> &StoredVersion {
+        &self.stored
     }
 
     /// How many parts the body has; `None` if it was written in one piece.
     pub fn part_count(&self) -> Option<u16> {
-        self.version.etag.parts
+        self.stored.version.etag.parts
     }
 
     /// Part `number` and its place in the body; `None` if there is no such part. A body that was written in
