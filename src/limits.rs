@@ -193,6 +193,15 @@ pub const REACTOR_THREADS_MAX: usize = 8;
 pub const BLOCKING_THREADS_MAX: usize = 64;
 /// Stack of each thread in bytes. Only touched pages cost memory.
 pub const THREAD_STACK_BYTES: usize = MIB as usize;
+/// Allocations from this size on are mapped on their own and return to the system when freed, in bytes. Set,
+/// it no longer grows by itself.
+pub const MALLOC_MAPPED_BYTES: i32 = 128 * KIB as i32;
+/// Blocks of the pool of a check: readers get at most half of a pool.
+pub const CHECK_POOL_BLOCKS: usize = 2 * CHECK_CHUNKS_AT_ONCE;
+/// Milliseconds that `doctor` gives the database to check itself; `check` gives it all the time it needs.
+pub const DOCTOR_DATABASE_MS: u64 = 10_000;
+/// Milliseconds that a stopped server waits for its admin connections.
+pub const ADMIN_DRAIN_MS: u64 = 500;
 /// Arenas of glibc's allocator. Its default of eight per core keeps freed memory in each of them.
 pub const MALLOC_ARENAS_MAX: i32 = 2;
 /// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health

@@ -1,28 +1,29 @@
-//! What commands print. Results go to standard output, faults to standard error, logs nowhere near either.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one module that talks to the terminal")]
+//! What commands print: results to standard output, faults to standard error. The one module that writes to
+//! either. A reader that has gone away (a closed pipe) ends the talking, not the process.
 
 use std::error::Error;
+use std::io::Write as _;
 
 /// One line of result.
 pub fn line(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// One line of fault.
 pub fn fault(text: &str) {
-    eprintln!("sluicegate: {text}");
+    let _ = writeln!(std::io::stderr().lock(), "sluicegate: {text}");
 }
 
 /// A result as JSON.
 pub fn json(value: &serde_json::Value) {
-    println!("{value:#}");
+    line(&format!("{value:#}"));
 }
 
 /// A table: columns padded to their widest cell, in bytes; cells are our own ASCII or names that were
 /// checked.
 pub fn table(header: &[&str], rows: &[Vec<String>]) {
     for row in aligned(header, rows) {
-        println!("{row}");
+        line(&row);
     }
 }
 
