@@ -580,28 +580,21 @@ async fn head_keeps_the_length_and_drops_the_body() {
 #[tokio::test]
 async fn failing_response_body_never_looks_complete() {
     let server = start(patient(), |request: Request| async move {
-        let mut pieces = vec![
-            Some(Ok(Bytes::from_static(b"some"))),
-            match request.uri().path() {
-                "/fails" => Some(Err(BodyError::Producer("corrupt block".to_owned()))),
-                _ => None,
-            },
-        ]
-        .into_iter();
-        let length = (request.uri().path() == "/short").then_some(10);
-        let mut waited = false;
+        let path = request.uri().path().to_owned();
+        let length = (path == "/short").then_some(10);
+        let mut calls = 0;
         Response::new(stream_body(length, move |cx| {
-            // Lets the first bytes out before the failure.
-            if !std::mem::replace(&mut waited, true) {
-                return Poll::Ready(pieces.next().flatten());
+            calls += 1;
+            match calls {
+                1 => Poll::Ready(Some(Ok(Bytes::from_static(b"some")))),
+                // Lets these bytes out before the failure.
+                2 => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                _ if path == "/fails" => Poll::Ready(Some(Err(BodyError::Producer("corrupt block".to_owned())))),
+                _ => Poll::Ready(None),
             }
-            waited = false;
-            if pieces.len() == 1 {
-                waited = true;
-                return Poll::Ready(pieces.next().flatten());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
         }))
     });
     for path in ["/fails", "/short"] {
@@ -613,6 +606,20 @@ async fn failing_response_body_never_looks_complete() {
             assert!(!String::from_utf8_lossy(&client.buffer).ends_with("0\r\n\r\n"));
         }
     }
+}
+
+#[tokio::test]
+async fn offer_to_upgrade_is_ignored() {
+    let server = start(patient(), |_| async { Response::new(full_body(vec![1; 8 * MIB])) });
+    let mut client = Client::connect(&server).await;
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: ";
+    client.send(format!("{request}Upgrade\r\n\r\n")).await;
+    assert_eq!(client.answer().await.body.len(), 8 * MIB);
+    client.send(format!("{request}Upgrade, close\r\n\r\n")).await;
+    // Lets the server's socket fill.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(client.answer().await.body.len(), 8 * MIB);
+    assert!(client.ends().await);
 }
 
 #[tokio::test]
@@ -686,10 +693,19 @@ async fn connect_tls(
 type Http2 = hyper::client::conn::http2::SendRequest<Full<Bytes>>;
 
 async fn connect_http2(server: &Server, certificate: &rustls_pki_types::CertificateDer<'static>) -> Http2 {
+    connect_http2_with_window(server, certificate, MIB as u32).await
+}
+
+async fn connect_http2_with_window(
+    server: &Server,
+    certificate: &rustls_pki_types::CertificateDer<'static>,
+    window_bytes: u32,
+) -> Http2 {
     let stream = connect_tls(server, certificate, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window_bytes);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -764,9 +780,9 @@ async fn http2_client_that_does_not_read_loses_its_connection() {
         let block = Bytes::from_owner(Held { bytes: vec![0; 256 * KIB], _signal: DropSignal(dropped.clone()) });
         async move { Response::new(full_body(block)) }
     });
-    let mut client = connect_http2(&server, &certificate).await;
+    let mut client = connect_http2_with_window(&server, &certificate, 64 * KIB as u32).await;
     // The whole body has been handed to HTTP/2; only the client's window keeps it.
-    let answer = hyper_answer_without_reading(&mut client).await;
+    let answer = client.send_request(http2_request("GET", "")).await.unwrap();
     was_dropped.recv().await.unwrap();
     assert!(answer.into_body().collect().await.is_err());
 }
@@ -781,10 +797,6 @@ impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
-}
-
-async fn hyper_answer_without_reading(client: &mut Http2) -> http::Response<hyper::body::Incoming> {
-    client.send_request(http2_request("GET", "")).await.unwrap()
 }
 
 #[tokio::test]
