@@ -16,7 +16,7 @@ use crate::engine::{
     BodyReader, ByteSource, CopyMetadata, CopyObject, CopySource, Engine, EngineError, OpenObject, PartCopy,
     SourceError, Written, WrittenPart,
 };
-use crate::limits::{COPY_ATTEMPTS_MAX, COPY_BYTES_MAX, COPY_EXTENTS_MAX, EXTENTS_STEP, INLINE_BYTES_MAX};
+use crate::limits::{COPY_ATTEMPTS_MAX, COPY_BYTES_MAX, COPY_EXTENTS_MAX, EXTENTS_PAGE, INLINE_BYTES_MAX};
 use crate::meta::{BodyRef, BodySource, CommitCopy, Extent, MetaError, NewExtent};
 use crate::rules::{ReadVerdict, Versioning};
 use crate::types::{
@@ -154,7 +154,7 @@ impl Engine {
         let mut at = range.start;
         while at < range.end() {
             let before = at;
-            for extent in self.meta.extents(manifest, at, EXTENTS_STEP).await? {
+            for extent in self.meta.extents(manifest, at, EXTENTS_PAGE).await? {
                 if at >= range.end() {
                     break;
                 }

@@ -54,3 +54,6 @@ impl Engine {
         Self { meta, chunks, pool, clock, commits, pins: Pins::default() }
     }
 }
+
+#[cfg(test)]
+mod tests;
