@@ -29,6 +29,11 @@ pub const INLINE_BYTES_MAX: usize = 16 * KIB as usize;
 pub const CHUNKS_PER_DIRECTORY: u64 = 4096;
 /// Blocks of one stream that may be leased at once: one filling while the other is hashed and written.
 pub const BLOCKS_PER_STREAM: usize = 2;
+/// Most bytes that a download copies to the heap when it may not leave a block with its client. Part of
+/// `REQUEST_STATE_BYTES`: a request that reads has no stash.
+pub const READ_COPY_BYTES_MAX: usize = INLINE_BYTES_MAX;
+/// Extents that a download fetches at a time: one gibibyte of whole chunks.
+pub const EXTENTS_PAGE: u32 = 64;
 
 // ---------------------------------------------------------------------------------------------------
 // S3's own bounds (Amazon S3 User Guide, "Amazon S3 multipart upload limits", "Object key names")
@@ -92,6 +97,18 @@ pub const TRAILER_BYTES_MAX: usize = 4 * KIB as usize;
 /// Most bytes of one `aws-chunked` frame. Frames are hashed as they stream, so this only refuses absurd
 /// sizes; it costs no memory.
 pub const FRAME_BYTES_MAX: u64 = PART_BYTES_MAX;
+/// Most bytes of a refused request's body that are read and thrown away. Beyond it the connection closes.
+pub const LINGER_BYTES_MAX: u64 = MIB;
+/// Most bytes of one HTTP/2 request's header list. An HTTP/2 connection may have as many streams as lists of
+/// this size fit its HTTP buffer, so that heads that wait for a ticket stay within it.
+pub const HTTP2_HEAD_BYTES_MAX: usize = 16 * KIB as usize;
+/// Least flow-control window of an HTTP/2 connection in bytes (RFC 9113, 6.9.2: it cannot be made smaller).
+/// Where the HTTP buffer is smaller, HTTP/2 is not offered.
+pub const HTTP2_WINDOW_BYTES_MIN: usize = 65_535;
+/// Most bytes of a request's path that one log line shows.
+pub const LOG_PATH_BYTES_MAX: usize = 256;
+/// Most bytes of one PEM file. Stops a wrong path from filling memory.
+pub const PEM_BYTES_MAX: u64 = MIB;
 /// Most ETags in one `If-Match` or `If-None-Match` header.
 pub const CONDITION_ETAGS_MAX: usize = 64;
 /// Most access keys that the keyring holds in memory.
@@ -130,6 +147,31 @@ pub const KEYRING_REFRESH_MS: u64 = 500;
 pub const DRAIN_TIMEOUT_SECONDS: u64 = 30;
 /// Days after which an unfinished multipart upload is aborted (default of `--upload-expiry-days`).
 pub const UPLOAD_EXPIRY_DAYS: u64 = 7;
+/// Longest `--drain-timeout` in seconds. Stops a typing error from making a server that can't be stopped.
+pub const DRAIN_TIMEOUT_SECONDS_MAX: u64 = 3600;
+/// Longest `--upload-expiry-days`: ten years. Keeps times representable.
+pub const UPLOAD_EXPIRY_DAYS_MAX: u64 = 3650;
+/// Milliseconds between two steps of the metrics recorder. Samples of histograms pile up between them.
+pub const METRICS_UPKEEP_MS: u64 = 1_000;
+/// Milliseconds until an answer of the readiness check is due; later counts as not ready.
+pub const READY_TIMEOUT_MS: u64 = 3_000;
+/// Milliseconds that the `health` command waits for an answer.
+pub const HEALTH_CLIENT_TIMEOUT_MS: u64 = 5_000;
+/// Milliseconds that what is left of a refused request's body is still read, so that the client reads our
+/// answer instead of a reset connection.
+pub const LINGER_MS: u64 = 2_000;
+/// Milliseconds that cancelled work has to end by itself once the drain's deadline has passed.
+pub const CANCEL_GRACE_MS: u64 = 1_000;
+/// Shortest pause in milliseconds after the listener could not accept (no file descriptor left, …).
+pub const ACCEPT_BACKOFF_MS_MIN: u64 = 10;
+/// Longest such pause in milliseconds. Bounds the log to about one line a second.
+pub const ACCEPT_BACKOFF_MS_MAX: u64 = 1_000;
+/// Milliseconds between two looks at the certificate files.
+pub const TLS_RELOAD_CHECK_MS: u64 = 5_000;
+/// Milliseconds between HTTP/2 pings, and that the answer may take. Finds peers that vanished.
+pub const HTTP2_PING_MS: u64 = 20_000;
+/// Seconds without traffic before the kernel asks whether the peer of a connection still exists.
+pub const TCP_KEEPALIVE_SECONDS: u64 = 60;
 /// Milliseconds between white-space bytes that keep a long CompleteMultipartUpload or CopyObject alive.
 pub const KEEP_ALIVE_SPACE_MS: u64 = 5_000;
 
@@ -137,12 +179,37 @@ pub const KEEP_ALIVE_SPACE_MS: u64 = 5_000;
 // Queues and background work
 // ---------------------------------------------------------------------------------------------------
 
+/// Connections that the kernel keeps for us while no connection slot is free.
+pub const LISTEN_BACKLOG: u32 = 1024;
 /// Commands waiting for the metadata writer. Back-pressure on writers, not on readers.
 pub const META_QUEUE_MAX: usize = 1024;
 /// Commands in one group commit. Bounds the latency that a group adds to its first member.
 pub const META_GROUP_MAX: usize = 256;
 /// Chunk rows that one garbage step releases. Bounds how long the collector holds the writer.
 pub const GARBAGE_STEP: u32 = 256;
+/// Garbage manifests that one step works on at once, so that their transactions share one group commit.
+pub const GARBAGE_MANIFESTS_AT_ONCE: u32 = 32;
+/// Milliseconds that the collector rests when there is nothing to collect.
+pub const GARBAGE_IDLE_MS: u64 = 1_000;
+/// Times that a copy is tried again when its source changes while it runs. Stops a livelock.
+pub const COPY_ATTEMPTS_MAX: u32 = 4;
+/// Most extents that one copied part shares with its source; a source in smaller pieces is written anew.
+/// Stops copies of copies from fragmenting without end.
+pub const COPY_EXTENTS_MAX: usize = 4096;
+/// Extents fetched per step while a copy reads a manifest.
+pub const EXTENTS_STEP: u32 = 256;
+/// Chunk ids that are looked up per step when files are compared with rows.
+pub const SWEEP_STEP: usize = 512;
+/// Seconds that a background worker's lease lasts; renewed when half of them have passed.
+pub const WORKER_LEASE_SECONDS: u64 = 60;
+/// Milliseconds that a background worker rests after its first failure; doubled with each further one.
+pub const WORKER_BACKOFF_MS_MIN: u64 = 1_000;
+/// Most milliseconds that a background worker rests after a failure.
+pub const WORKER_BACKOFF_MS_MAX: u64 = 60_000;
+/// Seconds between two looks for expired uploads.
+pub const UPLOAD_EXPIRY_INTERVAL_SECONDS: u64 = 3_600;
+/// Chunks that `check` reads at once. Bounds its blocks.
+pub const CHECK_CHUNKS_AT_ONCE: usize = 4;
 /// Rows that `check` reads per step.
 pub const CHECK_STEP: u32 = 1000;
 /// Part rows fetched per step while CompleteMultipartUpload compares the client's list.
@@ -154,11 +221,41 @@ pub const DELETE_CONCURRENCY_MAX: usize = 64;
 pub const LIST_SKIP_STEPS: u32 = 16;
 
 // ---------------------------------------------------------------------------------------------------
+// The process
+// ---------------------------------------------------------------------------------------------------
+
+/// Most reactor threads. More only move requests between caches.
+pub const REACTOR_THREADS_MAX: usize = 8;
+/// Most threads for blocking work (disk, hashing). Bounds stacks, and how many requests hit the disk at once.
+pub const BLOCKING_THREADS_MAX: usize = 64;
+/// Stack of each thread in bytes. Only touched pages cost memory.
+pub const THREAD_STACK_BYTES: usize = MIB as usize;
+/// Allocations from this size on are mapped on their own and return to the system when freed, in bytes. Set,
+/// it no longer grows by itself.
+pub const MALLOC_MAPPED_BYTES: i32 = 128 * KIB as i32;
+/// Blocks of the pool of a check: readers get at most half of a pool.
+pub const CHECK_POOL_BLOCKS: usize = 2 * CHECK_CHUNKS_AT_ONCE;
+/// Milliseconds that `doctor` gives the database to check itself; `check` gives it all the time it needs.
+pub const DOCTOR_DATABASE_MS: u64 = 10_000;
+/// Milliseconds that a stopped server waits for its admin connections.
+pub const ADMIN_DRAIN_MS: u64 = 500;
+/// Arenas of glibc's allocator. Its default of eight per core keeps freed memory in each of them.
+pub const MALLOC_ARENAS_MAX: i32 = 2;
+/// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health
+/// check.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+/// Most base domains of virtual-host style.
+pub const DOMAINS_MAX: usize = 64;
+
+// ---------------------------------------------------------------------------------------------------
 // The memory sum
 // ---------------------------------------------------------------------------------------------------
 
 /// Least `--memory` in bytes.
 pub const MEMORY_BYTES_MIN: u64 = 32 * MIB;
+/// Share of the control group's limit that `--memory` may take, in percent. The rest is for the page cache
+/// and socket buffers, which the kernel charges to the same limit.
+pub const CGROUP_SHARE_PERCENT: u64 = 75;
 /// Default `--memory` in bytes.
 pub const MEMORY_BYTES_DEFAULT: u64 = 128 * MIB;
 /// What one admitted request may hold beside its blocks: task, headers, a stash of `INLINE_BYTES_MAX`
@@ -172,6 +269,17 @@ pub const SQLITE_WRITER_CACHE_BYTES: u64 = 4 * MIB;
 pub const SQLITE_READER_CACHE_BYTES: u64 = MIB;
 /// Reader connections of the metadata store.
 pub const SQLITE_READERS: usize = 4;
+/// Page of the metadata database in bytes. Fixed when a database is created.
+pub const SQLITE_PAGE_BYTES: u64 = 16 * KIB;
+/// Bytes in the write-ahead log after which the writer checkpoints. Bounds the time of recovery.
+pub const SQLITE_CHECKPOINT_BYTES: u64 = 32 * MIB;
+/// Bytes to which the log file is cut back when it restarts, and at which a commit checkpoints by itself
+/// if the writer could not.
+pub const SQLITE_WAL_BYTES_MAX: u64 = 64 * MIB;
+/// Milliseconds that a transaction waits for another process that writes to the same database.
+pub const SQLITE_BUSY_TIMEOUT_MS: u64 = 10_000;
+/// Prepared statements that a connection keeps. More than the store has, so that none is prepared twice.
+pub const SQLITE_STATEMENTS_CACHED_MAX: usize = 128;
 
 /// How `--memory` is spent. Every field follows from the one number that the operator chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,9 +339,11 @@ const _: () = {
     assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES as u64), "a chunk is whole spans, except its last");
     assert!(INLINE_BYTES_MAX < BLOCK_BYTES, "an inline body never needs a block");
     assert!(PART_BYTES_MAX * PART_NUMBER_MAX as u64 >= OBJECT_BYTES_MAX, "the largest object fits its parts");
+    assert!(SQLITE_CHECKPOINT_BYTES < SQLITE_WAL_BYTES_MAX, "the writer checkpoints before the net does");
     assert!(META_GROUP_MAX <= META_QUEUE_MAX, "a group can be drained from the queue");
     assert!(SQLITE_WRITER_CACHE_BYTES + SQLITE_READERS as u64 * SQLITE_READER_CACHE_BYTES < MEMORY_BYTES_MIN / 2);
     assert!(COMPLETE_STEP <= PAGE_MAX as usize, "one step is at most one page");
+    assert!(GARBAGE_MANIFESTS_AT_ONCE <= GARBAGE_STEP, "each manifest of a step gets at least one row");
 };
 
 #[cfg(test)]

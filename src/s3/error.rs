@@ -211,16 +211,13 @@ impl From<EngineError> for S3Error {
     }
 }
 
-/// What a client should know about a failing store: that it is full, or going away. Damage is an internal
-/// error like any other to the client, and named as damage in the log.
+/// What a client should know about a failing store: that it is full. Damage is an internal error like any
+/// other to the client, and named as damage in the log.
 fn from_storage(error: &EngineError) -> Option<S3Error> {
     if error.is_full() {
         let reason = "There is no space left to store the data: the disk, its inodes or a quota are used up. \
                       Deleting objects and aborting uploads still works.";
         return Some(S3Error::new(Code::InsufficientStorage).message(reason).cause(error));
-    }
-    if error.is_closed() {
-        return Some(S3Error::new(Code::ServiceUnavailable).cause(error));
     }
     if error.is_damaged() {
         return Some(S3Error::new(Code::InternalError).cause(format!("damaged data: {error}")));
