@@ -169,6 +169,17 @@ pub const SQLITE_WRITER_CACHE_BYTES: u64 = 4 * MIB;
 pub const SQLITE_READER_CACHE_BYTES: u64 = MIB;
 /// Reader connections of the metadata store.
 pub const SQLITE_READERS: usize = 4;
+/// Page of the metadata database in bytes. Fixed when a database is created.
+pub const SQLITE_PAGE_BYTES: u64 = 16 * KIB;
+/// Bytes in the write-ahead log after which the writer checkpoints. Bounds the time of recovery.
+pub const SQLITE_CHECKPOINT_BYTES: u64 = 32 * MIB;
+/// Bytes to which the log file is cut back when it restarts, and at which a commit checkpoints by itself
+/// if the writer could not.
+pub const SQLITE_WAL_BYTES_MAX: u64 = 64 * MIB;
+/// Milliseconds that a transaction waits for another process that writes to the same database.
+pub const SQLITE_BUSY_TIMEOUT_MS: u64 = 10_000;
+/// Prepared statements that a connection keeps. More than the store has, so that none is prepared twice.
+pub const SQLITE_STATEMENTS_CACHED_MAX: usize = 128;
 
 /// How `--memory` is spent. Every field follows from the one number that the operator chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +239,7 @@ const _: () = {
     assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES as u64), "a chunk is whole spans, except its last");
     assert!(INLINE_BYTES_MAX < BLOCK_BYTES, "an inline body never needs a block");
     assert!(PART_BYTES_MAX * PART_NUMBER_MAX as u64 >= OBJECT_BYTES_MAX, "the largest object fits its parts");
+    assert!(SQLITE_CHECKPOINT_BYTES < SQLITE_WAL_BYTES_MAX, "the writer checkpoints before the net does");
     assert!(META_GROUP_MAX <= META_QUEUE_MAX, "a group can be drained from the queue");
     assert!(SQLITE_WRITER_CACHE_BYTES + SQLITE_READERS as u64 * SQLITE_READER_CACHE_BYTES < MEMORY_BYTES_MIN / 2);
     assert!(COMPLETE_STEP <= PAGE_MAX as usize, "one step is at most one page");

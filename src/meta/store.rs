@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::limits::PART_NUMBER_MAX;
-use crate::rules::{DeletePrecondition, Versioning, WritePrecondition};
+use crate::rules::{DeletePrecondition, Versioning, WritePrecondition, WriteRefusal};
 use crate::types::object::BucketListing;
 use crate::types::{
     Bucket, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, ETag, Epoch, KeyListing,
@@ -67,6 +67,15 @@ impl MetaError {
     /// stay on disk for the collector.
     pub fn is_in_doubt(&self) -> bool {
         matches!(self, Self::Storage(_))
+    }
+}
+
+impl From<WriteRefusal> for MetaError {
+    fn from(refusal: WriteRefusal) -> Self {
+        match refusal {
+            WriteRefusal::NoSuchKey => Self::NoSuchKey,
+            WriteRefusal::Failed => Self::PreconditionFailed,
+        }
     }
 }
 
@@ -164,6 +173,25 @@ pub enum NewBody {
     Inline(Bytes),
     /// Extents in order.
     Extents(Vec<NewExtent>),
+}
+
+impl NewBody {
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Inline(data) => data.len() as u64,
+            Self::Extents(extents) => extents.iter().map(NewExtent::length).sum(),
+        }
+    }
+}
+
+impl NewExtent {
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Sealed { length, .. } | Self::Shared { length, .. } => *length,
+        }
+    }
 }
 
 /// A PUT.
