@@ -29,6 +29,11 @@ pub const INLINE_BYTES_MAX: usize = 16 * KIB as usize;
 pub const CHUNKS_PER_DIRECTORY: u64 = 4096;
 /// Blocks of one stream that may be leased at once: one filling while the other is hashed and written.
 pub const BLOCKS_PER_STREAM: usize = 2;
+/// Most bytes that a download copies to the heap when it may not leave a block with its client. Part of
+/// `REQUEST_STATE_BYTES`: a request that reads has no stash.
+pub const READ_COPY_BYTES_MAX: usize = INLINE_BYTES_MAX;
+/// Extents that a download fetches at a time: one gibibyte of whole chunks.
+pub const EXTENTS_PAGE: u32 = 64;
 
 // ---------------------------------------------------------------------------------------------------
 // S3's own bounds (Amazon S3 User Guide, "Amazon S3 multipart upload limits", "Object key names")

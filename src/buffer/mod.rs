@@ -1,5 +1,7 @@
-//! The fixed pool of blocks: the only place where body bytes live in memory.
+//! The fixed pool of blocks: the only place where body bytes live in memory. Owns the memory and the rules of
+//! leasing it; knows nothing of streams, files or sockets.
 
 pub mod pool;
+mod region;
 
-pub use pool::{Block, BlockPool, PoolShare};
+pub use pool::{Block, BlockPool, Linger, PoolShare};

@@ -1,6 +1,14 @@
 //! The tee: every stream goes through MD5, SHA-256 and the requested checksum in one pass.
 
+use md5::Md5;
+use sha2::{Digest as _, Sha256};
+
+use crate::digest::ChecksumHasher;
 use crate::types::{ChecksumAlgorithm, ChecksumValue};
+
+/// Bytes that pass through all hashes before the next bytes do: they stay in the first-level cache meanwhile,
+/// so that the stream is fetched from memory once.
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// What a finished stream hashed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,24 +24,109 @@ pub struct Digests {
 }
 
 /// The running hashes of one stream.
-pub struct Tee {}
+pub struct Tee {
+    length: u64,
+    md5: Md5,
+    sha256: Sha256,
+    checksum: Requested,
+}
+
+/// The checksum that is stored with the stream: one of the two that run anyway, or a third.
+enum Requested {
+    Md5,
+    Sha256,
+    Third(ChecksumHasher),
+}
 
 impl Tee {
     /// Starts the hashes of a stream whose stored checksum is `checksum`. If that is MD5 or SHA-256 it is not
     /// computed twice.
     pub fn new(checksum: ChecksumAlgorithm) -> Self {
-        let _ = checksum;
-        unimplemented!()
+        let checksum = match checksum {
+            ChecksumAlgorithm::Md5 => Requested::Md5,
+            ChecksumAlgorithm::Sha256 => Requested::Sha256,
+            third @ (ChecksumAlgorithm::Crc32
+            | ChecksumAlgorithm::Crc32c
+            | ChecksumAlgorithm::Crc64Nvme
+            | ChecksumAlgorithm::Sha1
+            | ChecksumAlgorithm::Sha512
+            | ChecksumAlgorithm::XxHash64
+            | ChecksumAlgorithm::XxHash3
+            | ChecksumAlgorithm::XxHash128) => Requested::Third(ChecksumHasher::new(third)),
+        };
+        Self { length: 0, md5: Md5::new(), sha256: Sha256::new(), checksum }
     }
 
     /// Adds bytes, in pieces that stay in the cache between the hashes.
     pub fn update(&mut self, bytes: &[u8]) {
-        let _ = bytes;
-        unimplemented!()
+        self.length += bytes.len() as u64;
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.md5.update(piece);
+            self.sha256.update(piece);
+            match &mut self.checksum {
+                Requested::Md5 | Requested::Sha256 => {}
+                Requested::Third(hasher) => hasher.update(piece),
+            }
+        }
     }
 
     /// Ends all hashes.
     pub fn finish(self) -> Digests {
-        unimplemented!()
+        let md5: [u8; 16] = self.md5.finalize().into();
+        let sha256: [u8; 32] = self.sha256.finalize().into();
+        let checksum = match self.checksum {
+            Requested::Md5 => ChecksumValue::new(ChecksumAlgorithm::Md5, md5),
+            Requested::Sha256 => ChecksumValue::new(ChecksumAlgorithm::Sha256, sha256),
+            Requested::Third(hasher) => Some(hasher.finish()),
+        }
+        .expect("MD5 has 16 bytes and SHA-256 has 32");
+        Digests { length: self.length, md5, sha256, checksum }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use md5::Md5;
+    use proptest::prelude::{ProptestConfig, any, prop, prop_assert_eq, proptest};
+    use sha2::{Digest as _, Sha256};
+
+    use super::{PIECE_BYTES, Tee};
+    use crate::digest::ChecksumHasher;
+    use crate::types::ChecksumAlgorithm;
+
+    #[test]
+    fn the_tee_of_nothing_is_the_hash_of_nothing() {
+        let digests = Tee::new(ChecksumAlgorithm::Md5).finish();
+        assert_eq!(digests.length, 0);
+        assert_eq!(hex::encode(digests.md5), "d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(hex::encode(digests.sha256), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(digests.checksum.bytes(), digests.md5);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn the_tee_equals_each_hash_alone(
+            seed in any::<u8>(),
+            lengths in prop::collection::vec(0..3 * PIECE_BYTES, 0..5),
+            number in 0..ChecksumAlgorithm::ALL.len(),
+        ) {
+            let algorithm = ChecksumAlgorithm::ALL[number];
+            let mut tee = Tee::new(algorithm);
+            let mut alone = ChecksumHasher::new(algorithm);
+            let mut whole = Vec::new();
+            for length in lengths {
+                let piece: Vec<u8> = (0..length).map(|index| (index as u8).wrapping_mul(31) ^ seed).collect();
+                tee.update(&piece);
+                alone.update(&piece);
+                whole.extend(piece);
+            }
+            let digests = tee.finish();
+            prop_assert_eq!(digests.length, whole.len() as u64);
+            prop_assert_eq!(digests.md5, <[u8; 16]>::from(Md5::digest(&whole)));
+            prop_assert_eq!(digests.sha256, <[u8; 32]>::from(Sha256::digest(&whole)));
+            prop_assert_eq!(digests.checksum, alone.finish());
+        }
     }
 }

@@ -1,22 +1,92 @@
 //! The bounded chunk writer: a stream of any length becomes sealed chunks and digests, holding at most
 //! `BLOCKS_PER_STREAM` blocks.
+//!
+//! Two sides take turns. The async side pulls the source and fills a block; a blocking job hashes and writes
+//! the block before it, so that network and disk overlap. What the job needs (hashes, open chunk) moves into
+//! it and comes back with it, so that there is nothing to lock, and a cancelled stream leaves each thing with
+//! exactly one owner that cleans it up.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
-use crate::buffer::BlockPool;
-use crate::chunk::ChunkStore;
-use crate::digest::Digests;
-use crate::engine::{ByteSource, EngineError};
+use crate::buffer::{Block, BlockPool, PoolShare};
+use crate::chunk::{ChunkError, ChunkStore, ChunkWriter};
+use crate::digest::{Digests, Tee};
+use crate::engine::{ByteSource, EngineError, SourceError};
+use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::NewExtent;
-use crate::types::ChecksumAlgorithm;
+use crate::types::{ChecksumAlgorithm, ChunkId};
+
+const _: () = assert!(BLOCKS_PER_STREAM == 2, "one block fills while one job runs");
 
 /// Sealed chunks that nothing refers to yet. Dropped, it removes their files; `disarm` leaves them to
 /// whoever committed them.
 pub struct UnclaimedChunks {
     pub(crate) store: Arc<dyn ChunkStore>,
     pub(crate) extents: Vec<NewExtent>,
+}
+
+impl UnclaimedChunks {
+    /// No chunks of `store`.
+    pub(crate) fn new(store: Arc<dyn ChunkStore>) -> Self {
+        Self { store, extents: Vec::new() }
+    }
+
+    /// The extents, whose chunks now belong to the caller: to be called when they were committed, or when
+    /// it is in doubt whether they were.
+    pub fn disarm(mut self) -> Vec<NewExtent> {
+        std::mem::take(&mut self.extents)
+    }
+
+    /// Appends the extents of `later`.
+    pub(crate) fn append(&mut self, later: Self) {
+        self.extents.extend(later.disarm());
+    }
+}
+
+impl Drop for UnclaimedChunks {
+    fn drop(&mut self) {
+        let sealed = |extent| match extent {
+            NewExtent::Sealed { id, .. } => Some(id),
+            // Another body refers to it.
+            NewExtent::Shared { .. } => None,
+        };
+        let chunks: Vec<_> = std::mem::take(&mut self.extents).into_iter().filter_map(sealed).collect();
+        if !chunks.is_empty() {
+            drop_off_reactor(Removal { store: Arc::clone(&self.store), chunks });
+        }
+    }
+}
+
+/// Removes chunks where it is dropped, which happens exactly once even if a runtime that shuts down never
+/// runs the job that it was moved into.
+struct Removal {
+    store: Arc<dyn ChunkStore>,
+    chunks: Vec<ChunkId>,
+}
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        for &chunk in &self.chunks {
+            if let Err(error) = self.store.remove(chunk) {
+                // It stays as an orphan, which only takes space.
+                tracing::warn!(%chunk, %error, "could not remove an unclaimed chunk");
+            }
+        }
+    }
+}
+
+/// Drops a value whose destructor removes files: on a blocking thread if there is a runtime, else here.
+fn drop_off_reactor<T: Send + 'static>(value: T) {
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(move || drop(value))),
+        Err(_) => drop(value),
+    }
 }
 
 /// A body that is durable, but that no metadata refers to yet.
@@ -48,6 +118,315 @@ pub async fn write_body(
     context: WriterContext<'_>,
     source: &mut dyn ByteSource,
 ) -> Result<(StoredBody, Digests), EngineError> {
-    let _ = (context.pool, context.chunks, context.checksum, context.bytes_max, source);
-    unimplemented!()
+    let mut body = IncomingBody {
+        pool: context.pool,
+        bytes_max: context.bytes_max,
+        received: 0,
+        stash: Stash::default(),
+        block: None,
+        written: WriteBehind::new(context.chunks, context.checksum),
+    };
+    loop {
+        match body.pull(source).await {
+            Pulled::Piece(piece) => body.take(piece).await?,
+            Pulled::Failed(error) => return Err(error.into()),
+            Pulled::Stalled => body.hand_over().await?,
+            Pulled::End => break,
+        }
+    }
+    body.finish().await
 }
+
+/// What the source did.
+enum Pulled {
+    Piece(Bytes),
+    Failed(SourceError),
+    /// It had nothing for a while, and a partly filled block is held.
+    Stalled,
+    End,
+}
+
+/// The async side: gathers small and slow bodies in a stash, fast ones in blocks.
+struct IncomingBody<'a> {
+    pool: &'a BlockPool,
+    bytes_max: u64,
+    received: u64,
+    stash: Stash,
+    block: Option<Block>,
+    written: WriteBehind,
+}
+
+impl IncomingBody<'_> {
+    /// Asks the source for more. While a block is held, waits only so long: a lease is never held across the
+    /// idle time of a client.
+    async fn pull(&mut self, source: &mut dyn ByteSource) -> Pulled {
+        let next = poll_fn(|cx| source.poll_next(cx));
+        let next = if self.block.is_none() {
+            next.await
+        } else {
+            // No patience still is one tick of the timer, in which a client that is not slow has sent more.
+            let patience = if self.pool.is_contended() { 0 } else { STALL_FLUSH_MS };
+            match tokio::time::timeout(Duration::from_millis(patience), next).await {
+                Ok(next) => next,
+                Err(_) => return Pulled::Stalled,
+            }
+        };
+        match next {
+            Some(Ok(piece)) => Pulled::Piece(piece),
+            Some(Err(error)) => Pulled::Failed(error),
+            None => Pulled::End,
+        }
+    }
+
+    /// Takes a piece in. Waits for a block if none is free: the source is not polled meanwhile, and that is
+    /// the back-pressure.
+    async fn take(&mut self, mut piece: Bytes) -> Result<(), EngineError> {
+        self.received += piece.len() as u64;
+        if self.received > self.bytes_max {
+            return Err(EngineError::TooLarge);
+        }
+        while !piece.is_empty() {
+            if self.block.is_none() && self.stash.fits(piece.len()) {
+                self.stash.push(&piece);
+                return Ok(());
+            }
+            let block = match &mut self.block {
+                Some(block) => block,
+                none => none.insert(self.pool.lease(PoolShare::Write).await),
+            };
+            // Blocks end where spans do, also after a stall cut one short: whole blocks then stay aligned in
+            // the file, and a chunk ends at the end of a block.
+            let limit = BLOCK_BYTES - (self.written.length % BLOCK_BYTES as u64) as usize;
+            self.stash.pour(block, limit);
+            let room = limit - block.filled().len();
+            let fitted = block.fill(&piece[..room.min(piece.len())]);
+            piece.advance(fitted);
+            if block.filled().len() == limit {
+                self.hand_over().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the block to the job side.
+    async fn hand_over(&mut self) -> Result<(), EngineError> {
+        match self.block.take() {
+            Some(block) => self.written.write(Load::Block(block)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn finish(mut self) -> Result<(StoredBody, Digests), EngineError> {
+        self.hand_over().await?;
+        let rest = self.stash.into_bytes();
+        if !self.written.has_begun() {
+            // At most `INLINE_BYTES_MAX`: hashing them costs less than sending them to another thread.
+            let mut tee = Tee::new(self.written.checksum);
+            tee.update(&rest);
+            return Ok((StoredBody::Inline(Bytes::from(rest)), tee.finish()));
+        }
+        if !rest.is_empty() {
+            self.written.write(Load::Stash(rest)).await?;
+        }
+        let (chunks, digests) = self.written.finish().await?;
+        Ok((StoredBody::Chunks(chunks), digests))
+    }
+}
+
+/// Up to `INLINE_BYTES_MAX` bytes on the heap: whole small bodies, and what slow clients send while they hold
+/// no block.
+#[derive(Default)]
+struct Stash {
+    bytes: Vec<u8>,
+}
+
+impl Stash {
+    fn fits(&self, length: usize) -> bool {
+        self.bytes.len() + length <= INLINE_BYTES_MAX
+    }
+
+    fn push(&mut self, piece: &[u8]) {
+        let needed = self.bytes.len() + piece.len();
+        if needed > self.bytes.capacity() {
+            // Doubling, but never beyond what the memory sum counts.
+            let capacity = needed.max(2 * self.bytes.capacity()).min(INLINE_BYTES_MAX);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
+    }
+
+    /// Moves bytes to the end of `block`, until that holds `limit`.
+    fn pour(&mut self, block: &mut Block, limit: usize) {
+        let poured = self.bytes.len().min(limit - block.filled().len());
+        block.fill(&self.bytes[..poured]);
+        self.bytes.drain(..poured);
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// The job side, as the async side sees it: one write in flight, and one seal.
+struct WriteBehind {
+    store: Arc<dyn ChunkStore>,
+    checksum: ChecksumAlgorithm,
+    /// Bytes handed over so far.
+    length: u64,
+    state: JobState,
+    seal: Option<JoinHandle<Result<UnclaimedChunks, ChunkError>>>,
+    sealed: UnclaimedChunks,
+}
+
+enum JobState {
+    /// Nothing was handed over yet.
+    Fresh,
+    Running(JoinHandle<Result<Box<Sink>, ChunkError>>),
+    /// The sink is in use, or a job failed and took it along: then the stream ends.
+    Taken,
+}
+
+/// What a job hashes and writes with.
+struct Sink {
+    tee: Tee,
+    writer: Option<UnsealedChunk>,
+}
+
+/// A chunk that is being written; dropped, it is discarded off the reactor.
+struct UnsealedChunk(Option<Box<dyn ChunkWriter>>);
+
+/// The bytes of one job.
+enum Load {
+    Block(Block),
+    Stash(Vec<u8>),
+}
+
+impl Load {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Block(block) => block.filled(),
+            Self::Stash(bytes) => bytes,
+        }
+    }
+}
+
+impl WriteBehind {
+    fn new(store: &Arc<dyn ChunkStore>, checksum: ChecksumAlgorithm) -> Self {
+        let sealed = UnclaimedChunks::new(Arc::clone(store));
+        Self { store: Arc::clone(store), checksum, length: 0, state: JobState::Fresh, seal: None, sealed }
+    }
+
+    fn has_begun(&self) -> bool {
+        !matches!(self.state, JobState::Fresh)
+    }
+
+    /// Hands `load` to a job, after the job before it has ended.
+    async fn write(&mut self, load: Load) -> Result<(), EngineError> {
+        let mut sink = self.sink().await?;
+        if sink.length() == CHUNK_BYTES_MAX {
+            self.begin_seal(&mut sink).await?;
+        }
+        self.length += load.bytes().len() as u64;
+        let store = Arc::clone(&self.store);
+        self.state = JobState::Running(spawn_blocking(move || sink.write(&*store, load)));
+        Ok(())
+    }
+
+    /// The sink, when no job has it any more.
+    async fn sink(&mut self) -> Result<Box<Sink>, EngineError> {
+        // The job is awaited in place: if this future is dropped meanwhile, the handle is still ours.
+        let result = match &mut self.state {
+            JobState::Running(job) => Some(job.await),
+            JobState::Fresh | JobState::Taken => None,
+        };
+        let state = std::mem::replace(&mut self.state, JobState::Taken);
+        match (state, result) {
+            (JobState::Running(_), Some(result)) => Ok(joined(result)??),
+            (JobState::Fresh, _) => Ok(Box::new(Sink { tee: Tee::new(self.checksum), writer: None })),
+            (JobState::Taken | JobState::Running(_), _) => Err(EngineError::Stopped),
+        }
+    }
+
+    /// Seals the chunk that `sink` writes, beside whatever comes next; one seal at a time, in order.
+    async fn begin_seal(&mut self, sink: &mut Sink) -> Result<(), EngineError> {
+        let Some(chunk) = sink.writer.take() else { return Ok(()) };
+        self.await_seal().await?;
+        let store = Arc::clone(&self.store);
+        self.seal = Some(spawn_blocking(move || chunk.seal(store)));
+        Ok(())
+    }
+
+    async fn await_seal(&mut self) -> Result<(), EngineError> {
+        if let Some(seal) = &mut self.seal {
+            let result = seal.await;
+            self.seal = None;
+            self.sealed.append(joined(result)??);
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<(UnclaimedChunks, Digests), EngineError> {
+        let mut sink = self.sink().await?;
+        self.begin_seal(&mut sink).await?;
+        self.await_seal().await?;
+        let digests = sink.tee.finish();
+        assert_eq!(digests.length, self.length, "every byte that was taken was hashed and written");
+        Ok((self.sealed, digests))
+    }
+}
+
+/// The result of a blocking job. A panic in it goes on here, where the request's own task ends with it.
+fn joined<T>(result: Result<T, JoinError>) -> Result<T, EngineError> {
+    result.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => EngineError::Stopped,
+    })
+}
+
+impl Sink {
+    /// Bytes in the chunk that is being written.
+    fn length(&self) -> u64 {
+        self.writer.as_ref().map_or(0, |chunk| chunk.writer().length())
+    }
+
+    /// Hashes `load` and appends it to the chunk. Blocks. On an error everything that was unsealed is gone.
+    fn write(mut self: Box<Self>, store: &dyn ChunkStore, load: Load) -> Result<Box<Self>, ChunkError> {
+        self.tee.update(load.bytes());
+        let chunk = match &mut self.writer {
+            Some(chunk) => chunk,
+            none => none.insert(UnsealedChunk(Some(store.create()?))),
+        };
+        chunk.writer_mut().append(load.bytes())?;
+        Ok(self)
+    }
+}
+
+const UNTIL_SEALED: &str = "the writer is there until the chunk is sealed or dropped";
+
+impl UnsealedChunk {
+    fn writer(&self) -> &dyn ChunkWriter {
+        &**self.0.as_ref().expect(UNTIL_SEALED)
+    }
+
+    fn writer_mut(&mut self) -> &mut dyn ChunkWriter {
+        &mut **self.0.as_mut().expect(UNTIL_SEALED)
+    }
+
+    /// Seals the chunk. Blocks. The result removes the chunk if nobody takes it.
+    fn seal(mut self, store: Arc<dyn ChunkStore>) -> Result<UnclaimedChunks, ChunkError> {
+        let record = self.0.take().expect(UNTIL_SEALED).seal()?;
+        let extent = NewExtent::Sealed { id: record.id, length: record.length, seal: record.seal };
+        Ok(UnclaimedChunks { store, extents: vec![extent] })
+    }
+}
+
+impl Drop for UnsealedChunk {
+    fn drop(&mut self) {
+        if let Some(writer) = self.0.take() {
+            drop_off_reactor(writer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
