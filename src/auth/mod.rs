@@ -1,10 +1,17 @@
 //! Request authentication: Signature Version 4 and 2, headers and presigned URLs, and the `aws-chunked` body
 //! coding. Sans-I/O: bytes in, verdict out. Knows nothing of sockets, storage or who an access key belongs to.
 
+mod canonical;
 pub mod chunked;
 pub mod error;
+mod head;
+mod payload;
+mod signing_key;
+mod v2;
+mod v4;
 pub mod verify;
 
 pub use chunked::{ChunkedDecoder, ChunkedError};
-pub use error::AuthError;
+pub use error::{AuthError, Mismatch, Place};
+pub use head::request_host;
 pub use verify::{AuthSettings, FrameSigning, PayloadKind, SecretKey, SecretLookup, Verdict, Verified, verify};

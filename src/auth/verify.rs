@@ -1,8 +1,14 @@
-//! The verdict over a request's head.
+//! The verdict over a request's head: which mechanism signed it, if any, and what the signature vouches for.
+//!
+//! Knows nothing of who stands behind an access key, nor of what the request wants.
 
 use http::request::Parts;
+use subtle::ConstantTimeEq as _;
 
-use crate::auth::AuthError;
+use crate::auth::head::Head;
+use crate::auth::payload::{Promise, payload_kind};
+use crate::auth::signing_key::SigningKey;
+use crate::auth::{AuthError, v2, v4};
 use crate::types::{ChecksumAlgorithm, Timestamp};
 
 /// A secret. Never printed, never compared with `==`, wiped on drop.
@@ -58,13 +64,24 @@ pub enum PayloadKind {
 }
 
 /// What frame signatures chain from: signing key, scope, time and the signature of the head.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct FrameSigning {
-    pub(crate) signing_key: Vec<u8>,
+    pub(crate) signing_key: SigningKey,
     pub(crate) scope: String,
     pub(crate) timestamp: String,
     pub(crate) seed_signature: String,
 }
+
+impl PartialEq for FrameSigning {
+    fn eq(&self, other: &Self) -> bool {
+        bool::from(self.signing_key.expose().ct_eq(other.signing_key.expose()))
+            && self.scope == other.scope
+            && self.timestamp == other.timestamp
+            && bool::from(self.seed_signature.as_bytes().ct_eq(other.seed_signature.as_bytes()))
+    }
+}
+
+impl Eq for FrameSigning {}
 
 impl std::fmt::Debug for FrameSigning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -105,6 +122,51 @@ pub fn verify(
     settings: &AuthSettings,
     now: Timestamp,
 ) -> Result<Verdict, AuthError> {
-    let _ = (head, keys, settings, now);
-    unimplemented!()
+    let head = Head::new(head);
+    match Mechanism::find(&head)? {
+        Mechanism::Anonymous => {
+            let promise = Promise::parse_optional(head.header("x-amz-content-sha256")?)?;
+            Ok(Verdict::Anonymous { payload: payload_kind(&head, promise, None)? })
+        }
+        Mechanism::V4Header(value) => {
+            v4::verify_header(&head, value, keys, &v4::Endpoint::s3(settings), now).map(Verdict::Signed)
+        }
+        Mechanism::V4Query => v4::verify_query(&head, keys, &v4::Endpoint::s3(settings), now).map(Verdict::Signed),
+        Mechanism::V2Header(_) | Mechanism::V2Query if !settings.allow_v2 => Err(AuthError::V2Disabled),
+        Mechanism::V2Header(value) => v2::verify_header(&head, value, keys, settings, now).map(Verdict::Signed),
+        Mechanism::V2Query => v2::verify_query(&head, keys, settings, now).map(Verdict::Signed),
+    }
 }
+
+/// How a request is signed, if it is.
+enum Mechanism<'a> {
+    Anonymous,
+    V4Header(&'a str),
+    V4Query,
+    V2Header(&'a str),
+    V2Query,
+}
+
+impl<'a> Mechanism<'a> {
+    /// Finds the one mechanism. Any trace of a signature counts: a request that carries one, however broken, is
+    /// never taken for an anonymous one, and two are refused, so that neither shields the other from its check.
+    fn find(head: &Head<'a>) -> Result<Self, AuthError> {
+        // An empty header says nothing: the request goes on as an anonymous one.
+        let authorization = head.header("authorization")?.filter(|value| !value.is_empty());
+        let has_any = |names: &[&str]| names.iter().any(|name| head.has_parameter(name));
+        let query_v4 = has_any(&["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"]);
+        let query_v2 = has_any(&["AWSAccessKeyId", "Signature"]);
+        match (authorization, query_v4, query_v2) {
+            (None, false, false) => Ok(Self::Anonymous),
+            (None, true, false) => Ok(Self::V4Query),
+            (None, false, true) => Ok(Self::V2Query),
+            (Some(value), false, false) if value.starts_with("AWS4-") => Ok(Self::V4Header(value)),
+            (Some(value), false, false) if value.starts_with("AWS ") => Ok(Self::V2Header(value)),
+            (Some(_), false, false) => Err(AuthError::UnsupportedAuthorization),
+            (Some(_), _, _) | (None, true, true) => Err(AuthError::SeveralMechanisms),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
