@@ -97,6 +97,18 @@ pub const TRAILER_BYTES_MAX: usize = 4 * KIB as usize;
 /// Most bytes of one `aws-chunked` frame. Frames are hashed as they stream, so this only refuses absurd
 /// sizes; it costs no memory.
 pub const FRAME_BYTES_MAX: u64 = PART_BYTES_MAX;
+/// Most bytes of a refused request's body that are read and thrown away. Beyond it the connection closes.
+pub const LINGER_BYTES_MAX: u64 = MIB;
+/// Most bytes of one HTTP/2 request's header list. An HTTP/2 connection may have as many streams as lists of
+/// this size fit its HTTP buffer, so that heads that wait for a ticket stay within it.
+pub const HTTP2_HEAD_BYTES_MAX: usize = 16 * KIB as usize;
+/// Least flow-control window of an HTTP/2 connection in bytes (RFC 9113, 6.9.2: it cannot be made smaller).
+/// Where the HTTP buffer is smaller, HTTP/2 is not offered.
+pub const HTTP2_WINDOW_BYTES_MIN: usize = 65_535;
+/// Most bytes of a request's path that one log line shows.
+pub const LOG_PATH_BYTES_MAX: usize = 256;
+/// Most bytes of one PEM file. Stops a wrong path from filling memory.
+pub const PEM_BYTES_MAX: u64 = MIB;
 /// Most ETags in one `If-Match` or `If-None-Match` header.
 pub const CONDITION_ETAGS_MAX: usize = 64;
 /// Most access keys that the keyring holds in memory.
@@ -135,6 +147,21 @@ pub const KEYRING_REFRESH_MS: u64 = 500;
 pub const DRAIN_TIMEOUT_SECONDS: u64 = 30;
 /// Days after which an unfinished multipart upload is aborted (default of `--upload-expiry-days`).
 pub const UPLOAD_EXPIRY_DAYS: u64 = 7;
+/// Milliseconds that what is left of a refused request's body is still read, so that the client reads our
+/// answer instead of a reset connection.
+pub const LINGER_MS: u64 = 2_000;
+/// Milliseconds that cancelled work has to end by itself once the drain's deadline has passed.
+pub const CANCEL_GRACE_MS: u64 = 1_000;
+/// Shortest pause in milliseconds after the listener could not accept (no file descriptor left, …).
+pub const ACCEPT_BACKOFF_MS_MIN: u64 = 10;
+/// Longest such pause in milliseconds. Bounds the log to about one line a second.
+pub const ACCEPT_BACKOFF_MS_MAX: u64 = 1_000;
+/// Milliseconds between two looks at the certificate files.
+pub const TLS_RELOAD_CHECK_MS: u64 = 5_000;
+/// Milliseconds between HTTP/2 pings, and that the answer may take. Finds peers that vanished.
+pub const HTTP2_PING_MS: u64 = 20_000;
+/// Seconds without traffic before the kernel asks whether the peer of a connection still exists.
+pub const TCP_KEEPALIVE_SECONDS: u64 = 60;
 /// Milliseconds between white-space bytes that keep a long CompleteMultipartUpload or CopyObject alive.
 pub const KEEP_ALIVE_SPACE_MS: u64 = 5_000;
 
@@ -142,6 +169,8 @@ pub const KEEP_ALIVE_SPACE_MS: u64 = 5_000;
 // Queues and background work
 // ---------------------------------------------------------------------------------------------------
 
+/// Connections that the kernel keeps for us while no connection slot is free.
+pub const LISTEN_BACKLOG: u32 = 1024;
 /// Commands waiting for the metadata writer. Back-pressure on writers, not on readers.
 pub const META_QUEUE_MAX: usize = 1024;
 /// Commands in one group commit. Bounds the latency that a group adds to its first member.

@@ -1,4 +1,16 @@
 //! Graceful stop: no new work, running work finishes until a deadline, the rest is cancelled with a cause.
+//!
+//! Owns the signals and the list of tasks that the stop waits for. Must never know what the tasks do.
+
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::limits::CANCEL_GRACE_MS;
 
 /// Why a request ended before its answer was complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,53 +25,178 @@ pub enum EndCause {
 
 /// The drain. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Drain {}
+pub struct Drain {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// The drain has begun.
+    draining: CancellationToken,
+    /// Its deadline has passed: whoever listens ends by itself.
+    cancelled: CancellationToken,
+    /// The grace after that has passed too: tasks are dropped where they wait.
+    abandoned: CancellationToken,
+    tasks: TaskTracker,
+}
 
 impl Drain {
     /// A drain that has not begun.
     pub fn new() -> Self {
-        Self {}
+        Self {
+            inner: Arc::new(Inner {
+                draining: CancellationToken::new(),
+                cancelled: CancellationToken::new(),
+                abandoned: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+            }),
+        }
     }
 
-    /// Spawns a task that the drain waits for.
+    /// Spawns a task that the drain waits for. A task that has not ended `CANCEL_GRACE_MS` after
+    /// `cancelled()` is dropped at the point where it waits; its handle then reports a cancelled task.
     pub fn spawn<F>(&self, task: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        tokio::spawn(task)
+        // A task learns its own abort handle only from whoever spawned it.
+        let own = Arc::new(OnceLock::<AbortHandle>::new());
+        let abandoned = self.inner.abandoned.clone();
+        let handle = self.inner.tasks.spawn({
+            let own = Arc::clone(&own);
+            async move {
+                let mut task = pin!(task);
+                tokio::select! {
+                    biased;
+                    output = &mut task => return output,
+                    () = abandoned.cancelled() => {}
+                }
+                loop {
+                    if let Some(own) = own.get() {
+                        own.abort();
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        // The cell is set here only.
+        let _ = own.set(handle.abort_handle());
+        handle
     }
 
     /// Begins the drain: `draining()` resolves for everybody.
     pub fn begin(&self) {
-        unimplemented!()
+        self.inner.draining.cancel();
     }
 
     /// Whether the drain has begun.
     pub fn is_draining(&self) -> bool {
-        unimplemented!()
+        self.inner.draining.is_cancelled()
     }
 
     /// Resolves when the drain begins.
     pub async fn draining(&self) {
-        unimplemented!()
+        self.inner.draining.cancelled().await;
     }
 
     /// Resolves when the deadline of the drain has passed and what is left must stop.
     pub async fn cancelled(&self) {
-        unimplemented!()
+        self.inner.cancelled.cancelled().await;
     }
 
     /// Begins the drain, waits for all tasks until `deadline`, then cancels the rest and waits for them.
-    /// Returns how many had to be cancelled.
-    pub async fn finish(&self, deadline: std::time::Duration) -> usize {
-        let _ = deadline;
-        unimplemented!()
+    /// Returns how many had to be cancelled. Not to be called from a task of the drain itself.
+    pub async fn finish(&self, deadline: Duration) -> usize {
+        let Inner { cancelled, abandoned, tasks, .. } = &*self.inner;
+        self.begin();
+        tasks.close();
+        let left = match tokio::time::timeout(deadline, tasks.wait()).await {
+            Ok(()) => 0,
+            Err(_elapsed) => tasks.len(),
+        };
+        cancelled.cancel();
+        if left == 0 {
+            return 0;
+        }
+        let grace = Duration::from_millis(CANCEL_GRACE_MS);
+        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            abandoned.cancel();
+            if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+                tracing::error!(tasks = tasks.len(), "tasks that never wait could not be cancelled");
+            }
+        }
+        left
     }
 }
 
 impl Default for Drain {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use super::Drain;
+
+    #[tokio::test(start_paused = true)]
+    async fn running_work_finishes_before_the_deadline() {
+        let drain = Drain::new();
+        let work = drain.spawn(async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            7
+        });
+        assert!(!drain.is_draining());
+        assert_eq!(drain.finish(Duration::from_secs(30)).await, 0);
+        assert!(drain.is_draining());
+        assert_eq!(work.await.expect("it was not cancelled"), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_listens_ends_by_itself_and_is_counted() {
+        let drain = Drain::new();
+        let listener = drain.clone();
+        let work = drain.spawn(async move {
+            listener.cancelled().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            "cleaned up"
+        });
+        assert_eq!(drain.finish(Duration::from_secs(1)).await, 1);
+        assert_eq!(work.await.expect("it ended by itself"), "cleaned up");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_never_ends_is_dropped() {
+        struct Dropped(Arc<AtomicBool>);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+
+        let drain = Drain::new();
+        let dropped = Arc::new(AtomicBool::new(false));
+        let guard = Dropped(Arc::clone(&dropped));
+        let work = drain.spawn(async move {
+            let _guard = guard;
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(drain.finish(Duration::from_secs(1)).await, 1);
+        assert!(dropped.load(Ordering::SeqCst));
+        assert!(work.await.expect_err("it was cancelled").is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn the_beginning_is_seen_by_everybody() {
+        let drain = Drain::new();
+        let other = drain.clone();
+        let seen = tokio::spawn(async move { other.draining().await });
+        drain.begin();
+        seen.await.expect("it resolved");
     }
 }

@@ -2,7 +2,17 @@
 //! Calls up through `Handler`; knows nothing of S3.
 
 pub mod body;
+mod connection;
+mod delivery;
 pub mod serve;
+mod service;
+mod state;
+pub mod tls;
+mod wire;
+
+#[cfg(test)]
+mod tests;
 
 pub use body::{BodyError, RequestBody, ResponseBody, empty_body, full_body, stream_body};
-pub use serve::{Handler, Peer, Request, Response, ServeSettings, serve};
+pub use serve::{Handler, Peer, Request, Response, ServeSettings, bind, serve};
+pub use tls::{Tls, TlsReloader, TlsSettings};
