@@ -3,6 +3,7 @@
 
 pub mod authorize;
 pub mod body;
+pub mod code;
 pub mod error;
 pub mod op;
 pub mod operation;
@@ -10,7 +11,9 @@ pub mod query;
 pub mod route;
 pub mod service;
 pub mod xml;
+pub mod xml_feed;
 
-pub use error::{Code, S3Error};
+pub use code::Code;
+pub use error::S3Error;
 pub use operation::Operation;
 pub use service::{Gateway, S3Settings};
