@@ -202,6 +202,9 @@ pub const CHECK_CHUNKS_AT_ONCE: usize = 4;
 pub const CHECK_STEP: u32 = 1000;
 /// Part rows fetched per step while CompleteMultipartUpload compares the client's list.
 pub const COMPLETE_STEP: usize = 256;
+/// Deletions of one DeleteObjects request that wait for the metadata writer at once: enough to share group
+/// commits, and too few to fill its queue.
+pub const DELETE_CONCURRENCY_MAX: usize = 64;
 /// Versions of one key that a listing steps over one by one before it seeks to the next key.
 pub const LIST_SKIP_STEPS: u32 = 16;
 

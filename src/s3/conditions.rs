@@ -6,7 +6,6 @@ use http::HeaderMap;
 use crate::limits::CONDITION_ETAGS_MAX;
 use crate::rules::{DeletePrecondition, EtagCondition, ReadPrecondition, WritePrecondition};
 use crate::s3::metadata::header_text;
-use crate::s3::parameters::invalid_argument;
 use crate::s3::{Code, S3Error};
 use crate::types::Timestamp;
 
@@ -69,7 +68,11 @@ pub(crate) fn delete_precondition(headers: &HeaderMap) -> Result<DeletePrecondit
         if_match: etags(headers, "if-match")?,
         if_match_size: match header_text(headers, IF_MATCH_SIZE) {
             Some(text) => Some(text.parse().map_err(|_| {
-                invalid_argument("The size in the condition is not a valid number of bytes.", IF_MATCH_SIZE, text)
+                S3Error::invalid_argument(
+                    IF_MATCH_SIZE,
+                    text,
+                    "The size in the condition is not a valid number of bytes.",
+                )
             })?),
             None => None,
         },
@@ -126,7 +129,7 @@ fn etags(headers: &HeaderMap, name: &'static str) -> Result<Option<EtagCondition
         return Ok(None);
     };
     if text.split(',').count() > CONDITION_ETAGS_MAX {
-        return Err(invalid_argument("The condition lists too many entity tags.", name, text));
+        return Err(S3Error::invalid_argument(name, text, "The condition lists too many entity tags."));
     }
     Ok(Some(EtagCondition::parse(&text)))
 }
@@ -137,7 +140,7 @@ fn date(headers: &HeaderMap, name: &'static str) -> Result<Option<Timestamp>, S3
     };
     match any_date(&text) {
         Some(date) => Ok(Some(date)),
-        None => Err(invalid_argument("The date in the condition is not valid.", name, text)),
+        None => Err(S3Error::invalid_argument(name, text, "The date in the condition is not valid.")),
     }
 }
 
@@ -155,9 +158,9 @@ mod tests {
     use crate::types::Timestamp;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let pairs = pairs.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
-        });
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(name, value);
@@ -205,14 +208,17 @@ mod tests {
     #[test]
     fn delete_conditions_read_both_date_forms_and_refuse_nonsense() {
         for date in ["Wed, 21 Oct 2015 07:28:00 GMT", "2015-10-21T07:28:00.000Z", "2015-10-21T09:28:00+02:00"] {
-            let condition =
-                delete_precondition(&headers(&[("x-amz-if-match-last-modified-time", date), ("x-amz-if-match-size", "7")]))
-                    .unwrap();
+            let condition = delete_precondition(&headers(&[
+                ("x-amz-if-match-last-modified-time", date),
+                ("x-amz-if-match-size", "7"),
+            ]))
+            .unwrap();
             assert_eq!(condition.if_match_modified, Some(Timestamp::from_seconds(1_445_412_480)), "{date}");
             assert_eq!(condition.if_match_size, Some(7));
             assert_eq!(failed_delete_condition(&condition), Some("x-amz-if-match-last-modified-time"));
         }
-        for bad in [("x-amz-if-match-size", "-1"), ("x-amz-if-match-size", ""), ("x-amz-if-match-last-modified-time", "x")]
+        for bad in
+            [("x-amz-if-match-size", "-1"), ("x-amz-if-match-size", ""), ("x-amz-if-match-last-modified-time", "x")]
         {
             assert_eq!(delete_precondition(&headers(&[bad])).unwrap_err().code, Code::InvalidArgument, "{bad:?}");
         }

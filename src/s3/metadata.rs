@@ -39,7 +39,7 @@ pub(crate) fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str)
 /// Everything that a PUT, a copy with `REPLACE` or a new upload says about its object.
 ///
 /// # Errors
-/// `MetadataTooLarge`, `InvalidStorageClass`, `InvalidRedirectLocation`.
+/// `MetadataTooLarge`, `InvalidStorageClass`, `InvalidArgument`.
 pub(crate) fn object_metadata(headers: &HeaderMap) -> Result<ObjectMetadata, S3Error> {
     Ok(ObjectMetadata {
         content: content_headers(headers)?,
@@ -63,14 +63,15 @@ pub(crate) fn storage_class(headers: &HeaderMap) -> Result<StorageClass, S3Error
 /// `x-amz-website-redirect-location`.
 ///
 /// # Errors
-/// `InvalidRedirectLocation` if it is neither a path nor a web address.
+/// `InvalidArgument` if it is neither a path nor a web address.
 pub(crate) fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
     let Some(location) = header_text(headers, REDIRECT).filter(|location| !location.is_empty()) else {
         return Ok(None);
     };
     let legal = ["/", "http://", "https://"].iter().any(|prefix| location.starts_with(prefix));
     if !legal {
-        return Err(S3Error::new(Code::InvalidRedirectLocation));
+        let message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+        return Err(S3Error::invalid_argument(REDIRECT, location, message));
     }
     Ok(Some(location))
 }
@@ -362,7 +363,7 @@ mod tests {
             assert_eq!(error.code, Code::InvalidStorageClass, "{class}");
         }
         let error = object_metadata(&headers(&[("x-amz-website-redirect-location", b"ftp://x")])).unwrap_err();
-        assert_eq!(error.code, Code::InvalidRedirectLocation);
+        assert_eq!(error.code, Code::InvalidArgument);
     }
 
     #[test]

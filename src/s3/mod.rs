@@ -3,10 +3,20 @@
 
 pub mod authorize;
 pub mod body;
+pub(crate) mod checksum_headers;
 pub mod code;
+pub(crate) mod conditions;
+pub(crate) mod copy_source;
+pub(crate) mod document;
 pub mod error;
+pub(crate) mod keep_alive;
+pub(crate) mod metadata;
+pub(crate) mod object_headers;
+pub(crate) mod object_read;
 pub mod op;
 pub mod operation;
+pub(crate) mod parameters;
+pub(crate) mod part_list;
 pub mod query;
 pub mod route;
 pub mod service;

@@ -1,20 +1,14 @@
 //! Query parameters that several operations share: versions, uploads, part numbers, page sizes. Each is
 //! refused in S3's own words.
 
-use std::fmt::Display;
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::limits::{PAGE_MAX, PART_NUMBER_MAX};
 use crate::s3::query::Query;
 use crate::s3::{Code, S3Error};
 use crate::types::{UploadId, VersionId};
-
-/// `InvalidArgument`, naming the argument and its value as S3 does.
-pub(crate) fn invalid_argument(message: &'static str, name: &str, value: impl Display) -> S3Error {
-    S3Error::new(Code::InvalidArgument)
-        .message(message)
-        .detail("ArgumentName", name)
-        .detail("ArgumentValue", value.to_string())
-}
 
 /// The `versionId` of a request.
 ///
@@ -30,9 +24,9 @@ pub(crate) fn version(query: &Query) -> Result<Option<VersionId>, S3Error> {
 /// `InvalidArgument` if it is empty or no version id.
 pub(crate) fn parse_version(text: &str) -> Result<VersionId, S3Error> {
     if text.is_empty() {
-        return Err(invalid_argument("Version id cannot be the empty string", "versionId", text));
+        return Err(S3Error::invalid_argument("versionId", text, "Version id cannot be the empty string"));
     }
-    VersionId::parse(text).ok_or_else(|| invalid_argument("Invalid version id specified", "versionId", text))
+    VersionId::parse(text).ok_or_else(|| S3Error::invalid_argument("versionId", text, "Invalid version id specified"))
 }
 
 /// The `uploadId` of a request.
@@ -65,9 +59,16 @@ pub(crate) fn required_part_number(query: &Query) -> Result<u16, S3Error> {
 /// # Errors
 /// `InvalidArgument` if it is no number of 1..=10,000.
 pub(crate) fn parse_part_number(text: &str) -> Result<u16, S3Error> {
-    digits(text).and_then(|number| u16::try_from(number).ok()).filter(|number| (1..=PART_NUMBER_MAX).contains(number)).ok_or_else(
-        || invalid_argument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", text),
-    )
+    digits(text)
+        .and_then(|number| u16::try_from(number).ok())
+        .filter(|number| (1..=PART_NUMBER_MAX).contains(number))
+        .ok_or_else(|| {
+            S3Error::invalid_argument(
+                "partNumber",
+                text,
+                "Part number must be an integer between 1 and 10000, inclusive",
+            )
+        })
 }
 
 /// How many entries a page may have: `PAGE_MAX` if nothing is said or if more is asked for.
@@ -88,13 +89,62 @@ pub(crate) fn part_marker(name: &'static str, text: Option<&str>) -> Result<u16,
     Ok(u16::try_from(marker).unwrap_or(PART_NUMBER_MAX).min(PART_NUMBER_MAX))
 }
 
+/// How keys are written into a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyEncoding {
+    /// As they are; what XML cannot carry becomes references.
+    Raw,
+    /// Percent-encoded.
+    Url,
+}
+
+/// What stays as it is under `encoding-type=url`. A raw `+` would be read back as a space.
+const URL_ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*').remove(b'/');
+
+impl KeyEncoding {
+    /// The text as it is written.
+    pub(crate) fn encode(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Raw => Cow::Borrowed(text),
+            Self::Url => utf8_percent_encode(text, URL_ENCODED).into(),
+        }
+    }
+
+    /// What `EncodingType` says.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Raw => None,
+            Self::Url => Some("url"),
+        }
+    }
+}
+
+/// `encoding-type`.
+///
+/// # Errors
+/// `InvalidArgument` for anything but `url`.
+pub(crate) fn key_encoding(query: &Query) -> Result<KeyEncoding, S3Error> {
+    match query.value("encoding-type") {
+        None | Some("") => Ok(KeyEncoding::Raw),
+        Some("url") => Ok(KeyEncoding::Url),
+        Some(other) => {
+            Err(S3Error::invalid_argument("encoding-type", other, "Invalid Encoding Method specified in Request"))
+        }
+    }
+}
+
 fn bounded(name: &'static str, text: Option<&str>) -> Result<Option<u32>, S3Error> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     match digits(text).filter(|number| *number <= i32::MAX.unsigned_abs()) {
         Some(number) => Ok(Some(number)),
-        None => Err(invalid_argument("Provided value is not an integer or not within integer range", name, text)),
+        None => Err(S3Error::invalid_argument(
+            name,
+            text,
+            format!("Provided {name} not an integer or within integer range"),
+        )),
     }
 }
 
