@@ -71,11 +71,15 @@ impl XmlWriter {
         self
     }
 
+    /// Writes text into the innermost element.
+    pub fn content(&mut self, text: impl std::fmt::Display) -> &mut Self {
+        write!(Escaping(&mut self.text), "{text}").expect("a string takes everything");
+        self
+    }
+
     /// Writes an element with text.
     pub fn text(&mut self, element: &'static str, text: impl std::fmt::Display) -> &mut Self {
-        self.open(element);
-        write!(Escaping(&mut self.text), "{text}").expect("a string takes everything");
-        self.close()
+        self.open(element).content(text).close()
     }
 
     /// Writes an element with text if there is some.

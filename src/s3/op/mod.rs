@@ -1,16 +1,25 @@
 //! One file per operation: `run` parses what the operation needs, asks the engine, and responds.
 
 pub(crate) mod abort_upload;
+pub(crate) mod acl;
+pub(crate) mod bucket_location;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
+pub(crate) mod create_bucket;
 pub(crate) mod create_upload;
+pub(crate) mod delete_bucket;
 pub(crate) mod delete_object;
 pub(crate) mod delete_objects;
 pub(crate) mod get_object;
+pub(crate) mod head_bucket;
 pub(crate) mod head_object;
+pub(crate) mod list_buckets;
+pub(crate) mod list_objects;
+pub(crate) mod list_objects_v2;
 pub(crate) mod list_parts;
 pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
+pub(crate) mod probes;
 pub(crate) mod put_object;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
