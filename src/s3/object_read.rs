@@ -28,20 +28,13 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
 ];
 
 /// A read that was prepared.
-pub(crate) enum Reading {
-    /// The client has it already.
-    NotModified(HeaderMap),
-    /// To be served.
-    Body {
-        /// 200 or 206.
-        status: StatusCode,
-        /// All headers, `Content-Length` included.
-        headers: HeaderMap,
-        /// The version.
-        open: OpenObject,
-        /// What of its body.
-        span: Span,
-    },
+pub(crate) struct Reading {
+    /// 200, 206, or 304 if the client has it already.
+    pub(crate) status: StatusCode,
+    /// All headers, `Content-Length` included.
+    pub(crate) headers: HeaderMap,
+    /// The version, and what of its body is to be served; `None` for a 304.
+    pub(crate) body: Option<(OpenObject, Span)>,
 }
 
 /// What of a body is to be served.
@@ -92,7 +85,7 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
     let facts = open.version();
     match precondition.judge(&CurrentFacts { etag: facts.etag, size: facts.size, modified: facts.modified }) {
         ReadVerdict::Proceed => {}
-        ReadVerdict::NotModified => return Ok(Reading::NotModified(not_modified(facts))),
+        ReadVerdict::NotModified => return Ok(not_modified(facts)),
         ReadVerdict::Failed => return Err(precondition_failed(failed_read_condition(&precondition))),
     }
     let selection = match (part, range) {
@@ -102,11 +95,11 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
     };
     let mut headers = answer_headers(facts, &selection, wants_checksum(&call.headers));
     headers.extend(overrides);
-    Ok(Reading::Body { status: selection.status, headers, open, span: selection.span })
+    Ok(Reading { status: selection.status, headers, body: Some((open, selection.span)) })
 }
 
 /// A 304 carries what a 200 would say about freshness (RFC 9110, section 15.4.5).
-fn not_modified(version: &ObjectVersion) -> HeaderMap {
+fn not_modified(version: &ObjectVersion) -> Reading {
     let mut headers = HeaderMap::new();
     insert_description(&mut headers, version);
     let mut fresh = HeaderMap::new();
@@ -116,7 +109,7 @@ fn not_modified(version: &ObjectVersion) -> HeaderMap {
             fresh.insert(name, value);
         }
     }
-    fresh
+    Reading { status: StatusCode::NOT_MODIFIED, headers: fresh, body: None }
 }
 
 async fn select_part(open: &OpenObject, number: u16) -> Result<Selection, S3Error> {
@@ -358,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_304_carries_validators_and_freshness_and_no_length() {
-        let headers = not_modified(&version(None));
+        let headers = not_modified(&version(None)).headers;
         assert_eq!(headers["cache-control"], "max-age=5");
         assert_eq!(headers["expires"], "0");
         assert!(headers.contains_key("etag") && headers.contains_key("last-modified"));

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn versions_are_ids_or_null() {
-        let read = |raw| version(&Query::parse(raw).unwrap()).map_err(|error| error.code);
+        let read = |raw: &str| version(&Query::parse(raw).unwrap()).map_err(|error| error.code);
         assert_eq!(read(""), Ok(None));
         assert_eq!(read("versionId=null"), Ok(Some(VersionId::Null)));
         for bad in ["versionId=", "versionId", "versionId=x", "versionId=NULL"] {
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn part_numbers_are_1_to_10000() {
-        let read = |raw| part_number(&Query::parse(raw).unwrap()).map_err(|error| error.code);
+        let read = |raw: &str| part_number(&Query::parse(raw).unwrap()).map_err(|error| error.code);
         assert_eq!(read("x=1"), Ok(None));
         assert_eq!(read("partNumber=1"), Ok(Some(1)));
         assert_eq!(read("partNumber=10000"), Ok(Some(10_000)));

@@ -1,7 +1,5 @@
 //! GetObject. Source: Amazon S3 API Reference, GetObject.
 
-use http::StatusCode;
-
 use crate::engine::BodyReader;
 use crate::net::{BodyError, RequestBody, Response, ResponseBody, empty_body, stream_body};
 use crate::s3::authorize::Authorized;
@@ -12,17 +10,13 @@ use crate::s3::{Gateway, S3Error};
 /// Streams the body, or what was asked for of it. A body that turns out to be damaged ends the connection:
 /// a client must never take half of it for the whole.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody) -> Result<Response, S3Error> {
-    match prepare(gateway, call).await? {
-        Reading::NotModified(headers) => Ok(respond(StatusCode::NOT_MODIFIED, headers, empty_body())),
-        Reading::Body { status, headers, open, span } => {
-            let body = match span {
-                Span::Nothing => empty_body(),
-                Span::Whole => stream(open.read(None), call.request_id.clone()),
-                Span::Range(range) => stream(open.read(Some(range)), call.request_id.clone()),
-            };
-            Ok(respond(status, headers, body))
-        }
-    }
+    let Reading { status, headers, body } = prepare(gateway, call).await?;
+    let body = match body {
+        None | Some((_, Span::Nothing)) => empty_body(),
+        Some((open, Span::Whole)) => stream(open.read(None), call.request_id.clone()),
+        Some((open, Span::Range(range))) => stream(open.read(Some(range)), call.request_id.clone()),
+    };
+    Ok(respond(status, headers, body))
 }
 
 fn stream(mut reader: BodyReader, request_id: String) -> ResponseBody {

@@ -1,7 +1,5 @@
 //! HeadObject: the head of GetObject. Source: Amazon S3 API Reference, HeadObject.
 
-use http::StatusCode;
-
 use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::authorize::Authorized;
 use crate::s3::object_headers::respond;
@@ -10,8 +8,6 @@ use crate::s3::{Gateway, S3Error};
 
 /// Answers what GetObject would, `Content-Length` included, without a body.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody) -> Result<Response, S3Error> {
-    Ok(match prepare(gateway, call).await? {
-        Reading::NotModified(headers) => respond(StatusCode::NOT_MODIFIED, headers, empty_body()),
-        Reading::Body { status, headers, open: _, span: _ } => respond(status, headers, empty_body()),
-    })
+    let Reading { status, headers, body: _ } = prepare(gateway, call).await?;
+    Ok(respond(status, headers, empty_body()))
 }
