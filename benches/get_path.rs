@@ -27,9 +27,15 @@ fn drain(client: &Client, target: &str) -> usize {
 
 fn main() {
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("scratch directory");
-    let (socket, crc, file) = (measure::floors::socket_write_floor(), measure::floors::crc_floor(), measure::floors::file_read_floor(scratch.path()));
+    let (socket, crc, file) = (
+        measure::floors::socket_write_floor(),
+        measure::floors::crc_floor(),
+        measure::floors::file_read_floor(scratch.path()),
+    );
     let floor = socket + crc + file;
-    println!("floor of this machine, CPU-s/GB: socket {socket:.3} + CRC {crc:.3} + cached reads {file:.3} = {floor:.3}");
+    println!(
+        "floor of this machine, CPU-s/GB: socket {socket:.3} + CRC {crc:.3} + cached reads {file:.3} = {floor:.3}"
+    );
     let server = Server::start_in(&scratch.path().join("data"), &["--memory", "128MiB", "--log", "warn"]);
     let client = server.client();
     client.bucket("bench");

@@ -23,9 +23,15 @@ fn put(client: &Client, key: &str, body: &[u8]) {
 
 fn main() {
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("scratch directory");
-    let (socket, digests, file) = (measure::floors::socket_read_floor(), measure::floors::digest_floor(), measure::floors::file_write_floor(scratch.path()));
+    let (socket, digests, file) = (
+        measure::floors::socket_read_floor(),
+        measure::floors::digest_floor(),
+        measure::floors::file_write_floor(scratch.path()),
+    );
     let floor = socket + digests + file;
-    println!("floor of this machine, CPU-s/GB: socket {socket:.3} + digests {digests:.3} + synced files {file:.3} = {floor:.3}");
+    println!(
+        "floor of this machine, CPU-s/GB: socket {socket:.3} + digests {digests:.3} + synced files {file:.3} = {floor:.3}"
+    );
     let server = Server::start_in(&scratch.path().join("data"), &["--memory", "128MiB", "--log", "warn"]);
     let client = server.client();
     client.bucket("bench");
@@ -74,7 +80,8 @@ fn small(client: &Client, clients: usize, each: usize) {
                 let mut stream = client.connect();
                 let mut reader = BufReader::new(stream.try_clone().expect("clone"));
                 for index in 0..each {
-                    let call = client.call("PUT", &format!("/bench/small-{thread}-{index}")).payload("UNSIGNED-PAYLOAD");
+                    let call =
+                        client.call("PUT", &format!("/bench/small-{thread}-{index}")).payload("UNSIGNED-PAYLOAD");
                     let mut wire = call.header("content-length", "4096").head();
                     wire.extend_from_slice(body);
                     stream.write_all(&wire).expect("send");

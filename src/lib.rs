@@ -1,8 +1,12 @@
 //! Sluicegate: an S3-compatible object gateway.
 
+pub mod admin;
+pub mod app;
 pub mod auth;
 pub mod buffer;
 pub mod chunk;
+pub mod cli;
+pub mod config;
 pub mod digest;
 pub mod engine;
 pub mod guard;
@@ -12,5 +16,6 @@ pub mod meta;
 pub mod net;
 pub mod rules;
 pub mod s3;
+pub mod telemetry;
 pub mod types;
 pub mod worker;

@@ -153,6 +153,16 @@ pub const KEYRING_REFRESH_MS: u64 = 500;
 pub const DRAIN_TIMEOUT_SECONDS: u64 = 30;
 /// Days after which an unfinished multipart upload is aborted (default of `--upload-expiry-days`).
 pub const UPLOAD_EXPIRY_DAYS: u64 = 7;
+/// Longest `--drain-timeout` in seconds. Stops a typing error from making a server that can't be stopped.
+pub const DRAIN_TIMEOUT_SECONDS_MAX: u64 = 3600;
+/// Longest `--upload-expiry-days`: ten years. Keeps times representable.
+pub const UPLOAD_EXPIRY_DAYS_MAX: u64 = 3650;
+/// Milliseconds between two steps of the metrics recorder. Samples of histograms pile up between them.
+pub const METRICS_UPKEEP_MS: u64 = 1_000;
+/// Milliseconds until an answer of the readiness check is due; later counts as not ready.
+pub const READY_TIMEOUT_MS: u64 = 3_000;
+/// Milliseconds that the `health` command waits for an answer.
+pub const HEALTH_CLIENT_TIMEOUT_MS: u64 = 5_000;
 /// Milliseconds that what is left of a refused request's body is still read, so that the client reads our
 /// answer instead of a reset connection.
 pub const LINGER_MS: u64 = 2_000;
@@ -210,8 +220,38 @@ pub const CHECK_CHUNKS_AT_ONCE: usize = 4;
 pub const CHECK_STEP: u32 = 1000;
 /// Part rows fetched per step while CompleteMultipartUpload compares the client's list.
 pub const COMPLETE_STEP: usize = 256;
+/// Deletions of one DeleteObjects request that wait for the metadata writer at once: enough to share group
+/// commits, and too few to fill its queue.
+pub const DELETE_CONCURRENCY_MAX: usize = 64;
 /// Versions of one key that a listing steps over one by one before it seeks to the next key.
 pub const LIST_SKIP_STEPS: u32 = 16;
+
+// ---------------------------------------------------------------------------------------------------
+// The process
+// ---------------------------------------------------------------------------------------------------
+
+/// Most reactor threads. More only move requests between caches.
+pub const REACTOR_THREADS_MAX: usize = 8;
+/// Most threads for blocking work (disk, hashing). Bounds stacks, and how many requests hit the disk at once.
+pub const BLOCKING_THREADS_MAX: usize = 64;
+/// Stack of each thread in bytes. Only touched pages cost memory.
+pub const THREAD_STACK_BYTES: usize = MIB as usize;
+/// Allocations from this size on are mapped on their own and return to the system when freed, in bytes. Set,
+/// it no longer grows by itself.
+pub const MALLOC_MAPPED_BYTES: i32 = 128 * KIB as i32;
+/// Blocks of the pool of a check: readers get at most half of a pool.
+pub const CHECK_POOL_BLOCKS: usize = 2 * CHECK_CHUNKS_AT_ONCE;
+/// Milliseconds that `doctor` gives the database to check itself; `check` gives it all the time it needs.
+pub const DOCTOR_DATABASE_MS: u64 = 10_000;
+/// Milliseconds that a stopped server waits for its admin connections.
+pub const ADMIN_DRAIN_MS: u64 = 500;
+/// Arenas of glibc's allocator. Its default of eight per core keeps freed memory in each of them.
+pub const MALLOC_ARENAS_MAX: i32 = 2;
+/// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health
+/// check.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+/// Most base domains of virtual-host style.
+pub const DOMAINS_MAX: usize = 64;
 
 // ---------------------------------------------------------------------------------------------------
 // The memory sum
@@ -219,6 +259,9 @@ pub const LIST_SKIP_STEPS: u32 = 16;
 
 /// Least `--memory` in bytes.
 pub const MEMORY_BYTES_MIN: u64 = 32 * MIB;
+/// Share of the control group's limit that `--memory` may take, in percent. The rest is for the page cache
+/// and socket buffers, which the kernel charges to the same limit.
+pub const CGROUP_SHARE_PERCENT: u64 = 75;
 /// Default `--memory` in bytes.
 pub const MEMORY_BYTES_DEFAULT: u64 = 128 * MIB;
 /// What one admitted request may hold beside its blocks: task, headers, a stash of `INLINE_BYTES_MAX`

@@ -1,3 +1,5 @@
 //! The `sluicegate` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    sluicegate::cli::run()
+}

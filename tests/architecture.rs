@@ -38,15 +38,43 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "admin", "auth", "buffer", "chunk", "config", "console", "engine", "guard", "identity", "limits", "meta", "net",
-            "s3", "telemetry", "types", "worker",
+            "admin",
+            "auth",
+            "buffer",
+            "chunk",
+            "config",
+            "console",
+            "engine",
+            "guard",
+            "identity",
+            "limits",
+            "meta",
+            "net",
+            "s3",
+            "telemetry",
+            "types",
+            "worker",
         ],
     ),
     (
         "cli",
         &[
-            "app", "admin", "auth", "buffer", "chunk", "config", "engine", "guard", "identity", "limits", "meta", "net", "s3",
-            "telemetry", "types", "worker",
+            "app",
+            "admin",
+            "auth",
+            "buffer",
+            "chunk",
+            "config",
+            "engine",
+            "guard",
+            "identity",
+            "limits",
+            "meta",
+            "net",
+            "s3",
+            "telemetry",
+            "types",
+            "worker",
         ],
     ),
 ];
@@ -181,7 +209,10 @@ impl<'ast> Visit<'ast> for Walk {
 /// Files that are compiled for tests only, by their `#[cfg(test)] mod name;` declaration or their name.
 fn is_test_file(path: &Path) -> bool {
     let name = path.file_stem().expect("a file has a name").to_string_lossy();
-    name == "tests" || name.ends_with("_tests") || name == "contract" || path.components().any(|c| c.as_os_str() == "tests")
+    name == "tests"
+        || name.ends_with("_tests")
+        || name == "contract"
+        || path.components().any(|c| c.as_os_str() == "tests")
 }
 
 #[test]

@@ -125,6 +125,11 @@ impl EngineError {
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Chunk(ChunkError::Full(_)) | Self::Meta(MetaError::Full))
     }
+
+    /// Whether stored bytes do not match their checksum.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, Self::Chunk(ChunkError::Damaged { .. }))
+    }
 }
 
 impl From<MetaError> for EngineError {

@@ -1,19 +1,23 @@
-//! The S3 error table: every code that we answer, its status, and the one mapping from errors below.
+//! An S3 error on its way to the client, its document, and the one mapping from the engine's errors.
 
 use std::borrow::Cow;
 
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// An S3 error code. Source: Amazon S3 API Reference, "Error responses".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
-    /// `AccessDenied`, 403.
-    AccessDenied,
-    /// `InternalError`, 500.
-    InternalError,
-    /// `NotImplemented`, 501.
-    NotImplemented,
-}
+use crate::engine::{EngineError, Mismatch};
+use crate::limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, RETRY_AFTER_SECONDS};
+use crate::net::{Response, full_body};
+use crate::s3::body::BodyFault;
+use crate::s3::xml::XmlWriter;
+use crate::types::VersionId;
+
+pub use crate::s3::code::Code;
+
+/// Says that a key's newest version, or the version asked for, is a delete marker.
+const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
+/// Which version an answer is about.
+const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 
 /// An S3 error on its way to the client.
 #[derive(Debug)]
@@ -33,13 +37,47 @@ pub struct S3Error {
 impl S3Error {
     /// An error with the table's message.
     pub fn new(code: Code) -> Self {
-        Self { code, message: Cow::Borrowed("…"), details: Vec::new(), headers: Vec::new(), cause: None }
+        let error = Self {
+            code,
+            message: Cow::Borrowed(code.message()),
+            details: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+        };
+        match code.status() {
+            StatusCode::SERVICE_UNAVAILABLE => error.header(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)),
+            _ => error,
+        }
     }
 
-    /// Replaces the message.
+    /// `InvalidArgument` about one argument, as S3 words it: which one, and what it was.
+    pub fn invalid_argument(
+        name: impl Into<String>,
+        value: impl Into<String>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(Code::InvalidArgument).message(message).detail("ArgumentName", name).detail("ArgumentValue", value)
+    }
+
+    /// `InvalidRequest` with a message that says what is wrong.
+    pub fn invalid_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidRequest).message(message)
+    }
+
+    /// `NotImplemented` that names the header or operation.
+    pub fn not_implemented(what: &str) -> Self {
+        Self::new(Code::NotImplemented)
+            .message(format!("{what} is not implemented by this server."))
+            .detail("Header", what)
+    }
+
+    /// Replaces the message; an empty one is ignored.
     #[must_use]
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.message = message.into();
+        let message = message.into();
+        if !message.is_empty() {
+            self.message = message;
+        }
         self
     }
 
@@ -66,13 +104,184 @@ impl S3Error {
 
     /// Its HTTP status.
     pub fn status(&self) -> StatusCode {
-        unimplemented!()
+        self.code.status()
+    }
+
+    /// The document of this error.
+    pub fn document(&self, resource: &str, request_id: &str, host_id: &str) -> String {
+        let mut xml = XmlWriter::plain("Error");
+        xml.text("Code", self.code.name()).text("Message", &self.message);
+        for (element, value) in &self.details {
+            xml.text(element, value);
+        }
+        xml.text("Resource", resource).text("RequestId", request_id).text("HostId", host_id);
+        xml.finish()
+    }
+
+    /// The answer that carries this error. The service cuts the body off answers to HEAD and to conditions.
+    pub fn into_response(self, resource: &str, request_id: &str, host_id: &str) -> Response {
+        let mut response = Response::new(full_body(self.document(resource, request_id, host_id)));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        for (name, value) in self.headers {
+            headers.append(name, value);
+        }
+        response
     }
 }
 
-impl From<crate::engine::EngineError> for S3Error {
-    fn from(error: crate::engine::EngineError) -> Self {
-        let _ = error;
-        unimplemented!()
+impl std::fmt::Display for S3Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.message)
+    }
+}
+
+/// The headers that name a delete marker.
+fn marked(error: S3Error, version: VersionId) -> S3Error {
+    let id = HeaderValue::try_from(version.to_string()).expect("a version id is hex digits or null");
+    error.header(DELETE_MARKER, HeaderValue::from_static("true")).header(VERSION_ID, id)
+}
+
+impl From<Mismatch> for S3Error {
+    fn from(mismatch: Mismatch) -> Self {
+        match mismatch {
+            Mismatch::ContentMd5 => {
+                Self::new(Code::BadDigest).message("The Content-MD5 you specified did not match what we received.")
+            }
+            Mismatch::PayloadSha256 => Self::new(Code::XAmzContentSHA256Mismatch),
+            Mismatch::Checksum(algorithm) => Self::new(Code::BadDigest)
+                .message(format!("The {algorithm} you specified did not match the calculated checksum.")),
+            Mismatch::Length => Self::new(Code::IncompleteBody),
+            Mismatch::Trailer(algorithm) => Self::new(Code::MalformedTrailerError)
+                .message(format!("The trailer {} is missing or malformed.", algorithm.header())),
+        }
+    }
+}
+
+impl From<EngineError> for S3Error {
+    fn from(error: EngineError) -> Self {
+        if let Some(storage) = from_storage(&error) {
+            return storage;
+        }
+        match error {
+            EngineError::NoSuchBucket => Self::new(Code::NoSuchBucket),
+            // Whether the owner is the caller is for CreateBucket to see; the safe reading is "somebody else".
+            EngineError::BucketExists { owner: _ } => Self::new(Code::BucketAlreadyExists),
+            EngineError::TooManyBuckets => Self::new(Code::TooManyBuckets),
+            EngineError::BucketNotEmpty => Self::new(Code::BucketNotEmpty),
+            EngineError::NoSuchKey { delete_marker: None } => Self::new(Code::NoSuchKey),
+            EngineError::NoSuchKey { delete_marker: Some(version) } => marked(Self::new(Code::NoSuchKey), version),
+            EngineError::NoSuchVersion => Self::new(Code::NoSuchVersion),
+            EngineError::IsDeleteMarker { version } => {
+                marked(Self::new(Code::MethodNotAllowed), version).header(ALLOW, HeaderValue::from_static("DELETE"))
+            }
+            EngineError::PreconditionFailed => Self::new(Code::PreconditionFailed),
+            EngineError::Conflict => Self::new(Code::ConditionalRequestConflict),
+            EngineError::NoSuchUpload => Self::new(Code::NoSuchUpload),
+            EngineError::InvalidPart { number } => {
+                Self::new(Code::InvalidPart).detail("PartNumber", number.to_string())
+            }
+            EngineError::InvalidPartOrder => Self::new(Code::InvalidPartOrder),
+            EngineError::PartTooSmall { number, size, md5 } => Self::new(Code::EntityTooSmall)
+                .detail("ProposedSize", size.to_string())
+                .detail("MinSizeAllowed", PART_BYTES_MIN.to_string())
+                .detail("PartNumber", number.to_string())
+                .detail("ETag", hex::encode(md5)),
+            EngineError::NoParts => Self::new(Code::MalformedXML),
+            EngineError::ObjectSizeMismatch { actual } => Self::invalid_request(format!(
+                "The provided 'x-amz-mp-object-size' header does not match what was computed: {actual} bytes."
+            )),
+            EngineError::TooLarge => {
+                Self::new(Code::EntityTooLarge).detail("MaxSizeAllowed", OBJECT_BYTES_MAX.to_string())
+            }
+            EngineError::Mismatch(mismatch) => mismatch.into(),
+            EngineError::ChecksumRequest(message) => Self::invalid_request(message),
+            EngineError::InvalidRange { size } => {
+                Self::new(Code::InvalidRange).detail("ActualObjectSize", size.to_string())
+            }
+            EngineError::Source(source) => match source.0.downcast::<BodyFault>() {
+                Ok(fault) => (*fault).into(),
+                Err(unknown) => Self::new(Code::InternalError).cause(unknown),
+            },
+            EngineError::Stopped => Self::new(Code::ServiceUnavailable).cause("the operation was stopped"),
+            EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
+            EngineError::Meta(source) => Self::new(Code::InternalError).cause(source),
+        }
+    }
+}
+
+/// What a client should know about a failing store: that it is full. Damage is an internal error like any
+/// other to the client, and named as damage in the log.
+fn from_storage(error: &EngineError) -> Option<S3Error> {
+    if error.is_full() {
+        let reason = "There is no space left to store the data: the disk, its inodes or a quota are used up. \
+                      Deleting objects and aborting uploads still works.";
+        return Some(S3Error::new(Code::InsufficientStorage).message(reason).cause(error));
+    }
+    if error.is_damaged() {
+        return Some(S3Error::new(Code::InternalError).cause(format!("damaged data: {error}")));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, S3Error};
+    use crate::engine::{EngineError, Mismatch};
+    use crate::types::{ChecksumAlgorithm, VersionId};
+
+    #[test]
+    fn every_code_has_an_error_status_and_a_message() {
+        for code in Code::ALL {
+            let status = code.status();
+            assert!(status.as_u16() >= 300, "{code:?}");
+            assert!(!code.message().trim().is_empty(), "{code:?}");
+            assert_eq!(Code::ALL.iter().filter(|other| other.name() == code.name()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn an_empty_message_never_replaces_the_tables() {
+        assert_eq!(S3Error::new(Code::NoSuchKey).message("").message, Code::NoSuchKey.message());
+    }
+
+    #[test]
+    fn the_document_carries_details_and_ids_in_order() {
+        let error = S3Error::invalid_argument("max-keys", "a<b", "Provided max-keys not an integer");
+        assert_eq!(
+            error.document("/b/k", "R", "H"),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidArgument</Code>\
+             <Message>Provided max-keys not an integer</Message><ArgumentName>max-keys</ArgumentName>\
+             <ArgumentValue>a&lt;b</ArgumentValue><Resource>/b/k</Resource><RequestId>R</RequestId>\
+             <HostId>H</HostId></Error>"
+        );
+    }
+
+    #[test]
+    fn slow_down_says_when_to_retry() {
+        let response = S3Error::new(Code::SlowDown).into_response("/", "R", "H");
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "1");
+    }
+
+    #[test]
+    fn delete_markers_are_named_in_headers() {
+        let error = S3Error::from(EngineError::IsDeleteMarker { version: VersionId::Null });
+        assert_eq!(error.status(), 405);
+        let response = error.into_response("/", "R", "H");
+        assert_eq!(response.headers()["x-amz-delete-marker"], "true");
+        assert_eq!(response.headers()["x-amz-version-id"], "null");
+        assert_eq!(response.headers()["allow"], "DELETE");
+    }
+
+    #[test]
+    fn each_mismatch_has_the_code_that_clients_branch_on() {
+        let code = |mismatch| S3Error::from(EngineError::Mismatch(mismatch)).code;
+        assert_eq!(code(Mismatch::ContentMd5), Code::BadDigest);
+        assert_eq!(code(Mismatch::PayloadSha256), Code::XAmzContentSHA256Mismatch);
+        assert_eq!(code(Mismatch::Checksum(ChecksumAlgorithm::Crc32)), Code::BadDigest);
+        assert_eq!(code(Mismatch::Length), Code::IncompleteBody);
+        assert_eq!(code(Mismatch::Trailer(ChecksumAlgorithm::Sha1)), Code::MalformedTrailerError);
     }
 }

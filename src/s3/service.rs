@@ -1,12 +1,34 @@
-//! The S3 handler: request id, admission, the stages, dispatch, and the access line.
+//! The S3 handler: request id, admission, the stages, and what every answer carries.
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::future::BoxFuture;
+use http::header::{CONNECTION, SERVER};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use http_body_util::BodyExt as _;
+use tracing::Instrument as _;
+
 use crate::auth::AuthSettings;
 use crate::engine::Engine;
-use crate::guard::{Admission, Drain};
+use crate::guard::{Admission, Drain, Ticket};
 use crate::identity::Keyring;
+use crate::net::{Handler, Request, RequestBody, Response, empty_body};
+use crate::s3::access::{AccessRecord, TrackedBody};
+use crate::s3::authenticate::authenticate;
+use crate::s3::authorize::{Authorized, authorize};
+use crate::s3::dispatch::dispatch;
+use crate::s3::route::{Routed, route};
+use crate::s3::unbuilt::refuse_unbuilt_headers;
+use crate::s3::{Code, Operation, S3Error};
 use crate::types::Clock;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+/// The CRC32 of nothing, in base64.
+const EMPTY_CRC32: &str = "AAAAAA==";
 
 /// What the S3 service was configured to do.
 #[derive(Clone, Debug)]
@@ -29,6 +51,8 @@ pub struct Gateway {
     pub(crate) drain: Drain,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<S3Settings>,
+    /// Names this process in answers (`x-amz-id-2`).
+    pub(crate) host_id: Arc<str>,
 }
 
 impl Gateway {
@@ -41,6 +65,136 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         settings: S3Settings,
     ) -> Self {
-        Self { engine, keyring, admission, drain, clock, settings: Arc::new(settings) }
+        let host_id = BASE64.encode(rand::random::<[u8; 33]>()).into();
+        Self { engine, keyring, admission, drain, clock, settings: Arc::new(settings), host_id }
+    }
+
+    async fn answer(self, request: Request) -> Response {
+        let request_id = format!("{:016X}", rand::random::<u64>());
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let (method, version) = (head.method.clone(), head.version);
+        let mut record = AccessRecord::begin(&head, &request_id);
+        let (ticket, outcome) = match self.admit().await {
+            Ok(ticket) => (Some(ticket), self.run(head, body, &request_id, &mut record).await),
+            Err(refused) => (None, Err(refused)),
+        };
+        let mut response = outcome.unwrap_or_else(|error| {
+            record.note_error(&error);
+            error.into_response(&path, &request_id, &self.host_id)
+        });
+        if self.drain.is_draining() && version <= Version::HTTP_11 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.sign_off(&mut response, &request_id);
+        record.note_status(response.status());
+        if has_no_body(&method, response.status()) {
+            *response.body_mut() = empty_body();
+        }
+        response.map(|body| TrackedBody::new(body, record, ticket).boxed_unsync())
+    }
+
+    /// Lets the request in: not while the server stops, and not beyond what memory allows.
+    async fn admit(&self) -> Result<Ticket, S3Error> {
+        if self.drain.is_draining() {
+            return Err(S3Error::new(Code::ServiceUnavailable).message("The server is stopping.").cause("draining"));
+        }
+        self.admission.ticket().await.map_err(|refused| S3Error::new(Code::SlowDown).cause(refused))
+    }
+
+    /// The stages. Each takes what only the one before makes.
+    async fn run(
+        &self,
+        head: Parts,
+        body: RequestBody,
+        request_id: &str,
+        record: &mut AccessRecord,
+    ) -> Result<Response, S3Error> {
+        let routed = route(&head, &self.settings.domains)?;
+        record.note_route(&routed);
+        refuse_browsers(&head, &routed)?;
+        let span = tracing::info_span!("request", id = request_id, operation = routed.operation.name());
+        let authenticated = authenticate(self, routed, head)?;
+        record.note_principal(&authenticated.principal);
+        async {
+            let call = authorize(self, authenticated, request_id, record.received()).await?;
+            refuse_unbuilt_headers(&call)?;
+            dispatch(self, &call, body).await.map_err(|error| explain(&call, error))
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Adds what every answer carries. `Date` is HTTP's.
+    fn sign_off(&self, response: &mut Response, request_id: &str) {
+        let headers = response.headers_mut();
+        headers.insert(SERVER, HeaderValue::from_static("Sluicegate"));
+        let ids = [(REQUEST_ID, request_id), (HOST_ID, &*self.host_id)];
+        for (name, id) in ids {
+            headers.insert(name, HeaderValue::from_str(id).expect("ids are hex digits and base64"));
+        }
+    }
+}
+
+impl Handler for Gateway {
+    fn handle(&self, request: Request) -> BoxFuture<'static, Response> {
+        Box::pin(self.clone().answer(request))
+    }
+}
+
+/// Whether HTTP forbids the answer to have a body; its headers still tell what the body would have been.
+fn has_no_body(method: &Method, status: StatusCode) -> bool {
+    method == Method::HEAD || status == StatusCode::NOT_MODIFIED || status == StatusCode::NO_CONTENT
+}
+
+/// Refuses what browsers send without a signature, whatever the bucket: answers say nothing about it.
+fn refuse_browsers(head: &Parts, routed: &Routed) -> Result<(), S3Error> {
+    if routed.operation == Operation::PreflightRequest {
+        return Err(match head.headers.get(http::header::ORIGIN) {
+            Some(_) => S3Error::new(Code::AccessForbidden),
+            None => S3Error::new(Code::BadRequest).message("Insufficient information. Origin request header needed."),
+        });
+    }
+    if routed.operation == Operation::PostObject {
+        return Err(S3Error::not_implemented(routed.operation.name()));
+    }
+    Ok(())
+}
+
+/// Adds to an error what only the whole request can tell.
+fn explain(call: &Authorized, error: S3Error) -> S3Error {
+    let empty_crc = call.headers.get("x-amz-checksum-crc32").is_some_and(|value| value == EMPTY_CRC32);
+    if error.code == Code::BadDigest && empty_crc {
+        return error.message(
+            "The CRC32 you specified did not match the calculated checksum. It is that of an empty body: if the URL \
+             was presigned by an SDK, presign it with the request checksum calculation set to WHEN_REQUIRED.",
+        );
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+    use super::{explain, has_no_body};
+    use crate::auth::PayloadKind;
+    use crate::s3::authorize::Authorized;
+    use crate::s3::{Code, Operation, S3Error};
+
+    #[test]
+    fn a_checksum_of_nothing_is_explained() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-checksum-crc32", HeaderValue::from_static("AAAAAA=="));
+        let call = Authorized::for_test(Operation::PutObject, "/abc/k", headers, PayloadKind::Unsigned);
+        assert!(explain(&call, S3Error::new(Code::BadDigest)).message.contains("WHEN_REQUIRED"));
+        assert_eq!(explain(&call, S3Error::new(Code::NoSuchKey)).message, Code::NoSuchKey.message());
+    }
+
+    #[test]
+    fn answers_to_head_and_conditions_have_no_body() {
+        assert!(has_no_body(&Method::HEAD, StatusCode::NOT_FOUND));
+        assert!(has_no_body(&Method::GET, StatusCode::NOT_MODIFIED));
+        assert!(!has_no_body(&Method::GET, StatusCode::PRECONDITION_FAILED));
     }
 }

@@ -86,7 +86,8 @@ fn unsigned_trailers_are_decoded_and_verified() {
         let body = noise(7, size);
         let put = |trailer: &str, decoded: usize| {
             let call = client.call("PUT", "/bodies/k").payload("STREAMING-UNSIGNED-PAYLOAD-TRAILER");
-            let call = call.header("x-amz-trailer", "x-amz-checksum-crc32").header("content-encoding", "aws-chunked,gzip");
+            let call =
+                call.header("x-amz-trailer", "x-amz-checksum-crc32").header("content-encoding", "aws-chunked,gzip");
             let call = call.header("x-amz-decoded-content-length", decoded.to_string());
             call.body(unsigned_frames(&body, 65_536, trailer)).send()
         };
@@ -128,7 +129,8 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
 fn signed_frames(client: &Client, body: &[u8], tamper: impl Fn(&mut Vec<u8>)) -> super::support::Answer {
     let credentials = client.credentials.clone().unwrap();
     let frame_length = |length: usize| format!("{length:x}").len() + 85 + 2 + length + 2;
-    let wire_length: usize = body.chunks(65_536).map(|piece| frame_length(piece.len())).sum::<usize>() + frame_length(0);
+    let wire_length: usize =
+        body.chunks(65_536).map(|piece| frame_length(piece.len())).sum::<usize>() + frame_length(0);
     let call = client.call("PUT", "/bodies/k").payload("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
     let call = call.header("x-amz-decoded-content-length", body.len().to_string());
     let head = call.header("content-length", wire_length.to_string()).head();
@@ -183,7 +185,11 @@ fn a_cut_off_body_leaves_the_old_object() {
     let (mut server, client) = with_bucket();
     client.put("/bodies/k", "old").expect(200);
     for (announced, sent) in [(100, 50), (1_000_000, 700_000)] {
-        let head = client.call("PUT", "/bodies/k").payload("UNSIGNED-PAYLOAD").header("content-length", announced.to_string()).head();
+        let head = client
+            .call("PUT", "/bodies/k")
+            .payload("UNSIGNED-PAYLOAD")
+            .header("content-length", announced.to_string())
+            .head();
         let mut stream = client.connect();
         stream.write_all(&head).unwrap();
         stream.write_all(&noise(1, sent)).unwrap();
@@ -201,7 +207,11 @@ fn a_cut_off_body_leaves_the_old_object() {
 fn expect_100_is_answered_only_when_the_body_is_wanted() {
     let (_server, client) = with_bucket();
     let begin = |client: &Client, key: &str, condition: &str| {
-        let call = client.call("PUT", key).payload("UNSIGNED-PAYLOAD").header("content-length", "5").header("expect", "100-continue");
+        let call = client
+            .call("PUT", key)
+            .payload("UNSIGNED-PAYLOAD")
+            .header("content-length", "5")
+            .header("expect", "100-continue");
         let head = call.header("if-none-match", condition).head();
         let mut stream = client.connect();
         stream.write_all(&head).unwrap();
@@ -227,11 +237,15 @@ fn expect_100_is_answered_only_when_the_body_is_wanted() {
 #[test]
 fn lengths_are_required_and_bounded() {
     let (_server, client) = with_bucket();
-    let head = client.call("PUT", "/bodies/k").payload("UNSIGNED-PAYLOAD").header("content-length", (5u64 << 30 | 1).to_string());
+    let head = client
+        .call("PUT", "/bodies/k")
+        .payload("UNSIGNED-PAYLOAD")
+        .header("content-length", (5u64 << 30 | 1).to_string());
     let mut stream = client.connect();
     stream.write_all(&head.head()).unwrap();
     read_answer(&mut BufReader::new(stream), "PUT").expect_error(400, "EntityTooLarge");
-    let chunked = client.call("PUT", "/bodies/k").payload("UNSIGNED-PAYLOAD").header("transfer-encoding", "chunked").head();
+    let chunked =
+        client.call("PUT", "/bodies/k").payload("UNSIGNED-PAYLOAD").header("transfer-encoding", "chunked").head();
     let mut stream = client.connect();
     stream.write_all(&chunked).unwrap();
     stream.write_all(b"5\r\nhello\r\n0\r\n\r\n").unwrap();

@@ -68,7 +68,9 @@ fn of_many_racing_creators_one_wins() {
 #[test]
 fn deletes_follow_their_conditions() {
     let (_server, client, etag) = with_object();
-    let delete = |key: &str, name: &str, value: &str| client.call("DELETE", &format!("/things/{key}")).header(name, value).send();
+    let delete = |key: &str, name: &str, value: &str| {
+        client.call("DELETE", &format!("/things/{key}")).header(name, value).send()
+    };
     delete("k", "if-match", "\"0\"").expect_error(412, "PreconditionFailed");
     delete("k", "x-amz-if-match-size", "4").expect_error(412, "PreconditionFailed");
     client.get("/things/k").expect(200);

@@ -43,7 +43,11 @@ fn directives_decide_about_metadata() {
     assert_eq!(replaced.header("content-type"), Some("binary/octet-stream"));
     copy("/into/x").header("x-amz-metadata-directive", "MAYBE").send().expect_error(400, "InvalidArgument");
     copy("/from/a%20b").send().expect_error(400, "InvalidRequest");
-    copy("/from/a%20b").header("x-amz-metadata-directive", "REPLACE").header("x-amz-meta-mtime", "7").send().expect(200);
+    copy("/from/a%20b")
+        .header("x-amz-metadata-directive", "REPLACE")
+        .header("x-amz-meta-mtime", "7")
+        .send()
+        .expect(200);
     let touched = client.get("/from/a%20b").expect(200);
     assert_eq!(touched.header("x-amz-meta-mtime"), Some("7"));
     assert_eq!(touched.header("x-amz-meta-kind"), None);
@@ -85,12 +89,14 @@ fn parts_are_copied_at_any_boundary() {
         let number = index + 1;
         let target = format!("/into/parts?partNumber={number}&uploadId={upload}");
         let call = client.call("PUT", &target).header("x-amz-copy-source", "/from/a%20b");
-        let part = call.header("x-amz-copy-source-range", format!("bytes={}-{}", cut[0], cut[1] - 1)).send().expect(200);
+        let part =
+            call.header("x-amz-copy-source-range", format!("bytes={}-{}", cut[0], cut[1] - 1)).send().expect(200);
         assert_eq!(part.one("ETag").trim_matches('"'), md5_hex(&body[cut[0]..cut[1]]));
         list.push_str(&format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", part.one("ETag")));
     }
     let beyond = client.call("PUT", &format!("/into/parts?partNumber=9&uploadId={upload}"));
-    let beyond = beyond.header("x-amz-copy-source", "/from/a%20b").header("x-amz-copy-source-range", "bytes=0-99999999");
+    let beyond =
+        beyond.header("x-amz-copy-source", "/from/a%20b").header("x-amz-copy-source-range", "bytes=0-99999999");
     beyond.send().expect(416);
     let complete = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
     client.post(&format!("/into/parts?uploadId={upload}"), complete).expect(200);

@@ -110,7 +110,8 @@ fn two_hundred_aborted_uploads_leave_nothing() {
             std::thread::spawn(move || {
                 for round in 0..25u64 {
                     let body = noise(thread << 8 | round, 2_000_000);
-                    let cut = noise(round, 8).iter().fold(0usize, |sum, byte| sum * 31 + usize::from(*byte)) % body.len();
+                    let cut =
+                        noise(round, 8).iter().fold(0usize, |sum, byte| sum * 31 + usize::from(*byte)) % body.len();
                     let target = match round % 2 {
                         0 => format!("/leaks/{thread}-{round}"),
                         _ => format!("/leaks/parts?partNumber={}&uploadId={upload}", round + 1),

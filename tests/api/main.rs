@@ -4,8 +4,8 @@
 mod support;
 
 mod authentication;
-mod buckets;
 mod bodies;
+mod buckets;
 mod conditions;
 mod copies;
 mod durability;

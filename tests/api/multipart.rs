@@ -27,7 +27,9 @@ fn document(parts: &[(u32, String)]) -> String {
         format!("<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag></Part>")
     };
     let entries: String = parts.iter().map(entry).collect();
-    format!("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{entries}</CompleteMultipartUpload>")
+    format!(
+        "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{entries}</CompleteMultipartUpload>"
+    )
 }
 
 fn composite_etag(bodies: &[&[u8]]) -> String {
@@ -98,7 +100,8 @@ fn completions_are_checked() {
     complete(&[(1, two.clone())]).expect_error(400, "InvalidPart");
     complete(&[(3, one.clone())]).expect_error(400, "InvalidPart");
     complete(&[(1, one.clone()), (2, two.clone())]).expect_error(400, "EntityTooSmall");
-    let wrong_size = client.call("POST", &target).header("x-amz-mp-object-size", "9").body(document(&[(1, one.clone())]));
+    let wrong_size =
+        client.call("POST", &target).header("x-amz-mp-object-size", "9").body(document(&[(1, one.clone())]));
     wrong_size.send().expect(400);
     let condition = client.call("POST", &target).header("if-match", "\"0\"").body(document(&[(1, one.clone())]));
     condition.send().expect_error(404, "NoSuchKey");
@@ -127,7 +130,9 @@ fn part_numbers_have_their_bounds() {
     let (_server, client) = with_bucket();
     let upload = begin(&client, "k");
     for number in ["0", "10001", "-1", "x", "99999999999"] {
-        client.put(&format!("/parts/k?partNumber={number}&uploadId={upload}"), "x").expect_error(400, "InvalidArgument");
+        client
+            .put(&format!("/parts/k?partNumber={number}&uploadId={upload}"), "x")
+            .expect_error(400, "InvalidArgument");
     }
     part(&client, "k", &upload, 10_000, b"");
 }
@@ -163,9 +168,12 @@ fn parts_and_uploads_are_listed_in_pages() {
 #[test]
 fn checksums_of_both_types_are_kept() {
     let (_server, client) = with_bucket();
-    for (algorithm, kind, suffix) in
-        [("CRC32", "FULL_OBJECT", ""), ("CRC32", "COMPOSITE", "-2"), ("SHA256", "COMPOSITE", "-2"), ("CRC64NVME", "FULL_OBJECT", "")]
-    {
+    for (algorithm, kind, suffix) in [
+        ("CRC32", "FULL_OBJECT", ""),
+        ("CRC32", "COMPOSITE", "-2"),
+        ("SHA256", "COMPOSITE", "-2"),
+        ("CRC64NVME", "FULL_OBJECT", ""),
+    ] {
         let create = client.call("POST", "/parts/k?uploads").header("x-amz-checksum-algorithm", algorithm);
         let upload = create.header("x-amz-checksum-type", kind).send().expect(200).one("UploadId");
         let mut entries = String::new();
@@ -189,7 +197,10 @@ fn checksums_of_both_types_are_kept() {
         if kind == "FULL_OBJECT" {
             // The same bytes in one piece have the same checksum.
             let whole = [noise(1, 5 << 20), noise(2, 70_000)].concat();
-            let put = client.call("PUT", "/parts/whole").header("x-amz-sdk-checksum-algorithm", algorithm).header(&name, value);
+            let put = client
+                .call("PUT", "/parts/whole")
+                .header("x-amz-sdk-checksum-algorithm", algorithm)
+                .header(&name, value);
             put.body(whole).send().expect(200);
         }
     }

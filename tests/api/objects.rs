@@ -94,7 +94,19 @@ fn metadata_has_its_limit() {
 #[test]
 fn keys_are_opaque() {
     let (mut server, client) = with_bucket();
-    let keys = ["a", "a/", "a/b", "..", "../../etc/passwd", "/leading", "x//y", "ü/ñ/日本", "sp ace+plus%25", "q?a=b&c#d", "\u{1}\u{7f}"];
+    let keys = [
+        "a",
+        "a/",
+        "a/b",
+        "..",
+        "../../etc/passwd",
+        "/leading",
+        "x//y",
+        "ü/ñ/日本",
+        "sp ace+plus%25",
+        "q?a=b&c#d",
+        "\u{1}\u{7f}",
+    ];
     for key in keys {
         let target = format!("/things/{}", super::support::client::escape_path(key));
         client.put(&target, key.as_bytes()).expect(200);
@@ -187,7 +199,12 @@ fn many_keys_are_deleted_at_once() {
 #[test]
 fn attributes_tell_what_was_stored() {
     let (_server, client) = with_bucket();
-    let put = client.call("PUT", "/things/k").header("x-amz-checksum-sha256", SHA256_OF_HELLO).body("hello").send().expect(200);
+    let put = client
+        .call("PUT", "/things/k")
+        .header("x-amz-checksum-sha256", SHA256_OF_HELLO)
+        .body("hello")
+        .send()
+        .expect(200);
     assert_eq!(put.header("x-amz-checksum-sha256"), Some(SHA256_OF_HELLO));
     let ask = |what: &str| client.call("GET", "/things/k?attributes").header("x-amz-object-attributes", what).send();
     let answer = ask("ETag,Checksum,ObjectSize,StorageClass,ObjectParts").expect(200);

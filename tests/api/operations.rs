@@ -154,7 +154,8 @@ fn a_first_start_makes_root_credentials() {
         let mut command = super::support::server::binary();
         command.env_remove("SLUICEGATE_ACCESS_KEY_ID").env_remove("SLUICEGATE_SECRET_ACCESS_KEY");
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
-        let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
         let mut told = String::new();
         let mut lines = std::io::BufRead::lines(BufReader::new(child.stdout.take().unwrap()));
         for line in lines.by_ref() {
@@ -203,7 +204,16 @@ fn tls_serves_both_http_versions() {
     let server = Server::start_with(&["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]);
     for version in ["--http1.1", "--http2"] {
         let output = std::process::Command::new("curl")
-            .args(["-sS", version, "--cacert", cert.to_str().unwrap(), "-o", "/dev/null", "-w", "%{http_version} %{http_code}"])
+            .args([
+                "-sS",
+                version,
+                "--cacert",
+                cert.to_str().unwrap(),
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_version} %{http_code}",
+            ])
             .arg("--resolve")
             .arg(format!("localhost:{}:127.0.0.1", server.address().port()))
             .arg(format!("https://localhost:{}/", server.address().port()))

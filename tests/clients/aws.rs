@@ -105,7 +105,8 @@ fn s3api_speaks_every_built_operation() {
             continue;
         }
         api(&[&["put-object", "--body", "body", "--checksum-algorithm", algorithm][..], &on].concat());
-        let shown = query(&[&["head-object", "--checksum-mode", "ENABLED"][..], &on].concat(), &format!("Checksum{algorithm}"));
+        let shown =
+            query(&[&["head-object", "--checksum-mode", "ENABLED"][..], &on].concat(), &format!("Checksum{algorithm}"));
         assert!(shown.len() > 5, "{algorithm}: {shown}");
     }
     api(&[&["get-object", "back"][..], &on].concat());

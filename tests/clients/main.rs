@@ -27,8 +27,18 @@ fn told(command: &mut Command) -> String {
 
 /// File names that clients and servers stumble over.
 const DIFFICULT: [&str; 12] = [
-    "plus+sign", "space in name", "percent%41", "ampersand&amp", "question?mark", "hash#tag", "ünïcödé-日本", "quote'single",
-    "equals=sign", "semi;colon", "comma,dot.", "tilde~paren(1)",
+    "plus+sign",
+    "space in name",
+    "percent%41",
+    "ampersand&amp",
+    "question?mark",
+    "hash#tag",
+    "ünïcödé-日本",
+    "quote'single",
+    "equals=sign",
+    "semi;colon",
+    "comma,dot.",
+    "tilde~paren(1)",
 ];
 
 /// Makes `count` small files in nested directories, difficult names among them.

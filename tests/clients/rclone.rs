@@ -69,7 +69,10 @@ fn daily_work(provider: &str) {
     }
     run(Command::new("touch").args(["-d", "2011-12-13 14:15:16"]).arg(tree.join("large")));
     gate(&server, &sync);
-    assert!(gate(&server, &["lsl", "gate:daily/at/large"]).contains("2011-12-13 14:15:16"), "a new mtime is a self-copy");
+    assert!(
+        gate(&server, &["lsl", "gate:daily/at/large"]).contains("2011-12-13 14:15:16"),
+        "a new mtime is a self-copy"
+    );
     gate(&server, &["purge", "gate:daily"]);
     assert_eq!(gate(&server, &["lsd", "gate:"]).trim(), "");
     server.stop_and_check();

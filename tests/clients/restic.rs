@@ -39,11 +39,15 @@ fn the_daily_work_of_restic() {
     server.restart();
     go(&server, &["check", "--read-data"]);
     go(&server, &["restore", "latest", "--target", "restored"]);
-    assert_same_tree(&tree, &at.join("restored").join(tree.strip_prefix("/").unwrap()).canonical_or(at.join("restored/tree")));
+    assert_same_tree(
+        &tree,
+        &at.join("restored").join(tree.strip_prefix("/").unwrap()).canonical_or(at.join("restored/tree")),
+    );
 
     // A backup that is killed half-way leaves a repository that is whole.
     std::fs::write(tree.join("more"), noise(7, 80 << 20)).unwrap();
-    let mut killed = restic(&server, at).args(["backup", "tree"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut killed =
+        restic(&server, at).args(["backup", "tree"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let files = server.chunk_files().len();
     server.eventually("the backup has begun", || server.chunk_files().len() > files);
     std::thread::sleep(Duration::from_millis(100));

@@ -10,7 +10,8 @@ use support::client::{escape_path, escape_value};
 use support::{Client, Server, md5_hex, noise};
 
 /// Names that meet each other in every way that matters: prefixes, delimiters, order.
-const KEYS: [&str; 14] = ["a", "a/", "a/b", "a/b/c", "a//", "a-b", "b", "b/1", "b/2", "b/10", "ä", "z z", "z+z", "z%2F"];
+const KEYS: [&str; 14] =
+    ["a", "a/", "a/b", "a/b/c", "a//", "a-b", "b", "b/1", "b/2", "b/10", "ä", "z z", "z+z", "z%2F"];
 const PREFIXES: [&str; 7] = ["", "a", "a/", "a/b", "b/", "z", "none"];
 const SIZES: [usize; 8] = [0, 1, 100, 16_384, 16_385, 100_000, 262_144, 600_001];
 
@@ -172,7 +173,11 @@ fn list(client: &Client, model: &Model, dice: &mut Dice) {
         }
         from = format!("&continuation-token={}", escape_value(&page.one("NextContinuationToken")));
     }
-    assert_eq!(seen, expected_listing(model, prefix, delimiter), "prefix {prefix:?}, delimiter {delimiter:?}, pages of {size}");
+    assert_eq!(
+        seen,
+        expected_listing(model, prefix, delimiter),
+        "prefix {prefix:?}, delimiter {delimiter:?}, pages of {size}"
+    );
 }
 
 /// Runs `steps` random operations.

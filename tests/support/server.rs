@@ -74,7 +74,8 @@ impl Server {
     /// GET of a path on the admin listener.
     pub fn admin(&self, path: &str) -> super::client::Answer {
         let log = self.log();
-        let line = log.lines().rev().find(|line| line.contains("admin listener")).expect("the log names the admin address");
+        let line =
+            log.lines().rev().find(|line| line.contains("admin listener")).expect("the log names the admin address");
         let at = line.find("127.0.0.1:").expect("an address");
         let address: String = line[at..].chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
         Client::new(address.parse().expect("an address"), None).get(path)
@@ -83,9 +84,9 @@ impl Server {
     /// The sum of a metric over its labels.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let text = self.admin("/metrics").text();
-        let values = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
-        });
+        let values = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{')));
         values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).reduce(|a, b| a + b)
     }
 

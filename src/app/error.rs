@@ -1,0 +1,77 @@
+//! Why a server or a command could not start. Each reads as one line that says which step failed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::chunk::ChunkError;
+use crate::identity::RootError;
+use crate::meta::MetaError;
+use crate::telemetry::LogError;
+use crate::telemetry::metric::MetricError;
+
+/// Why a server or a command could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log could not be set up.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Metrics could not be set up.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// The operating system refused threads or signals.
+    #[error("start the runtime")]
+    Runtime(#[source] io::Error),
+    /// The data directory can't be made or used.
+    #[error("{step} {path}")]
+    DataDir {
+        /// Verb and object.
+        step: &'static str,
+        /// Which path.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process holds the lock.
+    #[error("data directory {path} is in use by another sluicegate{holder}")]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+        /// Who, as far as the lock file tells: ` (process 42)`, or nothing.
+        holder: String,
+    },
+    /// There is no database yet, and this command makes none.
+    #[error("no data in {path}: no server has run there yet")]
+    NoData {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The metadata store failed.
+    #[error("{step}")]
+    Meta {
+        /// Verb and object.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: MetaError,
+    },
+    /// The chunk store could not be opened.
+    #[error("open chunk store")]
+    Chunk(#[source] ChunkError),
+    /// Root's credentials could not be read or made.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// The certificate or its key can't be used.
+    #[error("load TLS certificate")]
+    Tls(#[source] io::Error),
+    /// An address can't be listened on.
+    #[error("listen on {address}")]
+    Bind {
+        /// Which address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+}

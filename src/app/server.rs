@@ -1,0 +1,351 @@
+//! A running server: the order in which its parts start, and the order in which they stop.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{Admin, AdminParts, GaugeSource};
+use crate::app::signal::{Signalled, Signals};
+use crate::app::store::open_database;
+use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
+use crate::auth::AuthSettings;
+use crate::buffer::BlockPool;
+use crate::chunk::local::LocalChunks;
+use crate::config::{Config, MemoryLowered, TlsPaths};
+use crate::engine::Engine;
+use crate::guard::{Admission, Drain};
+use crate::identity::{Keyring, LoadedRoot, RootCredentials, RootSource};
+use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan};
+use crate::meta::{EpochStart, MetaStore, SqliteSettings};
+use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
+use crate::s3::{Gateway, S3Settings};
+use crate::telemetry::Recorder;
+use crate::telemetry::record::{self, Gauges};
+use crate::types::{Epoch, SystemClock};
+use crate::worker::{Collector, EpochSweeper, Leased, Runner, UploadExpiry};
+
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+
+/// A running server. Dropped without `run` it leaves its epoch open, which costs the next start a sweep.
+pub struct Server {
+    engine: Arc<Engine>,
+    epoch: Epoch,
+    drain: Drain,
+    drain_timeout: Duration,
+    admin_drain: Drain,
+    listeners: [JoinHandle<std::io::Result<()>>; 2],
+    certificate: Option<Arc<TlsReloader>>,
+    workers: Runner,
+    /// Stops workers and background tasks.
+    stop: CancellationToken,
+    background: TaskTracker,
+    /// Last, so that it outlives everything that writes.
+    _lock: DataLock,
+}
+
+/// The stores, and what hangs on them alone.
+struct Stores {
+    engine: Arc<Engine>,
+    keyring: Arc<Keyring>,
+    pool: BlockPool,
+    boot: EpochStart,
+}
+
+/// Both sockets, bound but not served yet.
+struct Sockets {
+    s3: TcpListener,
+    admin: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl Server {
+    /// Starts everything, and announces the address when connections are accepted.
+    ///
+    /// # Errors
+    /// The first step that failed. What had been started is stopped.
+    pub async fn start(
+        config: Config,
+        recorder: Recorder,
+        announce: &(dyn Fn(Announcement) + Sync),
+    ) -> Result<Self, StartError> {
+        if let Some(MemoryLowered { asked_bytes, limit_bytes }) = config.memory_lowered {
+            let memory_bytes = config.memory_bytes;
+            tracing::warn!(asked_bytes, limit_bytes, memory_bytes, "memory lowered to what the control group allows");
+        }
+        let plan = MemoryPlan::split(config.memory_bytes);
+        record::started(&plan, process::raise_open_files());
+        data_dir::prepare(&config.data_dir)?;
+        let lock = DataLock::take(&config.data_dir)?;
+        let stores = open_stores(&config, &plan, announce).await?;
+        // Bound last of all that can fail; and a taken port must not look like a crash to the next start.
+        match bind(&config) {
+            Ok(sockets) => Ok(serve(config, plan, stores, sockets, recorder, lock, announce)),
+            Err(error) => {
+                if let Err(error) = stores.engine.shutdown(stores.boot.epoch).await {
+                    tracing::error!(%error, "the stores could not be closed");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Serves until a stop signal, then stops: no new requests, running ones finish or are cancelled, workers
+    /// stop, the stores close. A second stop signal ends it at once.
+    pub async fn run(mut self, signals: &mut Signals) -> Ended {
+        let is_failed = self.until_stop(signals).await;
+        tracing::info!(timeout_s = self.drain_timeout.as_secs(), "draining");
+        tokio::select! {
+            () = signals.stop() => {
+                tracing::warn!("second stop signal: stopping at once");
+                Ended::Forced
+            }
+            is_closed = self.stop() => if is_failed || !is_closed { Ended::Failed } else { Ended::Drained },
+        }
+    }
+
+    /// Returns at a stop signal, or with true when a listener ended by itself.
+    async fn until_stop(&mut self, signals: &mut Signals) -> bool {
+        loop {
+            let [s3, admin] = &mut self.listeners;
+            tokio::select! {
+                signalled = signals.next() => match signalled {
+                    Signalled::Stop => return false,
+                    Signalled::Reload => reload(self.certificate.clone()).await,
+                },
+                ended = s3 => {
+                    tracing::error!(outcome = ?ended, "the S3 listener ended");
+                    return true;
+                }
+                ended = admin => {
+                    tracing::error!(outcome = ?ended, "the admin listener ended");
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// True if everything was closed in order.
+    async fn stop(self) -> bool {
+        let cancelled = self.drain.finish(self.drain_timeout).await;
+        if cancelled > 0 {
+            tracing::warn!(cancelled, "the drain's deadline passed: connections were cancelled");
+        }
+        self.stop.cancel();
+        self.workers.finished().await;
+        self.background.close();
+        self.background.wait().await;
+        let is_closed = match self.engine.shutdown(self.epoch).await {
+            Ok(is_clean) => {
+                tracing::info!(is_clean, "stopped");
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "the stores could not be closed");
+                false
+            }
+        };
+        // Health and metrics answer until there is nothing left to tell.
+        self.admin_drain.finish(Duration::from_millis(ADMIN_DRAIN_MS)).await;
+        is_closed
+    }
+}
+
+async fn open_stores(
+    config: &Config,
+    plan: &MemoryPlan,
+    announce: &(dyn Fn(Announcement) + Sync),
+) -> Result<Stores, StartError> {
+    let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
+    let root = load_root(config, announce)?;
+    let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
+    if !boot.crashed.is_empty() {
+        tracing::warn!(epochs = boot.crashed.len(), "an earlier run did not end cleanly: its files will be swept");
+    }
+    let chunks = LocalChunks::open(&config.data_dir, boot.epoch).map_err(StartError::Chunk)?;
+    let pool = BlockPool::new(plan.blocks);
+    let engine = Engine::new(Arc::clone(&meta), Arc::new(chunks), pool.clone(), Arc::new(SystemClock));
+    let keyring = Keyring::load(root, meta).await;
+    let keyring = keyring.map_err(|source| StartError::Meta { step: "read access keys", source })?;
+    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, boot })
+}
+
+fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<RootCredentials, StartError> {
+    let pair = config.root.as_ref().map(|root| (root.access_key_id.clone(), (*root.secret).clone()));
+    let LoadedRoot { credentials, source } = RootCredentials::load_or_create(pair, &config.data_dir)?;
+    match source {
+        RootSource::Environment => tracing::info!("root credentials are configured"),
+        RootSource::File(path) => tracing::info!(path = %path.display(), "root credentials read"),
+        RootSource::Created(path) => {
+            tracing::info!(path = %path.display(), "root credentials made");
+            announce(Announcement::RootCreated {
+                access_key_id: credentials.access_key_id.clone(),
+                secret: zeroize::Zeroizing::new(credentials.secret.expose().to_owned()),
+            });
+        }
+    }
+    Ok(credentials)
+}
+
+fn bind(config: &Config) -> Result<Sockets, StartError> {
+    let bound = |address: SocketAddr| net::bind(address).map_err(|source| StartError::Bind { address, source });
+    let tls = config.tls.as_ref().map(|TlsPaths { cert, key }| {
+        Tls::load(&TlsSettings { cert_path: cert.clone(), key_path: key.clone() }).map_err(StartError::Tls)
+    });
+    Ok(Sockets { tls: tls.transpose()?, s3: bound(config.listen)?, admin: bound(config.admin_listen)? })
+}
+
+#[allow(clippy::too_many_arguments, reason = "the one place where everything meets")]
+fn serve(
+    config: Config,
+    plan: MemoryPlan,
+    stores: Stores,
+    sockets: Sockets,
+    recorder: Recorder,
+    lock: DataLock,
+    announce: &(dyn Fn(Announcement) + Sync),
+) -> Server {
+    let Stores { engine, keyring, pool, boot } = stores;
+    let stop = CancellationToken::new();
+    let background = TaskTracker::new();
+    background.spawn(background::refresh_keys(Arc::clone(&keyring), stop.clone()));
+    background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
+    let admission = Admission::new(plan.requests_max, plan.connections_max);
+    let (drain, admin_drain) = (Drain::new(), Drain::new());
+    let admin = Admin::new(AdminParts {
+        engine: Arc::clone(&engine),
+        drain: drain.clone(),
+        gauges: gauges(admission.clone(), pool, config.data_dir.clone()),
+        plan,
+        data_dir: config.data_dir.clone(),
+        recorder,
+    });
+    let s3 = gateway(&config, &engine, keyring, &admission, &drain);
+    let certificate = sockets.tls.as_ref().map(Tls::reloader);
+    let url = url(&config, &sockets);
+    log_start(&config, &plan, &sockets);
+    let settings = ServeSettings {
+        http_buffer_bytes: plan.http_buffer_bytes,
+        tls: sockets.tls.clone(),
+        ..ServeSettings::default()
+    };
+    let workers = start_workers(&config, &engine, boot.epoch, boot.crashed, stop.clone());
+    let listeners = [
+        tokio::spawn(net::serve(sockets.s3, settings, s3, admission, drain.clone())),
+        tokio::spawn(net::serve(
+            sockets.admin,
+            ServeSettings::default(),
+            Arc::new(admin) as Arc<dyn Handler>,
+            Admission::new(ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_MAX),
+            admin_drain.clone(),
+        )),
+    ];
+    announce(Announcement::Listening { url });
+    Server {
+        engine,
+        epoch: boot.epoch,
+        drain,
+        drain_timeout: config.drain_timeout,
+        admin_drain,
+        listeners,
+        certificate,
+        workers,
+        stop,
+        background,
+        _lock: lock,
+    }
+}
+
+fn gateway(
+    config: &Config,
+    engine: &Arc<Engine>,
+    keyring: Arc<Keyring>,
+    admission: &Admission,
+    drain: &Drain,
+) -> Arc<dyn Handler> {
+    let auth = AuthSettings {
+        region: config.region.clone(),
+        allow_v2: config.allow_signature_v2,
+        domains: config.domains.clone(),
+    };
+    let settings = S3Settings { auth, domains: config.domains.clone(), allow_anonymous: config.allow_anonymous };
+    let clock = Arc::new(SystemClock);
+    Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
+}
+
+fn start_workers(
+    config: &Config,
+    engine: &Arc<Engine>,
+    epoch: Epoch,
+    crashed: Vec<Epoch>,
+    stop: CancellationToken,
+) -> Runner {
+    let workers = Runner::new(stop);
+    let age_seconds = config.upload_expiry_days * SECONDS_PER_DAY;
+    let lease = |engine: &Arc<Engine>| (Arc::clone(engine), epoch);
+    let (shared, holder) = lease(engine);
+    workers.start(Arc::new(Leased::new(Collector::new(Arc::clone(engine)), shared, holder)));
+    let (shared, holder) = lease(engine);
+    workers.start(Arc::new(Leased::new(UploadExpiry::new(Arc::clone(engine), age_seconds), shared, holder)));
+    let (shared, holder) = lease(engine);
+    workers.start(Arc::new(Leased::new(EpochSweeper::new(Arc::clone(engine), crashed), shared, holder)));
+    workers
+}
+
+fn gauges(admission: Admission, pool: BlockPool, data_dir: PathBuf) -> GaugeSource {
+    Arc::new(move || Gauges {
+        in_flight: admission.in_flight(),
+        connections: admission.connections(),
+        blocks: pool.size(),
+        blocks_leased: pool.leased(),
+        disk_free_bytes: free_bytes(&data_dir),
+    })
+}
+
+fn free_bytes(data_dir: &Path) -> Option<u64> {
+    let facts = rustix::fs::statvfs(data_dir).ok()?;
+    Some(facts.f_bavail.saturating_mul(facts.f_frsize))
+}
+
+/// The address with the port that the kernel chose, if it was to choose.
+fn url(config: &Config, sockets: &Sockets) -> String {
+    let scheme = if sockets.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", local_address(&sockets.s3, config.listen))
+}
+
+fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}
+
+fn log_start(config: &Config, plan: &MemoryPlan, sockets: &Sockets) {
+    let address = local_address(&sockets.admin, config.admin_listen);
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "the admin listener asks for no credentials and is not on loopback");
+    }
+    tracing::info!(%address, "admin listener");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = %config.data_dir.display(),
+        memory_bytes = plan.total_bytes,
+        blocks = plan.blocks,
+        requests_max = plan.requests_max,
+        "started"
+    );
+}
+
+async fn reload(certificate: Option<Arc<TlsReloader>>) {
+    let Some(certificate) = certificate else {
+        tracing::info!("nothing to reload: TLS is not configured");
+        return;
+    };
+    match tokio::task::spawn_blocking(move || certificate.reload()).await {
+        Ok(Ok(())) => tracing::info!("certificate reloaded"),
+        Ok(Err(error)) => tracing::error!(%error, "the new certificate cannot be used, the old one stays"),
+        Err(stopped) => tracing::error!(%stopped, "the reload was stopped"),
+    }
+}

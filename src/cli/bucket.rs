@@ -1,0 +1,150 @@
+//! `bucket`: buckets, straight in the metadata store.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::app::process::small_runtime;
+use crate::app::store::{Absent, open_metadata};
+use crate::cli::settings::StoreArgs;
+use crate::cli::{Failure, output};
+use crate::identity::{ROOT_NAME, root_owner};
+use crate::limits::PAGE_MAX;
+use crate::meta::{MetaError, MetaStore, NewBucket};
+use crate::types::{Bucket, BucketName, Clock as _, OwnerId, SystemClock};
+
+/// Arguments of `bucket`.
+#[derive(clap::Args)]
+pub struct BucketArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Create a bucket
+    Create {
+        /// Its name
+        name: String,
+        /// Name of the access key that owns it
+        #[arg(long, value_name = "KEYNAME", default_value = ROOT_NAME)]
+        owner: String,
+    },
+    /// List buckets
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an empty bucket
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// Why it could not be done.
+pub fn run(arguments: BucketArgs) -> Result<ExitCode, Failure> {
+    let directory = arguments.store.data_dir()?;
+    let absent = match &arguments.action {
+        Action::Create { .. } => Absent::Create,
+        Action::List { .. } | Action::Remove { .. } => Absent::Refuse,
+    };
+    let runtime = small_runtime()?;
+    runtime.block_on(async {
+        let meta = open_metadata(&directory, absent)?;
+        match arguments.action {
+            Action::Create { name, owner } => create(&*meta, &name, &owner).await?,
+            Action::List { json } => list(&*meta, json).await?,
+            Action::Remove { name } => remove(&*meta, &name).await?,
+        }
+        meta.close().await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn create(meta: &dyn MetaStore, name: &str, owner: &str) -> Result<(), Failure> {
+    let owner = owner_of(meta, owner).await?;
+    let bucket = NewBucket { name: parse(name)?, owner, location: String::new(), now: SystemClock.now() };
+    match meta.create_bucket(bucket).await {
+        Ok(_) => Ok(()),
+        Err(MetaError::BucketExists { .. }) => Err(format!("bucket {name:?} exists").into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn owner_of(meta: &dyn MetaStore, name: &str) -> Result<OwnerId, Failure> {
+    if name == ROOT_NAME {
+        return Ok(root_owner());
+    }
+    let keys = meta.access_keys().await?;
+    let key = keys.into_iter().find(|key| key.name == name);
+    key.map(|key| key.owner).ok_or_else(|| format!("there is no access key {name:?}").into())
+}
+
+async fn remove(meta: &dyn MetaStore, name: &str) -> Result<(), Failure> {
+    let bucket = meta.bucket(&parse(name)?).await?;
+    let bucket = bucket.ok_or_else(|| format!("there is no bucket {name:?}"))?;
+    match meta.delete_bucket(bucket.id).await {
+        Ok(()) => Ok(()),
+        Err(MetaError::BucketNotEmpty) => {
+            Err(format!("bucket {name:?} is not empty: it has objects or unfinished uploads").into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn list(meta: &dyn MetaStore, json: bool) -> Result<(), Failure> {
+    let mut names: HashMap<_, _> = meta.access_keys().await?.into_iter().map(|key| (key.owner, key.name)).collect();
+    names.insert(root_owner(), ROOT_NAME.to_owned());
+    let buckets = all_buckets(meta).await?;
+    // The owner's key may be gone: then its id is all that is left.
+    let owner = |bucket: &Bucket| names.get(&bucket.owner).cloned().unwrap_or_else(|| bucket.owner.to_string());
+    if json {
+        let buckets = buckets.iter().map(|bucket| {
+            serde_json::json!({
+                "name": bucket.name.as_str(),
+                "owner": owner(bucket),
+                "created": bucket.created.iso_millis(),
+            })
+        });
+        output::json(&buckets.collect());
+        return Ok(());
+    }
+    let rows: Vec<_> = buckets
+        .iter()
+        .map(|bucket| vec![bucket.name.to_string(), owner(bucket), bucket.created.iso_millis()])
+        .collect();
+    output::table(&["NAME", "OWNER", "CREATED"], &rows);
+    Ok(())
+}
+
+/// Every bucket, page by page.
+///
+/// # Errors
+/// What the store refuses.
+pub(crate) async fn all_buckets(meta: &dyn MetaStore) -> Result<Vec<Bucket>, MetaError> {
+    let mut buckets = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = meta.list_buckets(None, "", &after, PAGE_MAX).await?;
+        buckets.extend(page.buckets);
+        match page.next_after {
+            Some(next) => after = next,
+            None => return Ok(buckets),
+        }
+    }
+}
+
+fn parse(name: &str) -> Result<BucketName, Failure> {
+    BucketName::parse(name).map_err(|_| {
+        let rule = "3 to 63 lower-case letters, digits, dots and hyphens, and the further rules of S3";
+        format!("{name:?} is no bucket name: {rule}").into()
+    })
+}

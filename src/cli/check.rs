@@ -1,0 +1,112 @@
+//! `check`: every chunk against every row, both ways.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::app::Session;
+use crate::app::process::runtime;
+use crate::cli::settings::StoreArgs;
+use crate::cli::{Failure, output};
+use crate::engine::check::{CheckObserver, CheckProgress, CheckSummary, Fault};
+
+/// Arguments of `check`.
+#[derive(clap::Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks; exit code 1 if anything is wrong.
+///
+/// # Errors
+/// If the check itself could not be done.
+pub fn run(arguments: CheckArgs) -> Result<ExitCode, Failure> {
+    let directory = arguments.store.data_dir()?;
+    let runtime = runtime()?;
+    let mut watcher = Watcher::new(arguments.json);
+    let (summary, server_runs) = runtime.block_on(async {
+        let session = Session::open(&directory).await?;
+        let summary = session.engine.check(&session.open, &mut watcher).await;
+        // Closed in any case, or else the next start would sweep an epoch that wrote nothing.
+        let closed = session.engine.shutdown(session.epoch).await;
+        let summary = summary?;
+        closed?;
+        Ok::<_, Failure>((summary, session.server_runs))
+    })?;
+    watcher.finish(&summary, server_runs);
+    Ok(if summary.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Shows progress on a terminal, prints faults as they are found or collects them for JSON.
+struct Watcher {
+    bar: ProgressBar,
+    faults: Vec<serde_json::Value>,
+    json: bool,
+}
+
+impl Watcher {
+    fn new(json: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if json || !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let form = "{bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} {msg}";
+        bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, faults: Vec::new(), json }
+    }
+
+    fn finish(self, summary: &CheckSummary, server_runs: bool) {
+        self.bar.finish_and_clear();
+        let CheckSummary { chunks, bytes, files, unclaimed, faults } = *summary;
+        if self.json {
+            output::json(&serde_json::json!({
+                "faults": self.faults,
+                "chunks": chunks,
+                "bytes": bytes,
+                "files": files,
+                "unclaimed_files": unclaimed,
+                "server_runs": server_runs,
+            }));
+            return;
+        }
+        let verdict = if faults == 0 { "no faults".to_owned() } else { format!("{faults} faults") };
+        output::line(&format!("{verdict}: {chunks} chunks, {bytes} bytes, {files} files"));
+        if unclaimed > 0 {
+            let whose = if server_runs { "uploads of the running server" } else { "the next start sweeps them" };
+            output::line(&format!("{unclaimed} files belong to no object yet: {whose}"));
+        }
+    }
+}
+
+impl CheckObserver for Watcher {
+    fn fault(&mut self, fault: Fault) {
+        if self.json {
+            self.faults.push(fault_json(&fault));
+        } else {
+            self.bar.suspend(|| output::line(&fault.to_string()));
+        }
+    }
+
+    fn progress(&mut self, progress: CheckProgress) {
+        self.bar.set_length(progress.bytes_total);
+        self.bar.set_position(progress.bytes_done);
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_message(format!("{}/{} chunks", progress.chunks_done, progress.chunks_total));
+    }
+}
+
+fn fault_json(fault: &Fault) -> serde_json::Value {
+    let (kind, chunk) = match fault {
+        Fault::Metadata(_) => ("metadata", None),
+        Fault::Chunk { chunk, .. } => ("chunk", Some(chunk.to_string())),
+        Fault::Orphan { chunk } => ("orphan", Some(chunk.to_string())),
+    };
+    serde_json::json!({ "kind": kind, "chunk": chunk, "detail": fault.to_string() })
+}

@@ -1,0 +1,116 @@
+//! The command line: flags, subcommands and exit codes. Decides nothing that a server does.
+
+pub mod bucket;
+pub mod check;
+pub mod doctor;
+pub mod health;
+pub mod key;
+pub mod output;
+pub mod serve;
+pub mod settings;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An S3-compatible object gateway: durable chunk files and SQLite, in bounded memory
+#[derive(Parser)]
+#[command(name = "sluicegate", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve S3, and health and metrics on the admin listener
+    Serve(serve::ServeArgs),
+    /// Manage access keys; works while a server runs
+    Key(key::KeyArgs),
+    /// Manage buckets; works while a server runs
+    Bucket(bucket::BucketArgs),
+    /// Verify every chunk against every row, both ways; exit 1 on any fault
+    Check(check::CheckArgs),
+    /// Look at clock, disk, limits, memory and database, and print settings for clients
+    Doctor(doctor::DoctorArgs),
+    /// Ask a running server for its health; exit 0 if it is ready
+    Health(health::HealthArgs),
+}
+
+/// Why a command failed: anything that prints as one line.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Key(arguments) => key::run(arguments),
+        Command::Bucket(arguments) => bucket::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Health(arguments) => health::run(&arguments),
+    };
+    outcome.unwrap_or_else(|failure| {
+        output::fault(&output::describe(failure.as_ref()));
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_contract_parses() {
+        for line in [
+            "serve --data-dir d --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --memory 64MiB --domain a --domain b",
+            "serve --data-dir d --config f --allow-anonymous --allow-signature-v2=false --drain-timeout 1",
+            "serve --data-dir d --tls-cert c --tls-key k --log-format json --log warn --upload-expiry-days 3",
+            "key add ann --data-dir d",
+            "key add ann --access-key ID --secret-key SECRET --data-dir d",
+            "key --data-dir d list --json",
+            "key remove ann --data-dir d",
+            "bucket create b --owner ann --data-dir d",
+            "bucket list --data-dir d --json",
+            "bucket remove b --data-dir d",
+            "check --data-dir d --json",
+            "doctor --data-dir d --memory 64MiB --json",
+            "health --admin-listen 127.0.0.1:9001 --live",
+        ] {
+            let words = std::iter::once("sluicegate").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        for line in ["", "serve --unknown", "key add", "key add ann --access-key ID", "bucket", "serve extra"] {
+            let words = std::iter::once("sluicegate").chain(line.split(' ').filter(|word| !word.is_empty()));
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_setting_has_a_variable_that_is_named_like_its_flag() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").expect("serve exists");
+        let mut settings = 0;
+        for argument in serve.get_arguments() {
+            let Some(flag) = argument.get_long().filter(|flag| !["help", "version"].contains(flag)) else { continue };
+            let expected = format!("SLUICEGATE_{}", flag.to_uppercase().replace('-', "_"));
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(expected.as_str()));
+            settings += 1;
+        }
+        assert!(settings >= 14, "{settings}");
+    }
+
+    #[test]
+    fn no_flag_takes_roots_secret() {
+        let serve = Cli::command().find_subcommand("serve").expect("serve exists").clone();
+        assert!(serve.get_arguments().all(|argument| !argument.get_id().as_str().contains("secret")));
+    }
+}

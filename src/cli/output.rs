@@ -1,0 +1,76 @@
+//! What commands print: results to standard output, faults to standard error. The one module that writes to
+//! either. A reader that has gone away (a closed pipe) ends the talking, not the process.
+
+use std::error::Error;
+use std::io::Write as _;
+
+/// One line of result.
+pub fn line(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// One line of fault.
+pub fn fault(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "sluicegate: {text}");
+}
+
+/// A result as JSON.
+pub fn json(value: &serde_json::Value) {
+    line(&format!("{value:#}"));
+}
+
+/// A table: columns padded to their widest cell, in bytes; cells are our own ASCII or names that were
+/// checked.
+pub fn table(header: &[&str], rows: &[Vec<String>]) {
+    for row in aligned(header, rows) {
+        line(&row);
+    }
+}
+
+/// An error and its causes on one line. A cause that an error already quotes is not said twice.
+pub fn describe(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let detail = error.to_string();
+        if !text.contains(&detail) {
+            text = format!("{text}: {detail}");
+        }
+        cause = error.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+    let lines = || std::iter::once(&header).chain(rows);
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| lines().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0))
+        .collect();
+    let show = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    lines().map(show).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{aligned, describe};
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("open database")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_fault_is_one_line_with_its_causes() {
+        let error = Outer(std::io::Error::other("disk\n  gone"));
+        assert_eq!(describe(&error), "open database: disk gone");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["longer".to_owned(), "2".to_owned()]];
+        assert_eq!(aligned(&["NAME", "N"], &rows), ["NAME    N", "a       1", "longer  2"]);
+    }
+}

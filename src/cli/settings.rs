@@ -1,0 +1,94 @@
+//! How commands come to their settings: flags over environment (both are clap's), over the file.
+
+use std::path::PathBuf;
+
+use crate::cli::Failure;
+use crate::config::cgroup::{CgroupPaths, memory_limit_bytes};
+use crate::config::decide::decide_data_dir;
+use crate::config::{Config, ConfigError, RawConfig, load_file};
+
+/// Every setting, and the file.
+#[derive(clap::Args)]
+pub struct SettingsArgs {
+    /// Configuration file, TOML: each flag without its dashes is a key
+    #[arg(long, env = "SLUICEGATE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    raw: RawConfig,
+}
+
+/// Where the data is, for commands that need nothing else.
+#[derive(clap::Args)]
+pub struct StoreArgs {
+    /// Directory of the database, the chunk files and the lock
+    #[arg(long, env = "SLUICEGATE_DATA_DIR", value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// Configuration file, TOML
+    #[arg(long, env = "SLUICEGATE_CONFIG", value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+impl SettingsArgs {
+    /// All settings, decided.
+    ///
+    /// # Errors
+    /// What `load_file` and `Config::decide` refuse.
+    pub fn decide(self) -> Result<Config, ConfigError> {
+        let file = read(self.config)?;
+        let raw = self.raw.over(file).with_root_from(&|name| std::env::var(name).ok());
+        Config::decide(raw, memory_limit_bytes(&CgroupPaths::default()))
+    }
+}
+
+impl StoreArgs {
+    /// Where the data is.
+    ///
+    /// # Errors
+    /// What `load_file` refuses, or that nobody said.
+    pub fn data_dir(&self) -> Result<PathBuf, Failure> {
+        let given = self.data_dir.clone().filter(|path| !path.as_os_str().is_empty());
+        let given = match given {
+            Some(path) => Some(path),
+            None => read(self.config.clone())?.data_dir,
+        };
+        Ok(decide_data_dir(given)?)
+    }
+}
+
+/// The settings of the file, if one was named.
+///
+/// # Errors
+/// What `load_file` refuses.
+pub fn read(config: Option<PathBuf>) -> Result<RawConfig, ConfigError> {
+    match config.filter(|path| !path.as_os_str().is_empty()) {
+        Some(path) => load_file(&path),
+        None => Ok(RawConfig::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::SettingsArgs;
+    use crate::limits::MIB;
+
+    #[derive(clap::Parser)]
+    struct Bench {
+        #[command(flatten)]
+        settings: SettingsArgs,
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("sluicegate.toml");
+        std::fs::write(&file, "data-dir = \"/file\"\nmemory = \"48MiB\"\nregion = \"eu-west-1\"\n").unwrap();
+        let flags = ["x", "--config", file.to_str().unwrap(), "--memory", "33MiB"];
+        let config = Bench::parse_from(flags).settings.decide().expect("legal settings");
+        assert_eq!(config.memory_bytes, 33 * MIB);
+        assert_eq!(config.data_dir.to_str(), Some("/file"));
+        assert_eq!(config.region, "eu-west-1");
+        assert_eq!(config.listen.port(), 9000);
+    }
+}

@@ -1,0 +1,15 @@
+//! Settings: raw ones from flags, environment and file become one decided `Config`, and every default and
+//! every relation between settings is judged here. Knows the bounds; must never start anything.
+
+pub mod cgroup;
+pub mod decide;
+pub mod error;
+pub mod file;
+pub mod raw;
+pub mod value;
+
+pub use decide::{Config, LogFormat, MemoryLowered, RootPair, TlsPaths};
+pub use error::ConfigError;
+pub use file::load_file;
+pub use raw::RawConfig;
+pub use value::format_size;

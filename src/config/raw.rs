@@ -1,0 +1,206 @@
+//! Settings as they were given, before anything is judged. One declaration per setting makes its flag, its
+//! environment variable and its key in the configuration file, so that the three can't drift apart.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
+
+/// Environment variable of root's access key id. No flag: command lines are visible to every user.
+pub const ACCESS_KEY_ID_VARIABLE: &str = "SLUICEGATE_ACCESS_KEY_ID";
+/// Environment variable of root's secret.
+pub const SECRET_ACCESS_KEY_VARIABLE: &str = "SLUICEGATE_SECRET_ACCESS_KEY";
+
+/// Settings as they were given. Values stay text until `Config::decide` judges them all in one place.
+#[derive(clap::Args, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawConfig {
+    /// Directory of the database, the chunk files and the lock
+    #[arg(long, env = "SLUICEGATE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Address of the S3 listener [default: 127.0.0.1:9000]
+    #[arg(long, env = "SLUICEGATE_LISTEN", value_name = "ADDRESS")]
+    #[serde(deserialize_with = "scalar")]
+    pub listen: Option<String>,
+
+    /// Address of the listener for health and metrics; it asks for no credentials [default: 127.0.0.1:9001]
+    #[arg(long, env = "SLUICEGATE_ADMIN_LISTEN", value_name = "ADDRESS")]
+    #[serde(deserialize_with = "scalar")]
+    pub admin_listen: Option<String>,
+
+    /// Memory that the server may use, e.g. 64MiB or 1GiB; lowered to what the control group allows
+    /// [default: 128MiB]
+    #[arg(long, env = "SLUICEGATE_MEMORY", value_name = "SIZE")]
+    #[serde(deserialize_with = "scalar")]
+    pub memory: Option<String>,
+
+    /// Base domain of virtual-host style (BUCKET.NAME); may be given several times, or with commas
+    #[arg(long, env = "SLUICEGATE_DOMAIN", value_name = "NAME", value_delimiter = ',')]
+    #[serde(deserialize_with = "list")]
+    pub domain: Vec<String>,
+
+    /// Region that signatures must name [default: us-east-1]
+    #[arg(long, env = "SLUICEGATE_REGION", value_name = "NAME")]
+    #[serde(deserialize_with = "scalar")]
+    pub region: Option<String>,
+
+    /// Certificate chain of the S3 listener, PEM; read again on SIGHUP
+    #[arg(long, env = "SLUICEGATE_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, PEM
+    #[arg(long, env = "SLUICEGATE_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// How long requests may take to finish after SIGTERM, e.g. 30s or 2m [default: 30s]
+    #[arg(long, env = "SLUICEGATE_DRAIN_TIMEOUT", value_name = "TIME")]
+    #[serde(deserialize_with = "scalar")]
+    pub drain_timeout: Option<String>,
+
+    /// Days after which an unfinished multipart upload is aborted [default: 7]
+    #[arg(long, env = "SLUICEGATE_UPLOAD_EXPIRY_DAYS", value_name = "DAYS")]
+    #[serde(deserialize_with = "scalar")]
+    pub upload_expiry_days: Option<String>,
+
+    /// Form of log lines: text or json [default: text]
+    #[arg(long, env = "SLUICEGATE_LOG_FORMAT", value_name = "FORM")]
+    #[serde(deserialize_with = "scalar")]
+    pub log_format: Option<String>,
+
+    /// What is logged, e.g. info, or warn,access=off [default: info]
+    #[arg(long, env = "SLUICEGATE_LOG", value_name = "FILTER")]
+    #[serde(deserialize_with = "scalar")]
+    pub log: Option<String>,
+
+    /// Let unsigned requests through to authorization [default: false]
+    #[arg(
+        long,
+        env = "SLUICEGATE_ALLOW_ANONYMOUS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    #[serde(deserialize_with = "scalar")]
+    pub allow_anonymous: Option<String>,
+
+    /// Accept Signature Version 2 [default: true]
+    #[arg(
+        long,
+        env = "SLUICEGATE_ALLOW_SIGNATURE_V2",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    #[serde(deserialize_with = "scalar")]
+    pub allow_signature_v2: Option<String>,
+
+    /// Root's access key id: environment or file only.
+    #[arg(skip)]
+    #[serde(deserialize_with = "scalar")]
+    pub access_key_id: Option<String>,
+
+    /// Root's secret: environment or file only.
+    #[arg(skip)]
+    #[serde(deserialize_with = "secret")]
+    pub secret_access_key: Option<Zeroizing<String>>,
+}
+
+impl RawConfig {
+    /// Puts these settings over those of `lower`: what is given here wins. An empty value counts as not
+    /// given, because that is how compose files and shells pass an unset variable on.
+    pub fn over(self, lower: Self) -> Self {
+        let upper = self.without_empty();
+        let lower = lower.without_empty();
+        Self {
+            data_dir: upper.data_dir.or(lower.data_dir),
+            listen: upper.listen.or(lower.listen),
+            admin_listen: upper.admin_listen.or(lower.admin_listen),
+            memory: upper.memory.or(lower.memory),
+            domain: if upper.domain.is_empty() { lower.domain } else { upper.domain },
+            region: upper.region.or(lower.region),
+            tls_cert: upper.tls_cert.or(lower.tls_cert),
+            tls_key: upper.tls_key.or(lower.tls_key),
+            drain_timeout: upper.drain_timeout.or(lower.drain_timeout),
+            upload_expiry_days: upper.upload_expiry_days.or(lower.upload_expiry_days),
+            log_format: upper.log_format.or(lower.log_format),
+            log: upper.log.or(lower.log),
+            allow_anonymous: upper.allow_anonymous.or(lower.allow_anonymous),
+            allow_signature_v2: upper.allow_signature_v2.or(lower.allow_signature_v2),
+            access_key_id: upper.access_key_id.or(lower.access_key_id),
+            secret_access_key: upper.secret_access_key.or(lower.secret_access_key),
+        }
+    }
+
+    /// Takes root's credentials from the environment, which `variable` reads. They win over the file, as a
+    /// pair: an id from one place never meets a secret from another.
+    pub fn with_root_from(mut self, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let id = variable(ACCESS_KEY_ID_VARIABLE).filter(|text| !text.is_empty());
+        let secret = variable(SECRET_ACCESS_KEY_VARIABLE).filter(|text| !text.is_empty());
+        if id.is_some() || secret.is_some() {
+            self.access_key_id = id;
+            self.secret_access_key = secret.map(Zeroizing::new);
+        }
+        self
+    }
+
+    fn without_empty(self) -> Self {
+        let text = |value: Option<String>| value.filter(|text| !text.trim().is_empty());
+        let path = |value: Option<PathBuf>| value.filter(|path| !path.as_os_str().is_empty());
+        Self {
+            data_dir: path(self.data_dir),
+            listen: text(self.listen),
+            admin_listen: text(self.admin_listen),
+            memory: text(self.memory),
+            domain: self.domain.into_iter().filter(|name| !name.trim().is_empty()).collect(),
+            region: text(self.region),
+            tls_cert: path(self.tls_cert),
+            tls_key: path(self.tls_key),
+            drain_timeout: text(self.drain_timeout),
+            upload_expiry_days: text(self.upload_expiry_days),
+            log_format: text(self.log_format),
+            log: text(self.log),
+            allow_anonymous: text(self.allow_anonymous),
+            allow_signature_v2: text(self.allow_signature_v2),
+            access_key_id: text(self.access_key_id),
+            secret_access_key: self.secret_access_key.filter(|text| !text.is_empty()),
+        }
+    }
+}
+
+/// A value of the configuration file: `30`, `"30s"` and `true` all become text.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a string, a whole number or a boolean")]
+enum Scalar {
+    Text(String),
+    Number(i64),
+    Flag(bool),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a string or a list of strings")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn scalar<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(match Scalar::deserialize(source)? {
+        Scalar::Text(text) => text,
+        Scalar::Number(number) => number.to_string(),
+        Scalar::Flag(flag) => flag.to_string(),
+    }))
+}
+
+fn list<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
+    Ok(match OneOrMany::deserialize(source)? {
+        OneOrMany::One(text) => vec![text],
+        OneOrMany::Many(texts) => texts,
+    })
+}
+
+fn secret<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Some(Zeroizing::new(String::deserialize(source)?)))
+}

@@ -1,0 +1,123 @@
+//! CreateBucket. Source: Amazon S3 API Reference, CreateBucket.
+
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
+
+use crate::engine::{CreateBucket, EngineError};
+use crate::identity::Principal;
+use crate::limits::XML_BYTES_MAX;
+use crate::net::{RequestBody, Response};
+use crate::s3::authorize::Authorized;
+use crate::s3::body::read_document;
+use crate::s3::respond::respond_empty;
+use crate::s3::xml::{XmlEvent, XmlFeed};
+use crate::s3::{Code, Gateway, S3Error};
+
+/// The region whose buckets have no location constraint.
+const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
+/// Longest name of a region that is one.
+const REGION_BYTES_MAX: usize = 32;
+
+/// Creates a bucket that belongs to the caller.
+pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
+    let Principal::Identity { owner, .. } = &call.principal else {
+        return Err(S3Error::new(Code::AccessDenied));
+    };
+    let name = call.bucket_name.clone().expect("route gives CreateBucket its bucket's name");
+    let region = gateway.settings.auth.region.as_str();
+    let document = read_document(call, body, XML_BYTES_MAX).await?;
+    check_location(read_constraint(&document)?.as_deref(), region)?;
+    let location = if region == REGION_WITHOUT_CONSTRAINT { String::new() } else { region.to_owned() };
+    let created = gateway.engine.create_bucket(CreateBucket { name: name.clone(), owner: owner.clone(), location });
+    match created.await {
+        Ok(_) => {}
+        // Only us-east-1 has always answered a repeated creation so, and clients count on it.
+        Err(EngineError::BucketExists { owner: other }) if other == *owner => {
+            if region != REGION_WITHOUT_CONSTRAINT {
+                return Err(S3Error::new(Code::BucketAlreadyOwnedByYou).detail("BucketName", name.as_str()));
+            }
+        }
+        Err(error) => return Err(S3Error::from(error).detail("BucketName", name.as_str())),
+    }
+    let mut response = respond_empty(StatusCode::OK);
+    let location = HeaderValue::try_from(format!("/{name}")).expect("a bucket name is plain ASCII");
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
+/// The `LocationConstraint` of a CreateBucketConfiguration; an empty document has none.
+fn read_constraint(document: &[u8]) -> Result<Option<String>, S3Error> {
+    if document.is_empty() {
+        return Ok(None);
+    }
+    let mut feed = XmlFeed::new();
+    feed.push(document);
+    let mut constraint = None;
+    while let Some(event) = feed.next_event()? {
+        match event {
+            XmlEvent::Open { path } => match path.split('/').nth(1) {
+                None if path == "CreateBucketConfiguration" => {}
+                None => return Err(S3Error::new(Code::MalformedXML).cause(format!("the root is {path}"))),
+                Some("Tags") => return Err(S3Error::not_implemented("The Tags of a CreateBucketConfiguration")),
+                Some("Location" | "Bucket") => return Err(S3Error::not_implemented("A directory bucket")),
+                Some(_) => {}
+            },
+            XmlEvent::Close { path: "CreateBucketConfiguration/LocationConstraint", text } => {
+                constraint = Some(text.trim().to_owned());
+            }
+            XmlEvent::Close { .. } => {}
+        }
+    }
+    feed.finish()?;
+    Ok(constraint.filter(|constraint| !constraint.is_empty()))
+}
+
+/// Every bucket is in the one region that this server is.
+fn check_location(constraint: Option<&str>, region: &str) -> Result<(), S3Error> {
+    let Some(constraint) = constraint.filter(|constraint| *constraint != region) else {
+        return Ok(());
+    };
+    let legal_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let looks_like_region = constraint.len() <= REGION_BYTES_MAX && constraint.bytes().all(legal_byte);
+    if looks_like_region || constraint == "EU" {
+        let message = format!(
+            "The {constraint} location constraint is incompatible for the region specific endpoint this request was \
+             sent to."
+        );
+        Err(S3Error::new(Code::IllegalLocationConstraintException).message(message))
+    } else {
+        Err(S3Error::new(Code::InvalidLocationConstraint).detail("LocationConstraint", constraint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_location, read_constraint};
+    use crate::s3::Code;
+
+    #[test]
+    fn a_configuration_may_name_a_location() {
+        let read = |text: &str| read_constraint(text.as_bytes()).map_err(|error| error.code);
+        let with = |inner: &str| format!("<CreateBucketConfiguration xmlns='x'>{inner}</CreateBucketConfiguration>");
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("<CreateBucketConfiguration/>"), Ok(None));
+        assert_eq!(read(&with("<LocationConstraint></LocationConstraint>")), Ok(None));
+        assert_eq!(read(&with("<LocationConstraint> eu </LocationConstraint>")), Ok(Some("eu".to_owned())));
+        assert_eq!(read(&with("<Unknown><LocationConstraint>x</LocationConstraint></Unknown>")), Ok(None));
+        assert_eq!(read(&with("<Tags/>")), Err(Code::NotImplemented));
+        assert_eq!(read(&with("<Bucket><Type>Directory</Type></Bucket>")), Err(Code::NotImplemented));
+        assert_eq!(read("<Other/>"), Err(Code::MalformedXML));
+        assert_eq!(read("<CreateBucketConfiguration>"), Err(Code::MalformedXML));
+    }
+
+    #[test]
+    fn only_our_region_is_a_place() {
+        let check = |constraint, region| check_location(constraint, region).map_err(|error| error.code);
+        assert_eq!(check(None, "eu-west-1"), Ok(()));
+        assert_eq!(check(Some("eu-west-1"), "eu-west-1"), Ok(()));
+        assert_eq!(check(Some("us-east-1"), "us-east-1"), Ok(()));
+        assert_eq!(check(Some("eu-west-1"), "us-east-1"), Err(Code::IllegalLocationConstraintException));
+        assert_eq!(check(Some("EU"), "us-east-1"), Err(Code::IllegalLocationConstraintException));
+        assert_eq!(check(Some("No where"), "us-east-1"), Err(Code::InvalidLocationConstraint));
+    }
+}

@@ -1,0 +1,35 @@
+//! CreateMultipartUpload. Source: Amazon S3 API Reference, CreateMultipartUpload.
+
+use http::HeaderMap;
+
+use crate::engine::CreateUpload;
+use crate::identity::Principal;
+use crate::net::{RequestBody, Response};
+use crate::s3::authorize::Authorized;
+use crate::s3::checksum_headers::{insert_algorithm, insert_type, upload_checksum};
+use crate::s3::metadata::object_metadata;
+use crate::s3::object_headers::{refuse_unkept_promises, respond_xml};
+use crate::s3::xml::XmlWriter;
+use crate::s3::{Gateway, S3Error};
+
+/// Starts an upload. It carries all that a PutObject would say, for the object to be.
+pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody) -> Result<Response, S3Error> {
+    refuse_unkept_promises(&call.headers)?;
+    let metadata = object_metadata(&call.headers)?;
+    let checksum = upload_checksum(&call.headers)?;
+    let initiator = match &call.principal {
+        Principal::Identity { owner, .. } => owner.clone(),
+        // Nobody in particular acts for whoever allowed it.
+        Principal::Anonymous => call.bucket().owner.clone(),
+    };
+    let create = CreateUpload { bucket: call.bucket().clone(), key: call.key().clone(), initiator, metadata, checksum };
+    let upload = gateway.engine.create_upload(create).await?;
+    let mut headers = HeaderMap::new();
+    if let Some((algorithm, kind)) = checksum {
+        insert_algorithm(&mut headers, algorithm);
+        insert_type(&mut headers, kind);
+    }
+    let mut xml = XmlWriter::document("InitiateMultipartUploadResult");
+    xml.text("Bucket", &call.bucket().name).text("Key", call.key()).text("UploadId", upload.upload);
+    Ok(respond_xml(headers, xml.finish()))
+}

@@ -1,0 +1,87 @@
+//! The questions that tools ask every bucket about features that it does not have. Nothing of these kinds can
+//! be stored here, so the empty answers are the true ones.
+
+use http::{HeaderName, HeaderValue};
+
+use crate::engine::EngineError;
+use crate::net::Response;
+use crate::s3::authorize::Authorized;
+use crate::s3::parameters::version;
+use crate::s3::respond::respond_document;
+use crate::s3::xml::XmlWriter;
+use crate::s3::{Code, Gateway, S3Error};
+use crate::types::VersionId;
+
+/// A document that says nothing.
+pub(crate) fn empty(root: &'static str) -> Response {
+    respond_document(XmlWriter::document(root).finish())
+}
+
+/// A list without entries.
+pub(crate) fn empty_list(root: &'static str) -> Response {
+    let mut xml = XmlWriter::document(root);
+    xml.text("IsTruncated", false);
+    respond_document(xml.finish())
+}
+
+/// The error of a configuration that is not there.
+pub(crate) fn absent(call: &Authorized, code: Code) -> S3Error {
+    S3Error::new(code).detail("BucketName", call.bucket().name.as_str())
+}
+
+/// GetBucketAbac: attributes decide nothing.
+pub(crate) fn abac() -> Response {
+    let mut xml = XmlWriter::document("AbacStatus");
+    xml.text("Status", "Disabled");
+    respond_document(xml.finish())
+}
+
+/// GetBucketOwnershipControls: the owner of a bucket owns everything in it.
+pub(crate) fn ownership_controls() -> Response {
+    let mut xml = XmlWriter::document("OwnershipControls");
+    xml.open("Rule").text("ObjectOwnership", "BucketOwnerEnforced");
+    respond_document(xml.finish())
+}
+
+/// GetBucketRequestPayment: nobody is charged, least of all the requester.
+pub(crate) fn request_payment() -> Response {
+    let mut xml = XmlWriter::document("RequestPaymentConfiguration");
+    xml.text("Payer", "BucketOwner");
+    respond_document(xml.finish())
+}
+
+/// GetObjectTagging: an object that exists has no tags.
+///
+/// # Errors
+/// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
+pub(crate) async fn object_tagging(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
+    let found = find_object(gateway, call).await?;
+    let mut xml = XmlWriter::document("Tagging");
+    xml.open("TagSet");
+    let mut response = respond_document(xml.finish());
+    if found != VersionId::Null {
+        let value = HeaderValue::try_from(found.to_string()).expect("a version id is hex digits");
+        response.headers_mut().insert(HeaderName::from_static("x-amz-version-id"), value);
+    }
+    Ok(response)
+}
+
+/// GetObjectRetention and GetObjectLegalHold: the bucket has no lock.
+///
+/// # Errors
+/// Always: `InvalidRequest` if the object exists.
+pub(crate) async fn object_lock(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
+    find_object(gateway, call).await?;
+    Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))
+}
+
+/// The version of the object that the request names.
+///
+/// # Errors
+/// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
+pub(crate) async fn find_object(gateway: &Gateway, call: &Authorized) -> Result<VersionId, S3Error> {
+    let version = version(&call.query)?;
+    let found = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let object = found.map_err(|error: EngineError| S3Error::from(error).detail("Key", call.key().as_str()))?;
+    Ok(object.version().version)
+}

@@ -1,0 +1,37 @@
+//! PutObject. Source: Amazon S3 API Reference, PutObject.
+
+use http::{HeaderMap, StatusCode};
+
+use crate::engine::{EngineError, PutObject};
+use crate::net::{RequestBody, Response, empty_body};
+use crate::s3::authorize::Authorized;
+use crate::s3::body::open_body;
+use crate::s3::checksum_headers::insert_checksum;
+use crate::s3::conditions::{failed_write_condition, write_precondition};
+use crate::s3::metadata::object_metadata;
+use crate::s3::object_headers::{
+    VERSION_ID, body_too_large, insert_etag, insert_version, naming_condition, object_error, refuse_unkept_promises,
+    respond,
+};
+use crate::s3::{Gateway, S3Error};
+
+/// Stores the body. Everything that the headers can be refused for is refused before a byte is read.
+pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
+    refuse_unkept_promises(&call.headers)?;
+    let metadata = object_metadata(&call.headers)?;
+    let precondition = write_precondition(&call.headers)?;
+    let condition = failed_write_condition(&precondition);
+    let (mut source, expected) = open_body(call, body)?;
+    let put = PutObject { bucket: call.bucket().clone(), key: call.key().clone(), metadata, expected, precondition };
+    let written = gateway.engine.put_object(put, source.as_mut()).await.map_err(|error| match error {
+        EngineError::TooLarge => body_too_large(),
+        error => naming_condition(object_error(error, call.key(), None), condition),
+    })?;
+    let mut headers = HeaderMap::new();
+    insert_etag(&mut headers, &written.etag);
+    insert_version(&mut headers, VERSION_ID, written.version);
+    if let Some(checksum) = &written.checksum {
+        insert_checksum(&mut headers, checksum);
+    }
+    Ok(respond(StatusCode::OK, headers, empty_body()))
+}

@@ -1,0 +1,154 @@
+//! Request headers that ask for what does not exist here. They are refused, never ignored: a client that asks
+//! for encryption or a lock must not believe that it got one.
+
+use http::HeaderMap;
+
+use crate::s3::authorize::Authorized;
+use crate::s3::{Code, Operation, S3Error};
+
+/// How a header is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// `NotImplemented`, naming it.
+    NotImplemented,
+    /// `AccessControlListNotSupported`: what a bucket says whose owner owns everything in it.
+    Acl,
+    /// `InvalidRequest`: keys were given for what is not encrypted.
+    NotEncrypted,
+    /// `InvalidArgument`: a lock is to be bypassed that cannot be.
+    NoLock,
+}
+
+/// Canned ACLs that say what is so anyway.
+const ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
+/// Canned ACLs that S3 knows; any other is a mistake.
+const KNOWN_ACLS: [&str; 6] = [
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "log-delivery-write",
+];
+
+/// Refuses a request whose headers ask for what is not built.
+///
+/// # Errors
+/// `NotImplemented` with the header's name, `AccessControlListNotSupported`, `InvalidRequest`, `InvalidArgument`.
+pub(crate) fn refuse_unbuilt_headers(call: &Authorized) -> Result<(), S3Error> {
+    refuse(&call.headers, is_read(call.operation))
+}
+
+fn is_read(operation: Operation) -> bool {
+    let name = operation.name();
+    name.starts_with("Get") || name.starts_with("Head") || name.starts_with("List")
+}
+
+fn refuse(headers: &HeaderMap, is_read: bool) -> Result<(), S3Error> {
+    for (name, value) in headers {
+        let Some(refusal) = judge(name.as_str(), value.as_bytes(), is_read) else { continue };
+        let name = name.as_str();
+        return Err(match refusal {
+            Refusal::NotImplemented => S3Error::new(Code::NotImplemented)
+                .message(format!("The header {name} implies functionality that is not implemented."))
+                .detail("Header", name),
+            Refusal::Acl => {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                if name == "x-amz-acl" && !KNOWN_ACLS.contains(&value.as_ref()) {
+                    S3Error::invalid_argument(name, value, "The canned ACL is not one of S3's.")
+                } else {
+                    S3Error::new(Code::AccessControlListNotSupported)
+                }
+            }
+            Refusal::NotEncrypted => {
+                S3Error::invalid_request("The encryption parameters are not applicable to this object.")
+            }
+            Refusal::NoLock => S3Error::invalid_argument(
+                name,
+                String::from_utf8_lossy(value.as_bytes()),
+                format!("{name} is only applicable to Object Lock enabled buckets"),
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
+    let is = |text: &str| value.eq_ignore_ascii_case(text.as_bytes());
+    let refusal = match name {
+        "x-amz-acl" if ACLS.iter().any(|acl| is(acl)) => return None,
+        "x-amz-acl" => Refusal::Acl,
+        "x-amz-tagging" if value.is_empty() => return None,
+        "x-amz-tagging" | "x-amz-write-offset-bytes" | "x-amz-mfa" => Refusal::NotImplemented,
+        "x-amz-bucket-object-lock-enabled" if is("false") => return None,
+        "x-amz-bucket-object-lock-enabled" => Refusal::NotImplemented,
+        "x-amz-object-ownership" if is("BucketOwnerEnforced") => return None,
+        "x-amz-object-ownership" => Refusal::NotImplemented,
+        "x-amz-bucket-namespace" if is("global") => return None,
+        "x-amz-bucket-namespace" => Refusal::NotImplemented,
+        "x-amz-bypass-governance-retention" if is("false") => return None,
+        "x-amz-bypass-governance-retention" => Refusal::NoLock,
+        _ if name.starts_with("x-amz-grant-") => Refusal::Acl,
+        _ if name.starts_with("x-amz-copy-source-server-side-encryption") => Refusal::NotEncrypted,
+        _ if name.starts_with("x-amz-server-side-encryption") && is_read => Refusal::NotEncrypted,
+        _ if name.starts_with("x-amz-server-side-encryption") => Refusal::NotImplemented,
+        _ if name.starts_with("x-amz-object-lock-") => Refusal::NotImplemented,
+        _ => return None,
+    };
+    Some(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::refuse;
+    use crate::s3::Code;
+
+    fn verdict(name: &'static str, value: &'static str, is_read: bool) -> Option<Code> {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        refuse(&headers, is_read).err().map(|error| error.code)
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_and_named() {
+        let table = [
+            ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
+            ("x-amz-server-side-encryption-customer-algorithm", "AES256", Code::NotImplemented),
+            ("x-amz-tagging", "a=b", Code::NotImplemented),
+            ("x-amz-object-lock-mode", "GOVERNANCE", Code::NotImplemented),
+            ("x-amz-bucket-object-lock-enabled", "true", Code::NotImplemented),
+            ("x-amz-write-offset-bytes", "5", Code::NotImplemented),
+            ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),
+            ("x-amz-acl", "nonsense", Code::InvalidArgument),
+            ("x-amz-grant-read", "id=1", Code::AccessControlListNotSupported),
+            ("x-amz-bypass-governance-retention", "true", Code::InvalidArgument),
+        ];
+        for (name, value, code) in table {
+            assert_eq!(verdict(name, value, false), Some(code), "{name}: {value}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-tagging", HeaderValue::from_static("a=b"));
+        assert!(refuse(&headers, false).unwrap_err().message.contains("x-amz-tagging"));
+        let key = "x-amz-server-side-encryption-customer-key";
+        assert_eq!(verdict(key, "x", true), Some(Code::InvalidRequest));
+    }
+
+    #[test]
+    fn what_asks_for_nothing_passes() {
+        let table = [
+            ("x-amz-acl", "private"),
+            ("x-amz-acl", "bucket-owner-full-control"),
+            ("x-amz-request-payer", "requester"),
+            ("x-amz-meta-x", "y"),
+            ("x-amz-tagging", ""),
+            ("x-amz-tagging-directive", "COPY"),
+            ("x-amz-bucket-object-lock-enabled", "false"),
+            ("x-amz-object-ownership", "BucketOwnerEnforced"),
+        ];
+        for (name, value) in table {
+            assert_eq!(verdict(name, value, false), None, "{name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The log: lines on standard error, as text for people or as JSON for machines.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Target of the access lines, one per request. On at level `info` unless the filter names it.
+pub const ACCESS_TARGET: &str = "access";
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogForm {
+    /// For people; in colour on a terminal.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Why the log could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter is not understood.
+    #[error("log: {filter:?} is not a filter such as info or warn,access=off: {detail}")]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The process has a log already.
+    #[error("the log is set up twice")]
+    Twice,
+}
+
+/// Sets up the log of the process.
+///
+/// # Errors
+/// `Filter` if the filter is not understood, `Twice` if there is a log already.
+pub fn init(form: LogForm, filter: &str) -> Result<(), LogError> {
+    let filter = build_filter(filter)?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let outcome = match form {
+        LogForm::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
+        LogForm::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).try_init(),
+    };
+    outcome.map_err(|_| LogError::Twice)
+}
+
+/// Access lines stay on under a filter such as `warn`, which is meant for our own events; `access=off`
+/// switches them off.
+fn build_filter(text: &str) -> Result<EnvFilter, LogError> {
+    let names_access = text
+        .split(',')
+        .any(|directive| directive.split(['=', '[']).next().is_some_and(|target| target.trim() == ACCESS_TARGET));
+    let full = if names_access { text.to_owned() } else { format!("{text},{ACCESS_TARGET}=info") };
+    EnvFilter::builder()
+        .parse(&full)
+        .map_err(|error| LogError::Filter { filter: text.to_owned(), detail: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::build_filter;
+
+    #[test]
+    fn access_lines_are_on_unless_the_filter_names_them() {
+        for (given, expected) in [
+            ("info", "access=info,info"),
+            ("warn,sluicegate::meta=debug", "sluicegate::meta=debug,access=info,warn"),
+            ("warn,access=off", "access=off,warn"),
+            ("access=debug", "access=debug"),
+        ] {
+            let filter = build_filter(given).expect("a legal filter").to_string();
+            let mut parts: Vec<_> = filter.split(',').collect();
+            let mut wanted: Vec<_> = expected.split(',').collect();
+            parts.sort_unstable();
+            wanted.sort_unstable();
+            assert_eq!(parts, wanted, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_makes_no_sense_is_refused() {
+        assert!(build_filter("a=b=c").is_err());
+        assert!(build_filter("sluicegate=loud").is_err());
+    }
+}
