@@ -3,7 +3,9 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part, upload_part_copy,
+    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
+    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_objects, list_objects_v2,
+    list_parts, list_uploads, object_attributes, probes, put_object, upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation, S3Error};
 
@@ -71,9 +73,7 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Operation::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         Operation::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),
         Operation::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
-        Operation::GetObjectLockConfiguration => {
-            Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError))
-        }
+        Operation::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
         Operation::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
         Operation::CreateBucketMetadataConfiguration
         | Operation::CreateBucketMetadataTableConfiguration

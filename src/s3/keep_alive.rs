@@ -5,6 +5,7 @@
 //! proxies from giving up, and at last the document: an `<Error>` if the work failed, as S3 does.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::limits::KEEP_ALIVE_SPACE_MS;
 use crate::net::{BodyError, Response, stream_body};
 use crate::s3::authorize::Authorized;
 use crate::s3::object_headers::{respond, respond_xml};
-use crate::s3::{Code, S3Error};
+use crate::s3::{Code, Gateway, S3Error};
 
 /// The declaration goes first: white space before it would make the document malformed.
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -38,12 +39,14 @@ pub(crate) struct ErrorContext {
     pub(crate) resource: String,
     /// Its id.
     pub(crate) request_id: String,
+    /// Names the process that answers.
+    pub(crate) host_id: Arc<str>,
 }
 
 impl ErrorContext {
     /// What errors say about `call`.
-    pub(crate) fn of(call: &Authorized) -> Self {
-        Self { resource: call.path.clone(), request_id: call.request_id.clone() }
+    pub(crate) fn of(gateway: &Gateway, call: &Authorized) -> Self {
+        Self { resource: call.path.clone(), request_id: call.request_id.clone(), host_id: Arc::clone(&gateway.host_id) }
     }
 }
 
@@ -123,8 +126,8 @@ impl SlowAnswer {
             Err(error) => {
                 let cause = error.cause.as_deref().unwrap_or_default();
                 tracing::warn!(request_id = %self.context.request_id, code = error.code.name(), cause, "failed after 200");
-                let ErrorContext { resource, request_id } = &self.context;
-                error.document(resource, request_id, request_id)
+                let ErrorContext { resource, request_id, host_id } = &self.context;
+                error.document(resource, request_id, host_id)
             }
         };
         match document.strip_prefix(DECLARATION) {

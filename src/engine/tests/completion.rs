@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::{House, Pieces, bytes, hash, md5, name};
 use crate::digest::ChecksumHasher;
-use crate::engine::{
-    Checksumming, ClaimedPart, CompletionClaim, EngineError, Expected, Mismatch, UploadPart, Written,
-};
+use crate::engine::{Checksumming, ClaimedPart, CompletionClaim, EngineError, Expected, Mismatch, UploadPart, Written};
 use crate::limits::{COMPLETE_STEP, PART_BYTES_MIN, PART_NUMBER_MAX};
 use crate::meta::{CommitPart, MetaStore, NewBody};
 use crate::rules::{EtagCondition, WritePrecondition};
@@ -108,9 +106,9 @@ async fn parts_that_the_list_leaves_out_are_freed() {
 
 #[tokio::test]
 async fn the_object_gets_the_checksum_that_its_upload_asked_for() {
-    let kinds = ChecksumAlgorithm::ALL.into_iter().flat_map(|algorithm| {
-        [(algorithm, ChecksumType::Composite), (algorithm, ChecksumType::FullObject)]
-    });
+    let kinds = ChecksumAlgorithm::ALL
+        .into_iter()
+        .flat_map(|algorithm| [(algorithm, ChecksumType::Composite), (algorithm, ChecksumType::FullObject)]);
     let allowed = kinds.filter(|(algorithm, kind)| match kind {
         ChecksumType::FullObject => algorithm.combines(),
         ChecksumType::Composite => *algorithm != ChecksumAlgorithm::Crc64Nvme,

@@ -7,9 +7,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::meta::{MetaError, MetaStore, AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord};
+use crate::meta::{
+    AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
+    Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+};
 use crate::rules::Versioning;
-use crate::types::{Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId};
+use crate::types::{
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
+    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+};
 
 /// What happens to the next commits of a PUT or part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +116,13 @@ impl MetaStore for FaultyMeta {
         self.inner.bucket(name).await
     }
 
-    async fn list_buckets(&self, owner: Option<&OwnerId>, prefix: &str, after: &str, max: u32) -> Result<BucketListing, MetaError> {
+    async fn list_buckets(
+        &self,
+        owner: Option<&OwnerId>,
+        prefix: &str,
+        after: &str,
+        max: u32,
+    ) -> Result<BucketListing, MetaError> {
         self.inner.list_buckets(owner, prefix, after, max).await
     }
 
@@ -138,7 +150,12 @@ impl MetaStore for FaultyMeta {
         self.inner.commit_delete(delete).await
     }
 
-    async fn version(&self, bucket: BucketId, key: &ObjectKey, version: Option<VersionId>) -> Result<Option<StoredVersion>, MetaError> {
+    async fn version(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Option<StoredVersion>, MetaError> {
         self.inner.version(bucket, key, version).await
     }
 
@@ -162,7 +179,12 @@ impl MetaStore for FaultyMeta {
         self.inner.create_upload(upload).await
     }
 
-    async fn upload(&self, bucket: BucketId, key: &ObjectKey, upload: UploadId) -> Result<Option<UploadRecord>, MetaError> {
+    async fn upload(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Option<UploadRecord>, MetaError> {
         self.inner.upload(bucket, key, upload).await
     }
 
@@ -170,7 +192,14 @@ impl MetaStore for FaultyMeta {
         self.faults.around(self.inner.commit_part(part)).await
     }
 
-    async fn list_parts(&self, bucket: BucketId, key: &ObjectKey, upload: UploadId, after: u16, max: u32) -> Result<PartListing, MetaError> {
+    async fn list_parts(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<PartListing, MetaError> {
         self.inner.list_parts(bucket, key, upload, after, max).await
     }
 
@@ -182,7 +211,12 @@ impl MetaStore for FaultyMeta {
         self.inner.complete_upload(complete).await
     }
 
-    async fn completed_upload(&self, bucket: BucketId, key: &ObjectKey, upload: UploadId) -> Result<Option<Completed>, MetaError> {
+    async fn completed_upload(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Option<Completed>, MetaError> {
         self.inner.completed_upload(bucket, key, upload).await
     }
 

@@ -68,7 +68,8 @@ async fn a_body_that_matches_in_every_way_is_stored_with_its_checksum() {
     for algorithm in ChecksumAlgorithm::ALL {
         let value = hash(algorithm, &body);
         let sha256 = hash(ChecksumAlgorithm::Sha256, &body).bytes().try_into().ok();
-        let ways = [Checksumming::Compute(algorithm), Checksumming::Verify(value.clone()), Checksumming::Trailer(algorithm)];
+        let ways =
+            [Checksumming::Compute(algorithm), Checksumming::Verify(value.clone()), Checksumming::Trailer(algorithm)];
         for checksum in ways {
             let expected = Expected { length: Some(body.len() as u64), md5: Some(md5(&body)), sha256, checksum };
             let mut source = Pieces::of(&body);
