@@ -113,10 +113,16 @@ pub const PEM_BYTES_MAX: u64 = MIB;
 pub const CONDITION_ETAGS_MAX: usize = 64;
 /// Most access keys that the keyring holds in memory.
 pub const ACCESS_KEYS_MAX: u32 = 10_000;
+/// Shortest access key id in bytes that an operator may choose. Stops ids that are typing errors.
+pub const ACCESS_KEY_ID_BYTES_MIN: usize = 3;
 /// Longest access key id in bytes.
 pub const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
+/// Shortest secret in bytes that an operator may choose. Stops secrets that are guessed at once.
+pub const SECRET_KEY_BYTES_MIN: usize = 8;
 /// Longest secret in bytes.
 pub const SECRET_KEY_BYTES_MAX: usize = 128;
+/// Most bytes of the credentials file. Stops the wrong file from being read into memory.
+pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 4 * KIB;
 /// Longest name of a key or user in bytes.
 pub const KEY_NAME_BYTES_MAX: usize = 64;
 /// Most entries of the signing-key cache (one per key, day, region).

@@ -174,7 +174,7 @@ fn signed_value(head: &Head<'_>, claim: &Claim<'_>, name: &str) -> Vec<u8> {
         return joined_values(head, name);
     }
     let moved = head.parameters.iter().find(|parameter| *parameter.name == *name.as_bytes());
-    moved.map(|parameter| parameter.value.to_vec()).unwrap_or_default()
+    moved.map(|parameter| parameter.value.trim_ascii().to_vec()).unwrap_or_default()
 }
 
 /// All values of a header, each trimmed, joined with commas. Inner spaces stay: Version 2 does not fold them.
@@ -183,10 +183,12 @@ fn joined_values(head: &Head<'_>, name: &str) -> Vec<u8> {
     values.join(&b',')
 }
 
-/// Every `x-amz-…` header by name. In this version none can be left unsigned.
+/// Every `x-amz-…` header by name. In this version none can be left unsigned. A copy source is never taken from the
+/// query: a request without that header is an upload, and the URL was not signed for one.
 fn amz_headers(head: &Head<'_>, claim: &Claim<'_>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let names = head.headers().keys().map(|name| name.as_str().as_bytes().to_vec());
-    let moved = head.parameters.iter().filter(|_| claim.presigned).map(|parameter| parameter.name.to_vec());
+    let parameters = head.parameters.iter().filter(|_| claim.presigned).map(|parameter| parameter.name.to_vec());
+    let moved = parameters.filter(|name| !name.starts_with(b"x-amz-copy-source"));
     let wanted = names.chain(moved).filter(|name| name.starts_with(b"x-amz-"));
     wanted
         .map(|name| {

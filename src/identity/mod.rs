@@ -1,5 +1,9 @@
 //! Who is behind an access key: the keyring, root and other identities.
 
+pub mod access_key;
 pub mod keyring;
+pub mod root;
 
-pub use keyring::{Keyring, Principal, RootCredentials};
+pub use access_key::{NewKeyError, new_access_key};
+pub use keyring::{Keyring, Principal, ROOT_NAME};
+pub use root::{LoadedRoot, RootCredentials, RootError, RootSource};

@@ -16,17 +16,8 @@ use crate::identity::Principal;
 use crate::net::{BodyError, Peer, ResponseBody};
 use crate::s3::route::Routed;
 use crate::s3::{Code, S3Error};
-
-/// Requests by operation and status class.
-const REQUESTS: &str = "sluicegate_requests_total";
-/// Seconds from a request's head to the end of its answer, by operation.
-const REQUEST_SECONDS: &str = "sluicegate_request_duration_seconds";
-/// Bytes of request bodies.
-const RECEIVED_BYTES: &str = "sluicegate_received_bytes_total";
-/// Bytes of response bodies.
-const SENT_BYTES: &str = "sluicegate_sent_bytes_total";
-/// Requests refused with `503 SlowDown`.
-const REFUSED: &str = "sluicegate_refused_total";
+use crate::telemetry::log::ACCESS_TARGET;
+use crate::telemetry::record::{self, EndedRequest};
 
 /// What is known of a request. Tells it when it is dropped: at the end of the answer, or wherever the request
 /// ended before.
@@ -100,7 +91,7 @@ impl AccessRecord {
                 let (operation, cause) = (self.operation, error.cause.as_deref().unwrap_or_default());
                 tracing::error!(request_id = %self.request_id, operation, cause, "{}", error.code.name());
             }
-            Code::SlowDown => metrics::counter!(REFUSED).increment(1),
+            Code::SlowDown => record::request_refused(),
             _ => {}
         }
     }
@@ -109,28 +100,21 @@ impl AccessRecord {
     pub(crate) fn note_status(&mut self, status: StatusCode) {
         self.status = Some(status);
     }
-
-    fn status_class(&self) -> &'static str {
-        match self.status.filter(|_| self.complete).map(|status| status.as_u16() / 100) {
-            Some(2) => "2xx",
-            Some(3) => "3xx",
-            Some(4) => "4xx",
-            Some(_) => "5xx",
-            None => "aborted",
-        }
-    }
 }
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
         let elapsed = self.started.elapsed();
         let received_bytes = self.received.load(Ordering::Relaxed);
-        metrics::counter!(REQUESTS, "operation" => self.operation, "status" => self.status_class()).increment(1);
-        metrics::histogram!(REQUEST_SECONDS, "operation" => self.operation).record(elapsed.as_secs_f64());
-        metrics::counter!(RECEIVED_BYTES).increment(received_bytes);
-        metrics::counter!(SENT_BYTES).increment(self.sent_bytes);
+        record::request_ended(&EndedRequest {
+            operation: self.operation,
+            status: self.status.filter(|_| self.complete).map(|status| status.as_u16()),
+            duration: elapsed,
+            received_bytes,
+            sent_bytes: self.sent_bytes,
+        });
         tracing::info!(
-            target: "access",
+            target: ACCESS_TARGET,
             request_id = %self.request_id,
             method = %self.method,
             operation = self.operation,

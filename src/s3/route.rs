@@ -7,6 +7,7 @@ use http::Method;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
+use crate::auth::request_host;
 use crate::limits::KEY_BYTES_MAX;
 use crate::s3::query::Query;
 use crate::s3::route_table::{BUCKET_ROWS, OBJECT_ROWS, Row};
@@ -49,10 +50,7 @@ pub(crate) fn route(head: &Parts, domains: &[String]) -> Result<Routed, S3Error>
 
 /// The host that the request names, without its port.
 fn host(head: &Parts) -> &str {
-    let named = match head.headers.get(http::header::HOST) {
-        Some(value) => value.to_str().unwrap_or_default().trim(),
-        None => head.uri.authority().map_or("", http::uri::Authority::as_str),
-    };
+    let named = request_host(head).unwrap_or_default();
     match named.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         Some(_) | None => named,

@@ -1,0 +1,236 @@
+//! Root's credentials: from the environment, from the credentials file, or made at the first start.
+//!
+//! The file is written so that it is whole or not there: a power cut during the first start never leaves half a
+//! secret. Knows nothing of other keys.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::auth::SecretKey;
+use crate::identity::access_key::{NewKeyError, check_pair, random_pair};
+use crate::limits::CREDENTIALS_FILE_BYTES_MAX;
+
+const FILE_NAME: &str = "credentials";
+const TEMPORARY_NAME: &str = "credentials.new";
+const ID_FIELD: &str = "access_key_id";
+const SECRET_FIELD: &str = "secret_access_key";
+
+/// The credentials of root, from the environment or the credentials file.
+pub struct RootCredentials {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret.
+    pub secret: SecretKey,
+}
+
+impl std::fmt::Debug for RootCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RootCredentials({})", self.access_key_id)
+    }
+}
+
+/// Where root's credentials came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootSource {
+    /// The environment. The file is neither read nor written.
+    Environment,
+    /// The file, which was there.
+    File(PathBuf),
+    /// Made now and stored in the file: the one moment to print them.
+    Created(PathBuf),
+}
+
+/// Root's credentials and where they came from.
+#[derive(Debug)]
+pub struct LoadedRoot {
+    /// The credentials.
+    pub credentials: RootCredentials,
+    /// Their source.
+    pub source: RootSource,
+}
+
+/// Why there are no root credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// A step on the file failed.
+    #[error("{step} {path}: {source}", path = .path.display())]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The file is not what we write. Its content stays out of the message.
+    #[error("read {path}: {reason}", path = .path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The pair breaks a rule, or there is no randomness for one.
+    #[error("root credentials: {0}")]
+    Pair(#[from] NewKeyError),
+}
+
+impl RootCredentials {
+    /// Takes root's credentials from `env_pair` (id, secret), else from `DIR/credentials`, else makes and stores
+    /// them. The caller holds the lock of the data directory, so nobody else makes a pair meanwhile.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written, or a pair breaks the rules for keys.
+    pub fn load_or_create(env_pair: Option<(String, String)>, data_dir: &Path) -> Result<LoadedRoot, RootError> {
+        if let Some((access_key_id, secret)) = env_pair {
+            let credentials = Self::checked(access_key_id, secret)?;
+            return Ok(LoadedRoot { credentials, source: RootSource::Environment });
+        }
+        let path = data_dir.join(FILE_NAME);
+        if let Some(text) = read_file(&path)? {
+            let (access_key_id, secret) = parse(&text).map_err(|reason| malformed(&path, reason))?;
+            return Ok(LoadedRoot {
+                credentials: Self::checked(access_key_id, secret)?,
+                source: RootSource::File(path),
+            });
+        }
+        let (access_key_id, secret) = random_pair()?;
+        write_file(data_dir, &path, &access_key_id, &secret)?;
+        let credentials = Self { access_key_id, secret: SecretKey::new(secret) };
+        Ok(LoadedRoot { credentials, source: RootSource::Created(path) })
+    }
+
+    fn checked(access_key_id: String, secret: String) -> Result<Self, NewKeyError> {
+        check_pair(&access_key_id, &secret)?;
+        Ok(Self { access_key_id, secret: SecretKey::new(secret) })
+    }
+}
+
+fn malformed(path: &Path, reason: &'static str) -> RootError {
+    RootError::Malformed { path: path.to_owned(), reason }
+}
+
+/// The file's text; `None` if there is no file.
+fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, RootError> {
+    let failed = |source| RootError::Io { step: "read", path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut text = Zeroizing::new(String::new());
+    file.take(CREDENTIALS_FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > CREDENTIALS_FILE_BYTES_MAX {
+        return Err(malformed(path, "the file is too long"));
+    }
+    Ok(Some(text))
+}
+
+/// Reads `name = value` lines; empty lines and those that begin with `#` are comments.
+fn parse(text: &str) -> Result<(String, String), &'static str> {
+    let (mut access_key_id, mut secret) = (None, None);
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (name, value) = line.split_once('=').ok_or("a line has no \"=\"")?;
+        let slot = match name.trim() {
+            ID_FIELD => &mut access_key_id,
+            SECRET_FIELD => &mut secret,
+            _ => return Err("a line is neither access_key_id nor secret_access_key"),
+        };
+        if slot.replace(value.trim().to_owned()).is_some() {
+            return Err("a field stands there twice");
+        }
+    }
+    Ok((access_key_id.ok_or("access_key_id is missing")?, secret.ok_or("secret_access_key is missing")?))
+}
+
+/// Stores a pair: temporary file with mode 0600, synced, renamed, directory synced.
+fn write_file(data_dir: &Path, path: &Path, access_key_id: &str, secret: &str) -> Result<(), RootError> {
+    let temporary = data_dir.join(TEMPORARY_NAME);
+    let failed = |step, at: &Path| {
+        let path = at.to_owned();
+        move |source| RootError::Io { step, path, source }
+    };
+    // What a crash left behind may have another mode or be a link; it is never written into.
+    match std::fs::remove_file(&temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &temporary)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+    let mut file = opened.map_err(failed("create", &temporary))?;
+    let text = Zeroizing::new(format!("{ID_FIELD} = {access_key_id}\n{SECRET_FIELD} = {secret}\n"));
+    file.write_all(text.as_bytes()).map_err(failed("write", &temporary))?;
+    file.sync_all().map_err(failed("sync", &temporary))?;
+    std::fs::rename(&temporary, path).map_err(failed("rename", &temporary))?;
+    let directory = File::open(data_dir).map_err(failed("open", data_dir))?;
+    directory.sync_all().map_err(failed("sync", data_dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::{RootCredentials, RootError, RootSource};
+
+    #[test]
+    fn the_first_start_makes_a_pair_and_the_second_reads_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("credentials");
+        let made = RootCredentials::load_or_create(None, directory.path()).unwrap();
+        assert_eq!(made.source, RootSource::Created(path.clone()));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let read = RootCredentials::load_or_create(None, directory.path()).unwrap();
+        assert_eq!(read.source, RootSource::File(path));
+        assert_eq!(read.credentials.access_key_id, made.credentials.access_key_id);
+        assert_eq!(read.credentials.secret.expose(), made.credentials.secret.expose());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn the_remains_of_a_crash_do_not_stop_the_first_start() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("credentials.new"), "access_key").unwrap();
+        let made = RootCredentials::load_or_create(None, directory.path()).unwrap();
+        assert!(matches!(made.source, RootSource::Created(_)));
+        let mode = std::fs::metadata(directory.path().join("credentials")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_environment_wins_and_writes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let pair = Some(("operator".to_owned(), "a long secret".replace(' ', "-")));
+        let loaded = RootCredentials::load_or_create(pair, directory.path()).unwrap();
+        assert_eq!(loaded.source, RootSource::Environment);
+        assert_eq!(loaded.credentials.access_key_id, "operator");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        let pair = Some(("operator".to_owned(), "short".to_owned()));
+        assert!(matches!(RootCredentials::load_or_create(pair, directory.path()), Err(RootError::Pair(_))));
+    }
+
+    #[test]
+    fn a_file_that_we_did_not_write_is_refused_without_repeating_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("credentials");
+        std::fs::write(&path, "# mine\n\naccess_key_id=AKID\n secret_access_key =  12345678=\n").unwrap();
+        let loaded = RootCredentials::load_or_create(None, directory.path()).unwrap();
+        assert_eq!(loaded.credentials.secret.expose(), "12345678=");
+        for text in [
+            "",
+            "access_key_id = AKID\n",
+            "secret_access_key = hunter2hunter2\n",
+            "access_key_id = AKID\nsecret_access_key = hunter2hunter2\nsecret_access_key = hunter2hunter2\n",
+            "hunter2hunter2",
+            "password = hunter2hunter2",
+            &"#\n".repeat(5000),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = RootCredentials::load_or_create(None, directory.path()).unwrap_err();
+            assert!(matches!(error, RootError::Malformed { .. }), "{text:?}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+}
