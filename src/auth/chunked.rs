@@ -312,9 +312,12 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Takes `\r\n`; false if it goes on in the next input.
+    /// Takes `\r\n`; false if it goes on in the next input, which is not empty now.
     fn take_empty_line(&mut self, input: &mut Bytes) -> Result<bool, ChunkedError> {
         let fault = ChunkedError::Malformed("a frame is longer than it says");
+        if self.line.is_empty() && input[0] != b'\r' {
+            return Err(fault);
+        }
         match self.take_line(input, 2, fault.clone())? {
             Some(line) if *line == *b"\r\n" => Ok(true),
             Some(_) => Err(fault),
