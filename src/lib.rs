@@ -1,9 +1,11 @@
 //! Sluicegate: an S3-compatible object gateway.
 
 pub mod admin;
+pub mod app;
 pub mod auth;
 pub mod buffer;
 pub mod chunk;
+pub mod cli;
 pub mod config;
 pub mod digest;
 pub mod engine;

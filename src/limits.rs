@@ -202,8 +202,6 @@ pub const COPY_ATTEMPTS_MAX: u32 = 4;
 /// Most extents that one copied part shares with its source; a source in smaller pieces is written anew.
 /// Stops copies of copies from fragmenting without end.
 pub const COPY_EXTENTS_MAX: usize = 4096;
-/// Extents fetched per step while a copy reads a manifest.
-pub const EXTENTS_STEP: u32 = 256;
 /// Chunk ids that are looked up per step when files are compared with rows.
 pub const SWEEP_STEP: usize = 512;
 /// Seconds that a background worker's lease lasts; renewed when half of them have passed.

@@ -19,6 +19,11 @@ use crate::types::OwnerId;
 /// Root's name, in logs and as `DisplayName`. No stored key may have it.
 pub const ROOT_NAME: &str = "root";
 
+/// The canonical id of root: the same in every data directory, and known without its credentials.
+pub fn root_owner() -> OwnerId {
+    OwnerId(hex::encode(Sha256::digest(ROOT_NAME)))
+}
+
 /// Who asks. Anonymous is a principal, never a skipped stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
@@ -55,7 +60,7 @@ impl Root {
         Self {
             access_key_id: credentials.access_key_id,
             secret: Arc::new(credentials.secret),
-            owner: OwnerId(hex::encode(Sha256::digest(ROOT_NAME))),
+            owner: root_owner(),
         }
     }
 }

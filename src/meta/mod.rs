@@ -2,9 +2,13 @@
 //! them. Knows nothing of bytes on disk, HTTP or policy.
 
 mod composite;
+#[cfg(test)]
+mod contract;
+pub mod memory;
 pub mod sqlite;
 pub mod store;
 
+pub use memory::MemoryMeta;
 pub use sqlite::{SqliteMeta, SqliteSettings};
 pub use store::{
     AccessKey, BodyRef, BodySource, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::limits::PART_NUMBER_MAX;
+use crate::limits::{INLINE_BYTES_MAX, PART_NUMBER_MAX};
 use crate::rules::{DeletePrecondition, Versioning, WritePrecondition, WriteRefusal};
 use crate::types::object::BucketListing;
 use crate::types::{
@@ -181,6 +181,17 @@ impl NewBody {
         match self {
             Self::Inline(data) => data.len() as u64,
             Self::Extents(extents) => extents.iter().map(NewExtent::length).sum(),
+        }
+    }
+
+    /// Stops a caller that breaks its promises: a store that took its word could not be verified later.
+    pub(crate) fn assert_sound(&self, size: u64) {
+        assert_eq!(self.length(), size, "a body has the size that is committed with it");
+        match self {
+            Self::Inline(data) => assert!(data.len() <= INLINE_BYTES_MAX, "long bodies are in chunks"),
+            Self::Extents(extents) => {
+                assert!(extents.iter().all(|extent| extent.length() > 0), "no extent is empty");
+            }
         }
     }
 }

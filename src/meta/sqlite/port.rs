@@ -6,10 +6,9 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{SqliteMeta, body, boot, bucket, complete, garbage, key, listing, object, upload, verify, version};
-use crate::limits::INLINE_BYTES_MAX;
 use crate::meta::{
     AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
-    Extent, MetaError, MetaStore, NewBody, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::Versioning;
 use crate::types::{
@@ -19,17 +18,6 @@ use crate::types::{
 
 /// Faults that wait for `verify`'s caller.
 const FAULTS_QUEUED_MAX: usize = 64;
-
-/// Callers keep these promises; a store that took their word could not be verified later.
-fn assert_body(body: &NewBody, size: u64) {
-    assert_eq!(body.length(), size, "a body has the size that is committed with it");
-    match body {
-        NewBody::Inline(data) => assert!(data.len() <= INLINE_BYTES_MAX, "long bodies are in chunks"),
-        NewBody::Extents(extents) => {
-            assert!(extents.iter().all(|extent| extent.length() > 0), "no extent is empty");
-        }
-    }
-}
 
 #[async_trait]
 impl MetaStore for SqliteMeta {
@@ -93,7 +81,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError> {
-        assert_body(&put.body, put.size);
+        put.body.assert_sound(put.size);
         self.write("commit put", move |tx| object::put(tx, &put)).await
     }
 
@@ -153,7 +141,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn commit_part(&self, part: CommitPart) -> Result<(), MetaError> {
-        assert_body(&part.body, part.size);
+        part.body.assert_sound(part.size);
         self.write("commit part", move |tx| upload::commit_part(tx, &part)).await
     }
 

@@ -1,0 +1,97 @@
+//! Settings for clients, ready to paste. They name variables, never a secret.
+
+use std::net::IpAddr;
+
+use crate::config::Config;
+
+/// A snippet per client: its name and the text.
+pub fn all(config: &Config) -> Vec<(&'static str, String)> {
+    let endpoint = endpoint(config);
+    let region = &config.region;
+    let key = "SLUICEGATE_ACCESS_KEY_ID";
+    let secret = "SLUICEGATE_SECRET_ACCESS_KEY";
+    vec![
+        (
+            "aws",
+            format!(
+                "export AWS_ACCESS_KEY_ID=\"${key}\" AWS_SECRET_ACCESS_KEY=\"${secret}\"\n\
+                 export AWS_ENDPOINT_URL_S3={endpoint} AWS_DEFAULT_REGION={region}\n\
+                 aws s3 mb s3://first && aws s3 ls\n"
+            ),
+        ),
+        (
+            "rclone",
+            format!(
+                "rclone config create gate s3 provider=Other endpoint={endpoint} region={region} \\\n  \
+                 access_key_id=\"${key}\" secret_access_key=\"${secret}\"\n\
+                 rclone lsd gate:\n"
+            ),
+        ),
+        (
+            "restic",
+            format!(
+                "export AWS_ACCESS_KEY_ID=\"${key}\" AWS_SECRET_ACCESS_KEY=\"${secret}\" AWS_DEFAULT_REGION={region}\n\
+                 restic -r s3:{endpoint}/backup init\n"
+            ),
+        ),
+        (
+            "boto3",
+            format!(
+                "import os, boto3\n\
+                 s3 = boto3.client(\n    \
+                 \"s3\", endpoint_url=\"{endpoint}\", region_name=\"{region}\",\n    \
+                 aws_access_key_id=os.environ[\"{key}\"],\n    \
+                 aws_secret_access_key=os.environ[\"{secret}\"],\n\
+                 )\n"
+            ),
+        ),
+    ]
+}
+
+/// Where clients reach the server. Its first domain, if it has one; else the address that it listens on, with
+/// loopback for every interface, because only the operator knows this machine's name.
+fn endpoint(config: &Config) -> String {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let host = match (config.domains.first(), config.listen.ip()) {
+        (Some(domain), _) => domain.clone(),
+        (None, ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        (None, IpAddr::V4(ip)) => ip.to_string(),
+        (None, IpAddr::V6(ip)) => format!("[{ip}]"),
+    };
+    format!("{scheme}://{host}:{}", config.listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{all, endpoint};
+    use crate::config::{Config, RawConfig};
+
+    fn config(listen: &str, domain: &[&str]) -> Config {
+        let raw = RawConfig {
+            data_dir: Some("/data".into()),
+            listen: Some(listen.into()),
+            domain: domain.iter().map(|&name| name.to_owned()).collect(),
+            access_key_id: Some("AKIAROOT".into()),
+            secret_access_key: Some(zeroize::Zeroizing::new("root-secret".into())),
+            ..RawConfig::default()
+        };
+        Config::decide(raw, None).unwrap()
+    }
+
+    #[test]
+    fn the_endpoint_is_where_clients_reach_the_server() {
+        assert_eq!(endpoint(&config("0.0.0.0:9000", &[])), "http://127.0.0.1:9000");
+        assert_eq!(endpoint(&config("[::1]:80", &[])), "http://[::1]:80");
+        assert_eq!(endpoint(&config("0.0.0.0:9000", &["s3.local"])), "http://s3.local:9000");
+    }
+
+    #[test]
+    fn no_snippet_shows_a_secret() {
+        let snippets = all(&config("127.0.0.1:9000", &[]));
+        assert_eq!(snippets.len(), 4);
+        for (client, text) in snippets {
+            assert!(text.contains("SLUICEGATE_SECRET_ACCESS_KEY") && !text.contains("root-secret"), "{client}");
+            assert!(text.contains("http://127.0.0.1:9000"), "{client}");
+        }
+    }
+}
