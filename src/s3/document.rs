@@ -72,3 +72,68 @@ impl Document {
         Ok(self.feed.finish()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::Document;
+    use crate::auth::PayloadKind;
+    use crate::net::RequestBody;
+    use crate::s3::authorize::Authorized;
+    use crate::s3::body::HeaderChecksums;
+    use crate::s3::xml::XmlEvent;
+    use crate::s3::{Code, Operation, S3Error};
+
+    async fn read(
+        header: Option<(&'static str, &'static str)>,
+        payload: PayloadKind,
+        pieces: &[&'static str],
+        claims: HeaderChecksums,
+    ) -> Result<Vec<String>, S3Error> {
+        let headers =
+            header.into_iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let call = Authorized::for_test(Operation::DeleteObjects, "/abc", HeaderMap::from_iter(headers), payload);
+        let mut document = Document::open(&call, RequestBody::from_pieces(pieces.to_vec()), 32, claims)?;
+        let mut texts = Vec::new();
+        while let Some(feed) = document.next().await? {
+            while let Some(event) = feed.next_event()? {
+                if let XmlEvent::Close { text, .. } = event {
+                    texts.push(text.to_owned());
+                }
+            }
+        }
+        document.finish()?;
+        Ok(texts)
+    }
+
+    #[tokio::test]
+    async fn a_document_is_read_across_pieces() {
+        let texts = read(None, PayloadKind::Unsigned, &["<a><b>x", "y</", "b></a>"], HeaderChecksums::OfBody).await;
+        assert_eq!(texts.unwrap(), ["xy", ""]);
+    }
+
+    #[tokio::test]
+    async fn a_document_that_is_not_what_was_sent_is_refused_at_its_end() {
+        let md5 = Some(("content-md5", "AAAAAAAAAAAAAAAAAAAAAA=="));
+        let crc32 = Some(("x-amz-checksum-crc32", "AAAAAA=="));
+        let unsigned = PayloadKind::Unsigned;
+        let code = |outcome: Result<Vec<String>, S3Error>| outcome.unwrap_err().code;
+        assert_eq!(code(read(md5, unsigned.clone(), &["<a/>"], HeaderChecksums::OfBody).await), Code::BadDigest);
+        assert_eq!(code(read(crc32, unsigned.clone(), &["<a/>"], HeaderChecksums::OfBody).await), Code::BadDigest);
+        assert!(read(crc32, unsigned.clone(), &["<a/>"], HeaderChecksums::OfObject).await.is_ok());
+        let composite = Some(("x-amz-checksum-crc32", "AAAAAA==-2"));
+        assert!(read(composite, unsigned.clone(), &["<a/>"], HeaderChecksums::OfObject).await.is_ok());
+        let signed = PayloadKind::Sha256([0; 32]);
+        let outcome = read(None, signed, &["<a/>"], HeaderChecksums::OfObject).await;
+        assert_eq!(code(outcome), Code::XAmzContentSHA256Mismatch);
+        assert_eq!(code(read(None, unsigned, &["<a>"], HeaderChecksums::OfBody).await), Code::MalformedXML);
+    }
+
+    #[tokio::test]
+    async fn a_document_is_bounded() {
+        let long = ["<a>0123456789", "0123456789", "0123456789</a>"];
+        let outcome = read(None, PayloadKind::Unsigned, &long, HeaderChecksums::OfBody).await;
+        assert_eq!(outcome.unwrap_err().code, Code::MaxMessageLengthExceeded);
+    }
+}

@@ -107,7 +107,6 @@ mod tests {
 
     use super::{insert_description, object_error};
     use crate::engine::EngineError;
-    use crate::s3::Code;
     use crate::types::{ETag, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
 
     fn version(version: VersionId) -> ObjectVersion {
