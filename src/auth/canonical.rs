@@ -34,8 +34,11 @@ pub(super) fn path<'a>(head: &Head<'a>, spelling: Spelling) -> Cow<'a, str> {
     match spelling {
         Spelling::AsSent => Cow::Borrowed(raw),
         Spelling::Canonical => {
-            let decoded: Cow<'_, [u8]> = percent_decode(raw.as_bytes()).into();
-            Cow::Owned(percent_encode(&decoded, PATH_ESCAPED).to_string())
+            let decoded: Cow<'a, [u8]> = percent_decode(raw.as_bytes()).into();
+            match decoded {
+                Cow::Borrowed(bytes) => percent_encode(bytes, PATH_ESCAPED).into(),
+                Cow::Owned(bytes) => Cow::Owned(Cow::from(percent_encode(&bytes, PATH_ESCAPED)).into_owned()),
+            }
         }
     }
 }
@@ -45,13 +48,11 @@ pub(super) fn path<'a>(head: &Head<'a>, spelling: Spelling) -> Cow<'a, str> {
 pub(super) fn query(head: &Head<'_>, spelling: Spelling, left_out: Option<&str>) -> String {
     let wanted =
         head.parameters.iter().filter(|parameter| left_out.is_none_or(|out| *parameter.name != *out.as_bytes()));
-    let spell = |raw: &[u8], decoded: &[u8]| match spelling {
-        Spelling::Canonical => percent_encode(decoded, QUERY_ESCAPED).to_string(),
-        // A URI is UTF-8 by construction, and pairs are cut at ASCII bytes.
-        Spelling::AsSent => String::from_utf8_lossy(raw).into_owned(),
-    };
-    let mut pairs: Vec<(String, String)> = wanted
-        .map(|parameter| (spell(parameter.raw_name, &parameter.name), spell(parameter.raw_value, &parameter.value)))
+    let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = wanted
+        .map(|parameter| {
+            let name = spell(spelling, parameter.raw_name, &parameter.name);
+            (name, spell(spelling, parameter.raw_value, &parameter.value))
+        })
         .collect();
     pairs.sort_unstable();
     let mut text = String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
@@ -64,6 +65,14 @@ pub(super) fn query(head: &Head<'_>, spelling: Spelling, left_out: Option<&str>)
         text.push_str(value);
     }
     text
+}
+
+fn spell<'a>(spelling: Spelling, raw: &'a [u8], decoded: &'a [u8]) -> Cow<'a, str> {
+    match spelling {
+        Spelling::Canonical => percent_encode(decoded, QUERY_ESCAPED).into(),
+        // A URI is UTF-8 by construction, and pairs are cut at ASCII bytes.
+        Spelling::AsSent => String::from_utf8_lossy(raw),
+    }
 }
 
 /// The header lines, in the order in which the client lists them. A header that is listed but not there counts as

@@ -17,6 +17,7 @@ use crate::types::{ChecksumAlgorithm, ChecksumValue};
 /// SHA-256 of nothing: the fifth line of a frame's string to sign.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
+const FRAME_TOO_LONG: ChunkedError = ChunkedError::Malformed("a frame is longer than it says");
 /// A size of more hex digits than this is above `FRAME_BYTES_MAX` even with some leading zeros.
 const SIZE_DIGITS_MAX: usize = 16;
 
@@ -255,12 +256,12 @@ impl ChunkedDecoder {
                 }
                 State::FrameData { remaining } => return self.take_data(input, remaining).map(Some),
                 State::FrameEnd => {
-                    if self.take_empty_line(input)? {
+                    if self.take_empty_line(input, FRAME_TOO_LONG)? {
                         self.state = State::FrameHeader;
                     }
                 }
                 State::LastLine => {
-                    if self.take_empty_line(input)? {
+                    if self.take_empty_line(input, FRAME_TOO_LONG)? {
                         self.state = State::Ended { surplus_lines: 0 };
                     }
                 }
@@ -273,11 +274,7 @@ impl ChunkedDecoder {
                 }
                 State::Ended { surplus_lines: 0 } => return Err(ChunkedError::DataAfterEnd),
                 State::Ended { surplus_lines } => {
-                    let surplus = self.take_line(input, 2, ChunkedError::DataAfterEnd)?;
-                    if let Some(line) = surplus {
-                        if *line != *b"\r\n" {
-                            return Err(ChunkedError::DataAfterEnd);
-                        }
+                    if self.take_empty_line(input, ChunkedError::DataAfterEnd)? {
                         self.state = State::Ended { surplus_lines: surplus_lines - 1 };
                     }
                 }
@@ -312,9 +309,12 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Takes `\r\n`; false if it goes on in the next input.
-    fn take_empty_line(&mut self, input: &mut Bytes) -> Result<bool, ChunkedError> {
-        let fault = ChunkedError::Malformed("a frame is longer than it says");
+    /// Takes `\r\n` off the front of `input`, which is not empty; false if it goes on in the next input. Anything else
+    /// is the `fault`.
+    fn take_empty_line(&mut self, input: &mut Bytes, fault: ChunkedError) -> Result<bool, ChunkedError> {
+        if self.line.is_empty() && input[0] != b'\r' {
+            return Err(fault);
+        }
         match self.take_line(input, 2, fault.clone())? {
             Some(line) if *line == *b"\r\n" => Ok(true),
             Some(_) => Err(fault),

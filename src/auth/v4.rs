@@ -75,7 +75,7 @@ impl<'a> Credential<'a> {
             return Err(AuthError::MalformedScopeDate { place, date: self.date.to_owned() });
         }
         // A valid timestamp is ASCII and begins with its date.
-        let request_date = &claim_timestamp[..8];
+        let request_date = claim_timestamp.get(..8).unwrap_or_default();
         if self.date != request_date {
             let (scope_date, request_date) = (self.date.to_owned(), request_date.to_owned());
             return Err(AuthError::ScopeDateMismatch { place, scope_date, request_date });
@@ -212,14 +212,18 @@ impl<'a> Components<'a> {
 
 /// The date of a header-signed request, as it is signed and as a point in time.
 fn header_date(head: &Head<'_>) -> Result<(String, Timestamp), AuthError> {
-    let (text, time) = match (head.header("x-amz-date")?, head.header("date")?) {
-        (Some(text), _) => (text, parse_amz_date(text)),
-        (None, Some(text)) => (text, parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text))),
-        (None, None) => return Err(AuthError::MissingDate),
+    let amz_date = head.header("x-amz-date")?;
+    let text = match amz_date {
+        Some(text) => text,
+        None => head.header("date")?.ok_or(AuthError::MissingDate)?,
     };
-    let time = time.ok_or(AuthError::MalformedDate)?;
-    let timestamp = if parse_amz_date(text).is_some() { text.to_owned() } else { time.amz_basic() };
-    Ok((timestamp, time))
+    if let Some(time) = parse_amz_date(text) {
+        return Ok((text.to_owned(), time));
+    }
+    // Only the standard header may have an HTTP date; it is signed in the other form all the same.
+    let http_date = if amz_date.is_none() { Timestamp::parse_http_date(text) } else { None };
+    let time = http_date.ok_or(AuthError::MalformedDate)?;
+    Ok((time.amz_basic(), time))
 }
 
 /// `20130524T000000Z` and nothing that a lenient parser might also take: its first eight bytes are the scope's date.

@@ -264,7 +264,7 @@ fn what_is_not_aws_chunked_is_refused() {
         assert_eq!(unsigned_fault(body), ChunkedError::Malformed("a frame header has no size"), "{body:?}");
     }
     assert_eq!(unsigned_fault("1\na"), ChunkedError::Malformed("a frame header does not end with CR LF"));
-    for body in ["1\r\nab", "1\r\nabc\r\n", "1\r\na\n0\r\n", "1\r\na\r\r"] {
+    for body in ["1\r\nab", "1\r\nabc\r\n", "1\r\na\n0\r\n", "1\r\na\r\rb"] {
         assert_eq!(unsigned_fault(body), ChunkedError::Malformed("a frame is longer than it says"), "{body:?}");
     }
     let long = format!("1;{}", "x".repeat(FRAME_HEADER_BYTES_MAX));
