@@ -212,6 +212,8 @@ pub const WORKER_BACKOFF_MS_MIN: u64 = 1_000;
 pub const WORKER_BACKOFF_MS_MAX: u64 = 60_000;
 /// Seconds between two looks for expired uploads.
 pub const UPLOAD_EXPIRY_INTERVAL_SECONDS: u64 = 3_600;
+/// Milliseconds that a shutdown waits for the chunk files of bodies that were given up to be gone.
+pub const SETTLE_WAIT_MS: u64 = 5_000;
 /// Chunks that `check` reads at once. Bounds its blocks.
 pub const CHECK_CHUNKS_AT_ONCE: usize = 4;
 /// Rows that `check` reads per step.

@@ -6,13 +6,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::chunk::ChunkStore;
 use crate::engine::EngineError;
+use crate::engine::unclaimed::{Doubt, Unclaimed};
 use crate::engine::writer::StoredBody;
+use crate::limits::SETTLE_WAIT_MS;
 use crate::meta::{MetaError, MetaStore, NewBody, NewExtent};
 use crate::types::ChunkId;
 
@@ -30,8 +34,7 @@ pub(crate) struct Commits {
     chunks: Arc<dyn ChunkStore>,
     tasks: TaskTracker,
     stopping: AtomicBool,
-    /// Chunk files may exist whose row is not known to exist: the epoch must not end cleanly.
-    in_doubt: Arc<AtomicBool>,
+    unclaimed: Arc<Unclaimed>,
 }
 
 impl PendingBody {
@@ -52,9 +55,9 @@ impl PendingBody {
 }
 
 impl Commits {
-    pub(crate) fn new(meta: Arc<dyn MetaStore>, chunks: Arc<dyn ChunkStore>) -> Self {
-        let in_doubt = Arc::new(AtomicBool::new(false));
-        Self { meta, chunks, tasks: TaskTracker::new(), stopping: AtomicBool::new(false), in_doubt }
+    /// Commits to `meta`. `chunks` notes its files without a row in `unclaimed`.
+    pub(crate) fn new(meta: Arc<dyn MetaStore>, chunks: Arc<dyn ChunkStore>, unclaimed: Arc<Unclaimed>) -> Self {
+        Self { meta, chunks, tasks: TaskTracker::new(), stopping: AtomicBool::new(false), unclaimed }
     }
 
     /// Commits `body` with `transaction`. Dropping the returned future does not stop the commit.
@@ -78,13 +81,13 @@ impl Commits {
         }
         let meta = Arc::clone(&self.meta);
         let chunks = Arc::clone(&self.chunks);
-        let in_doubt = Arc::clone(&self.in_doubt);
+        let unclaimed = Arc::clone(&self.unclaimed);
         // Until the task runs, the body still removes its own files, should the runtime drop the task.
         let task = self.tasks.spawn(async move {
             let (body, sealed) = body.disarm();
-            let doubt = Doubt { in_doubt, open: !sealed.is_empty() };
+            let doubt = Doubt::new(unclaimed, sealed);
             let result = transaction(meta, body).await;
-            settle(doubt, chunks, sealed, result.as_ref().err()).await;
+            settle(doubt, chunks, result.as_ref().err()).await;
             result
         });
         drop(token);
@@ -97,53 +100,52 @@ impl Commits {
         }
     }
 
-    /// Refuses new commits and waits for those under way. True if no chunk file of this epoch can be without
-    /// a row because of a commit.
+    /// Whether new commits are refused, so that no body should be received any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Waits until no chunk file is without a row, but for those in doubt.
+    #[cfg(test)]
+    pub(crate) async fn settled(&self) {
+        self.unclaimed.settled().await;
+    }
+
+    /// Refuses new commits, waits for those under way, and then until no chunk file is without a row: also
+    /// for the removals of bodies that were given up. True if that came to be.
     pub(crate) async fn finish(&self) -> bool {
         self.stopping.store(true, Ordering::SeqCst);
         self.tasks.close();
         self.tasks.wait().await;
-        !self.in_doubt.load(Ordering::SeqCst)
+        // A file that cannot be removed would hold the end for ever: the sweep of the next start gets it.
+        let _ = timeout(Duration::from_millis(SETTLE_WAIT_MS), self.unclaimed.settled()).await;
+        self.unclaimed.is_clean()
     }
 }
 
-/// Remembers, unless it is settled, that a commit's outcome is unknown: also if its task is dropped or
-/// panics between the request and the answer.
-struct Doubt {
-    in_doubt: Arc<AtomicBool>,
-    open: bool,
-}
-
-impl Drop for Doubt {
-    fn drop(&mut self) {
-        if self.open {
-            self.in_doubt.store(true, Ordering::SeqCst);
-        }
-    }
-}
-
-async fn settle(mut doubt: Doubt, chunks: Arc<dyn ChunkStore>, sealed: Vec<ChunkId>, refusal: Option<&MetaError>) {
+async fn settle(doubt: Doubt, chunks: Arc<dyn ChunkStore>, refusal: Option<&MetaError>) {
     match refusal {
-        None => doubt.open = false,
+        None => doubt.claim(),
         Some(error) if error.is_in_doubt() => {
-            tracing::error!(%error, chunks = sealed.len(), "a commit is in doubt: its chunks stay for the sweep");
+            tracing::error!(%error, "a commit is in doubt: its chunks stay for the sweep");
         }
-        Some(_) if sealed.is_empty() => {}
-        Some(_) => doubt.open = !remove_files(chunks, sealed).await,
+        Some(_) => remove_files(chunks, doubt.refuse()).await,
     }
 }
 
-/// Removes files that no row refers to; true if all are gone.
-async fn remove_files(chunks: Arc<dyn ChunkStore>, sealed: Vec<ChunkId>) -> bool {
+/// Removes files that no row refers to. Those that cannot be removed stay unclaimed.
+async fn remove_files(chunks: Arc<dyn ChunkStore>, sealed: Vec<ChunkId>) {
+    if sealed.is_empty() {
+        return;
+    }
     let removal = spawn_blocking(move || {
-        let mut all_gone = true;
         for chunk in sealed {
             if let Err(error) = chunks.remove(chunk) {
                 tracing::error!(%chunk, %error, "the chunk of a refused write could not be removed");
-                all_gone = false;
             }
         }
-        all_gone
     });
-    removal.await.unwrap_or(false)
+    if let Err(error) = removal.await {
+        tracing::error!(%error, "the chunks of a refused write could not be removed");
+    }
 }

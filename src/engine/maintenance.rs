@@ -138,9 +138,9 @@ impl Engine {
         Ok(self.meta.take_lease(name, holder, now, until).await?)
     }
 
-    /// Stops: refuses new commits, waits for those under way, ends `epoch` unless a commit left chunk files in
-    /// doubt, and closes the metadata store. True if the epoch ended cleanly; otherwise the next start sweeps
-    /// it. The caller has ended all requests before.
+    /// Stops: refuses new commits, waits for those under way, ends `epoch` if no chunk file is or may be without
+    /// a row, and closes the metadata store. True if the epoch ended cleanly; otherwise the next start sweeps it.
+    /// The caller has ended all requests before.
     ///
     /// # Errors
     /// `Meta`.

@@ -13,6 +13,7 @@ pub(crate) mod pin;
 pub mod reader;
 pub mod request;
 pub mod source;
+pub(crate) mod unclaimed;
 pub mod upload;
 pub mod writer;
 
@@ -22,6 +23,7 @@ use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
 use crate::engine::commit::Commits;
 use crate::engine::pin::Pins;
+use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
 use crate::types::Clock;
 
@@ -50,7 +52,9 @@ pub struct Engine {
 impl Engine {
     /// An engine over two stores. The caller has begun the epoch that `chunks` writes in.
     pub fn new(meta: Arc<dyn MetaStore>, chunks: Arc<dyn ChunkStore>, pool: BlockPool, clock: Arc<dyn Clock>) -> Self {
-        let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks));
+        let unclaimed = Arc::default();
+        let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
+        let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
         Self { meta, chunks, pool, clock, commits, pins: Pins::default() }
     }
 }

@@ -1,14 +1,23 @@
 //! The collector, the sweep, expiry, leases and the full check.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::faulty::CommitFault;
-use super::{House, NOW, bytes, name};
+use super::{House, NOW, Pieces, bytes, name, read};
+use crate::buffer::BlockPool;
+use crate::chunk::local::LocalChunks;
 use crate::chunk::{ChunkStore, ChunkWriter};
-use crate::engine::{CheckObserver, CheckProgress, CheckSummary, EngineError, Fault, Swept};
+use crate::engine::{
+    CheckObserver, CheckProgress, CheckSummary, Collected, CreateBucket, DeleteObject, Engine, EngineError, Expected,
+    Fault, PutObject, Swept,
+};
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, GARBAGE_MANIFESTS_AT_ONCE};
 use crate::meta::MetaStore;
-use crate::types::{ChunkId, Epoch};
+use crate::meta::sqlite::{SqliteMeta, SqliteSettings};
+use crate::rules::{DeletePrecondition, WritePrecondition};
+use crate::types::{BucketName, ChunkId, Epoch, ManualClock, ObjectMetadata, OwnerId};
 
 #[tokio::test]
 async fn everything_that_was_deleted_is_collected_to_the_last_file() {
@@ -25,7 +34,7 @@ async fn everything_that_was_deleted_is_collected_to_the_last_file() {
     house.delete("large", None).await;
     let collected = house.collect().await;
     assert_eq!((collected.manifests, collected.chunks), (count + 1, count + 3));
-    assert!(house.chunks.sealed().is_empty());
+    assert!(house.has_no_chunks().await);
     assert_eq!(house.meta.dead_chunks(10).await.unwrap(), []);
 }
 
@@ -45,7 +54,7 @@ async fn garbage_that_is_read_does_not_stop_the_rest() {
     assert_eq!((step.manifests, step.pinned), (1, GARBAGE_MANIFESTS_AT_ONCE));
     drop(open);
     assert_eq!(house.collect().await.manifests, GARBAGE_MANIFESTS_AT_ONCE);
-    assert!(house.chunks.sealed().is_empty());
+    assert!(house.has_no_chunks().await);
 }
 
 /// Seals a chunk that no row will ever know.
@@ -80,6 +89,7 @@ async fn a_clean_shutdown_leaves_nothing_to_sweep_and_refuses_what_comes_later()
     assert!(house.engine.shutdown(house.epoch).await.unwrap());
     let late = house.put("late", &bytes(BLOCK_BYTES, 1)).await;
     assert!(matches!(late, Err(EngineError::Stopped)));
+    house.engine.commits.settled().await;
     assert_eq!(house.chunks.sealed().len(), 1, "only what was committed before");
 }
 
@@ -96,7 +106,7 @@ async fn old_uploads_expire_and_young_ones_stay() {
     assert!(house.meta.upload(house.bucket.id, &name("big"), old).await.unwrap().is_none());
     assert!(house.meta.upload(house.bucket.id, &name("big"), young).await.unwrap().is_some());
     house.collect().await;
-    assert!(house.chunks.sealed().is_empty());
+    assert!(house.has_no_chunks().await);
 }
 
 #[tokio::test]
@@ -192,7 +202,51 @@ async fn chunks_of_a_commit_in_doubt_are_no_fault_before_the_sweep_and_gone_afte
 async fn bodies_beside_their_rows_make_no_files() {
     let house = House::new().await;
     house.put("key", &Bytes::from_static(b"small")).await.unwrap();
-    assert!(house.chunks.sealed().is_empty());
+    assert!(house.has_no_chunks().await);
     house.delete("key", None).await;
     assert_eq!(house.collect().await.chunks, 0);
+}
+
+#[tokio::test]
+async fn the_same_house_stands_on_sqlite_and_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("meta.sqlite");
+    let sizes = [5, BLOCK_BYTES + 1, CHUNK_BYTES_MAX as usize + 1];
+    for boot in 1..=2 {
+        let meta = SqliteMeta::open(&database, SqliteSettings::default()).unwrap();
+        let start = meta.begin_epoch().await.unwrap();
+        assert_eq!((start.epoch, start.crashed), (Epoch(boot), vec![]));
+        let chunks = LocalChunks::open(&directory.path().join("chunks"), start.epoch).unwrap();
+        let clock = Arc::new(ManualClock::new(NOW));
+        let engine = Engine::new(Arc::new(meta), Arc::new(chunks), BlockPool::new(16), clock);
+        let bucket_name = BucketName::parse("bucket").unwrap();
+        let bucket = match boot {
+            1 => {
+                let owner = OwnerId("o".repeat(64));
+                engine.create_bucket(CreateBucket { name: bucket_name, owner, location: String::new() }).await.unwrap()
+            }
+            _ => engine.bucket(&bucket_name).await.unwrap(),
+        };
+        for size in sizes {
+            let (key, body) = (name(&format!("key-{size}")), bytes(size, size as u64));
+            if boot == 1 {
+                let (expected, metadata) = (Expected::default(), ObjectMetadata::default());
+                let precondition = WritePrecondition::default();
+                let put = PutObject { bucket: bucket.clone(), key, metadata, expected, precondition };
+                engine.put_object(put, &mut Pieces::of(&body)).await.unwrap();
+                continue;
+            }
+            let open = engine.open_object(&bucket, &key, None).await.unwrap();
+            assert!(read(open, None).await.unwrap() == body, "{size}");
+            let precondition = DeletePrecondition::default();
+            let delete = DeleteObject { bucket: bucket.clone(), key, version: None, precondition };
+            engine.delete_object(delete).await.unwrap();
+        }
+        let mut noted = Noted::default();
+        while engine.collect_step().await.unwrap() != Collected::default() {}
+        let summary = engine.check(&[], &mut noted).await.unwrap();
+        assert_eq!(noted.faults, []);
+        assert_eq!((summary.chunks, summary.files), if boot == 1 { (3, 3) } else { (0, 0) });
+        assert!(engine.shutdown(start.epoch).await.unwrap());
+    }
 }

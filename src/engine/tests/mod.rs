@@ -21,7 +21,7 @@ use crate::engine::{
     PutObject, SourceError, UploadPart, Written, WrittenPart,
 };
 use crate::meta::MetaStore;
-use crate::meta::sqlite::{SqliteMeta, SqliteSettings};
+use crate::meta::memory::MemoryMeta;
 use crate::rules::{DeletePrecondition, WritePrecondition};
 use crate::types::{
     Bucket, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, Epoch, ListedUpload, ManualClock, ObjectKey,
@@ -34,7 +34,6 @@ const NOW: Timestamp = Timestamp(1_700_000_000_123_456);
 /// An engine over memory, with one bucket.
 struct House {
     meta: Arc<dyn MetaStore>,
-    _directory: tempfile::TempDir,
     faults: Arc<Faults>,
     chunks: MemoryChunks,
     clock: Arc<ManualClock>,
@@ -44,10 +43,12 @@ struct House {
 }
 
 impl House {
+    /// Over the store in memory.
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let meta = SqliteMeta::open(&directory.path().join("meta.sqlite"), SqliteSettings::default()).unwrap();
-        let meta: Arc<dyn MetaStore> = Arc::new(meta);
+        Self::over(Arc::new(MemoryMeta::new())).await
+    }
+
+    async fn over(meta: Arc<dyn MetaStore>) -> Self {
         let epoch = meta.begin_epoch().await.unwrap().epoch;
         let chunks = MemoryChunks::new(epoch);
         let clock = Arc::new(ManualClock::new(NOW));
@@ -58,7 +59,7 @@ impl House {
         let name = BucketName::parse("bucket").unwrap();
         let bucket = CreateBucket { name, owner: OwnerId("o".repeat(64)), location: String::new() };
         let bucket = engine.create_bucket(bucket).await.unwrap();
-        Self { meta, _directory: directory, faults, chunks, clock, epoch, engine, bucket }
+        Self { meta, faults, chunks, clock, epoch, engine, bucket }
     }
 
     fn put_request(&self, key: &str, expected: Expected) -> PutObject {
@@ -97,6 +98,12 @@ impl House {
                 return sum;
             }
         }
+    }
+
+    /// Waits for the removals of what was given up, then says whether no chunk is left.
+    async fn has_no_chunks(&self) -> bool {
+        self.engine.commits.settled().await;
+        self.chunks.sealed().is_empty() && self.chunks.unsealed() == 0
     }
 
     async fn create_upload(&self, checksum: Option<(ChecksumAlgorithm, ChecksumType)>) -> ListedUpload {

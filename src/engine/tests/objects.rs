@@ -12,7 +12,6 @@ use crate::engine::{
     ByteSource, Checksumming, CopyMetadata, CopyObject, CopySource, EngineError, Expected, Mismatch, SourceError,
 };
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, INLINE_BYTES_MAX};
-use crate::meta::MetaStore;
 use crate::rules::{EtagCondition, ReadPrecondition, Versioning, WritePrecondition};
 use crate::types::{
     BucketName, ByteRange, ChecksumAlgorithm, ChecksumValue, ETag, ObjectMetadata, StorageClass, UserMetadata,
@@ -56,7 +55,7 @@ async fn a_body_that_is_not_what_its_sender_said_stores_nothing() {
             let result = house.engine.put_object(request, &mut Pieces::of(&body)).await;
             assert!(matches!(result, Err(EngineError::Mismatch(found)) if found == mismatch), "{mismatch:?} {size}");
             assert!(matches!(house.open("key").await, Err(EngineError::NoSuchKey { delete_marker: None })));
-            assert!(house.chunks.sealed().is_empty() && house.chunks.unsealed() == 0);
+            assert!(house.has_no_chunks().await);
         }
     }
 }
@@ -88,7 +87,7 @@ async fn a_put_that_is_cut_off_leaves_the_old_object() {
     let result = house.engine.put_object(house.put_request("key", Expected::default()), &mut cut).await;
     assert!(matches!(result, Err(EngineError::Source(_))));
     assert_eq!(house.get("key").await.unwrap(), b"old");
-    assert!(house.chunks.sealed().is_empty() && house.chunks.unsealed() == 0);
+    assert!(house.has_no_chunks().await);
 }
 
 /// A source that must not be asked.
@@ -158,7 +157,7 @@ async fn a_get_that_has_begun_survives_delete_and_collection() {
     assert!(read(open, None).await.unwrap() == body);
     assert!(matches!(house.open("key").await, Err(EngineError::NoSuchKey { delete_marker: None })));
     assert_eq!(house.collect().await.chunks, 2);
-    assert!(house.chunks.sealed().is_empty());
+    assert!(house.has_no_chunks().await);
 }
 
 #[tokio::test]
@@ -201,7 +200,7 @@ async fn buckets_are_created_found_and_removed_when_empty() {
     assert!(matches!(house.engine.bucket(&house.bucket.name).await, Err(EngineError::NoSuchBucket)));
     let late = house.put("key", &bytes(BLOCK_BYTES, 1)).await;
     assert!(matches!(late, Err(EngineError::NoSuchBucket)));
-    assert!(house.chunks.sealed().is_empty());
+    assert!(house.has_no_chunks().await);
 }
 
 // Commits ------------------------------------------------------------------------------------------------
@@ -212,7 +211,7 @@ async fn a_refused_commit_leaves_no_chunk_and_a_clean_epoch() {
     house.faults.set(Some(CommitFault::Full));
     let result = house.put("key", &bytes(BLOCK_BYTES, 7)).await;
     assert!(result.is_err_and(|error| error.is_full()));
-    assert!(house.chunks.sealed().is_empty());
+    assert!(house.has_no_chunks().await);
     assert!(house.engine.shutdown(house.epoch).await.unwrap());
 }
 
@@ -266,7 +265,7 @@ async fn a_put_that_is_dropped_during_a_refused_commit_leaves_nothing() {
     assert!(put.await.unwrap_err().is_cancelled());
     house.faults.begin.add_permits(1);
     assert!(house.engine.shutdown(house.epoch).await.unwrap());
-    assert!(house.chunks.sealed().is_empty());
+    assert!(house.has_no_chunks().await);
 }
 
 /// A source that makes its reader wait before each piece.
@@ -287,41 +286,34 @@ impl ByteSource for Halting {
     }
 }
 
-#[test]
-fn a_put_that_is_dropped_anywhere_is_there_whole_or_leaves_nothing() {
+#[tokio::test]
+async fn a_put_that_is_dropped_anywhere_is_there_whole_or_leaves_nothing() {
     let body = bytes(BLOCK_BYTES * 2 + 1, 10);
     let (mut outcomes, mut polls_max) = ([0; 2], 1);
     loop {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (house, was_completed) = runtime.block_on(async {
-            let house = House::new().await;
-            let request = house.put_request("key", Expected::default());
-            let mut source = Halting(Pieces::of(&body), false);
-            let mut put = Box::pin(house.engine.put_object(request, &mut source));
-            // Polled when it is woken, and dropped at its `polls_max`-th wait.
-            let mut polls = 0;
-            let ended = poll_fn(|cx| match put.as_mut().poll(cx) {
-                Poll::Ready(written) => Poll::Ready(Some(written)),
-                Poll::Pending if polls == polls_max => Poll::Ready(None),
-                Poll::Pending => {
-                    polls += 1;
-                    Poll::Pending
-                }
-            });
-            let ended = ended.await;
-            drop(put);
-            assert!(house.engine.commits.finish().await);
-            (house, ended.is_some())
+        let house = House::new().await;
+        let request = house.put_request("key", Expected::default());
+        let mut source = Halting(Pieces::of(&body), false);
+        let mut put = Box::pin(house.engine.put_object(request, &mut source));
+        // Polled when it is woken, and dropped at its `polls_max`-th wait.
+        let mut polls = 0;
+        let ended = poll_fn(|cx| match put.as_mut().poll(cx) {
+            Poll::Ready(written) => Poll::Ready(Some(written)),
+            Poll::Pending if polls == polls_max => Poll::Ready(None),
+            Poll::Pending => {
+                polls += 1;
+                Poll::Pending
+            }
         });
-        // Waits for the blocking work of the dropped request.
-        drop(runtime);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let found = runtime.block_on(house.get("key")).ok();
+        let ended = ended.await;
+        drop(put);
+        assert!(house.engine.commits.finish().await, "{polls_max} polls");
+        let found = house.get("key").await.ok();
         assert_eq!(house.chunks.sealed().len(), usize::from(found.is_some()), "{polls_max} polls");
         assert_eq!(house.chunks.unsealed(), 0, "{polls_max} polls");
         assert!(found.as_ref().is_none_or(|found| *found == body), "{polls_max} polls");
         outcomes[usize::from(found.is_some())] += 1;
-        if was_completed {
+        if ended.is_some() {
             break;
         }
         polls_max += 1;
@@ -364,7 +356,7 @@ async fn a_copy_moves_no_data_and_outlives_its_source() {
         assert!(house.get("copy").await.unwrap() == body);
         house.delete("copy", None).await;
         house.collect().await;
-        assert!(house.chunks.sealed().is_empty());
+        assert!(house.has_no_chunks().await);
     }
 }
 
