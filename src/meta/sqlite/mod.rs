@@ -18,6 +18,8 @@ mod port;
 mod reader;
 mod row;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod upload;
 mod verify;
 mod version;

@@ -50,7 +50,7 @@ enum Step {
 }
 
 /// What became of a group.
-enum Verdict {
+pub(super) enum Verdict {
     /// Each command gets its own answer.
     Answered,
     /// Nothing was committed because there is no space.
@@ -111,6 +111,19 @@ where
     }
 }
 
+/// What its requester gets for a command.
+pub(super) type Answer<T> = oneshot::Receiver<Result<T, MetaError>>;
+
+/// A command that runs `work`, and where its answer will be.
+pub(super) fn command<T, F>(what: &'static str, work: F) -> (Box<dyn Command>, Answer<T>)
+where
+    T: Send + 'static,
+    F: Fn(&Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Request { what, work, outcome: None, reply }), answer)
+}
+
 /// The queue's end that requesters hold.
 #[derive(Clone)]
 pub(super) struct WriterQueue {
@@ -124,8 +137,7 @@ impl WriterQueue {
         T: Send + 'static,
         F: Fn(&Transaction<'_>) -> Result<T, Failure> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let command = Box::new(Request { what, work, outcome: None, reply });
+        let (command, answer) = command(what, work);
         let stopped = || MetaError::Storage(format!("{what}: the metadata writer has stopped"));
         self.commands.send(command).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -135,12 +147,16 @@ impl WriterQueue {
 /// Starts the writer thread. It ends when every `WriterQueue` is dropped and the queue is empty.
 pub(super) fn start(connection: Connection) -> Result<(WriterQueue, JoinHandle<()>), MetaError> {
     let (commands, queue) = mpsc::channel(META_QUEUE_MAX);
-    let writer = Writer { connection, groups_unchecked: 0 };
     let thread = std::thread::Builder::new()
         .name("meta-writer".to_owned())
-        .spawn(move || writer.run(queue))
+        .spawn(move || run(connection, queue))
         .map_err(|error| MetaError::Storage(format!("start the metadata writer: {error}")))?;
     Ok((WriterQueue { commands }, thread))
+}
+
+/// Commits what comes through the queue until it ends, then closes the connection.
+pub(super) fn run(connection: Connection, queue: mpsc::Receiver<Box<dyn Command>>) {
+    Writer { connection, groups_unchecked: 0 }.run(queue);
 }
 
 struct Writer {
@@ -218,7 +234,7 @@ impl Writer {
 
 /// How commands of a group are kept apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Isolation {
+pub(super) enum Isolation {
     /// They are not: fast, and right as long as no command fails after it has changed something.
     None,
     /// Each has a savepoint. SQLite then copies each page that a command touches first, which costs more
@@ -227,7 +243,7 @@ enum Isolation {
 }
 
 /// What came of an attempt to commit a group.
-enum Attempt {
+pub(super) enum Attempt {
     /// It ended.
     Ended(Verdict),
     /// A command failed half-way and everything was rolled back: try again, with savepoints.
@@ -236,7 +252,7 @@ enum Attempt {
 
 /// Runs and commits a group. Commands judge before they change, so a refusal almost never leaves anything
 /// behind; when it does, the group is rolled back and runs again with a savepoint around each command.
-fn run_group(connection: &Connection, group: &mut [Box<dyn Command>]) -> Verdict {
+pub(super) fn run_group(connection: &Connection, group: &mut [Box<dyn Command>]) -> Verdict {
     for isolation in [Isolation::None, Isolation::Savepoints] {
         match attempt(connection, group, isolation) {
             Ok(Attempt::Ended(verdict)) => return verdict,
@@ -265,7 +281,11 @@ fn give_up(connection: &Connection, failure: Failure) -> Verdict {
     }
 }
 
-fn attempt(connection: &Connection, group: &mut [Box<dyn Command>], isolation: Isolation) -> Result<Attempt, Failure> {
+pub(super) fn attempt(
+    connection: &Connection,
+    group: &mut [Box<dyn Command>],
+    isolation: Isolation,
+) -> Result<Attempt, Failure> {
     sql::execute(connection, "BEGIN IMMEDIATE", [])?;
     // Read in every group: another process may have moved it.
     let order = sql::first(connection, "SELECT value FROM state WHERE name = 'order'", [], |row| {
