@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -17,8 +17,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::{
-    BodyError, Handler, Peer, Request, RequestBody, Response, ServeSettings, Tls, TlsSettings, bind, empty_body,
-    full_body, serve, stream_body,
+    BodyError, Handler, Peer, Request, RequestBody, Response, ResponseBody, ServeSettings, Tls, TlsSettings, bind,
+    empty_body, full_body, serve, stream_body,
 };
 use crate::guard::{Admission, Drain, EndCause};
 
@@ -703,7 +703,7 @@ async fn connect_tls(
     tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, socket).await
 }
 
-type Http2 = hyper::client::conn::http2::SendRequest<Full<Bytes>>;
+type Http2 = hyper::client::conn::http2::SendRequest<ResponseBody>;
 
 async fn connect_http2(server: &Server, certificate: &rustls_pki_types::CertificateDer<'static>) -> Http2 {
     connect_http2_with_window(server, certificate, MIB as u32).await
@@ -723,8 +723,8 @@ async fn connect_http2_with_window(
     sender
 }
 
-fn http2_request(method: &str, body: impl Into<Bytes>) -> http::Request<Full<Bytes>> {
-    http::Request::builder().method(method).uri("https://localhost/x").body(Full::new(body.into())).unwrap()
+fn http2_request(method: &str, body: impl Into<Bytes>) -> http::Request<ResponseBody> {
+    http::Request::builder().method(method).uri("https://localhost/x").body(full_body(body)).unwrap()
 }
 
 #[tokio::test]
@@ -850,12 +850,50 @@ async fn changed_certificate_is_noticed() {
 }
 
 #[tokio::test]
-async fn keys_of_all_formats_are_read() {
+async fn upload_over_http2_that_breaks_off_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(Tls::load(&tls_settings(folder.path())).is_err(), "no files");
+    let certificate = write_certificate(folder.path());
+    let tls = Some(Tls::load(&tls_settings(folder.path())).unwrap());
+    let (outcomes, mut outcome) = mpsc::channel(1);
+    let server = start(ServeSettings { tls, ..patient() }, move |request: Request| {
+        let outcomes = outcomes.clone();
+        async move {
+            assert_eq!(request.body().content_length(), None);
+            outcomes.send(read_all(&mut request.into_body()).await).await.unwrap();
+            status(200, "")
+        }
+    });
+    let mut client = connect_http2(&server, &certificate).await;
+    let mut pieces = vec![Ok("abc".into()), Err(BodyError::Producer("gone".to_owned()))].into_iter();
+    let broken = http2_request("PUT", "").map(|_| stream_body(None, move |_| Poll::Ready(pieces.next())));
+    // The client fails its own request.
+    let _ = client.send_request(broken).await;
+    let outcome = outcome.recv().await.unwrap();
+    assert!(matches!(outcome, Err(BodyError::Transport(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn key_in_the_older_format_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
+    // PKCS #8 of a P-256 key ends with the key as SEC 1 has it: a sequence of 107 bytes.
+    let pkcs8 = made.signing_key.serialize_der();
+    let start = pkcs8.windows(3).rposition(|window| window == [0x30, 0x6b, 0x02]).unwrap();
+    let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &pkcs8[start..]);
+    let pem = format!("-----BEGIN EC PRIVATE KEY-----\n{encoded}\n-----END EC PRIVATE KEY-----\n");
+    std::fs::write(folder.path().join("key.pem"), pem).unwrap();
+    Tls::load(&tls_settings(folder.path())).unwrap();
+}
+
+#[tokio::test]
+async fn unusable_certificate_files_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Tls::load(&tls_settings(folder.path())).unwrap_err();
+    assert_eq!(missing.kind(), std::io::ErrorKind::NotFound);
     write_certificate(folder.path());
     std::fs::write(folder.path().join("cert.pem"), "no certificate").unwrap();
-    assert!(Tls::load(&tls_settings(folder.path())).is_err(), "no certificate");
+    assert!(Tls::load(&tls_settings(folder.path())).is_err());
 }
 
 #[tokio::test]
