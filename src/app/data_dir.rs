@@ -40,9 +40,7 @@ pub fn prepare(data_dir: &Path) -> Result<(), StartError> {
             Ok(())
         }
         Ok(_) => Err(failed("use data directory")(io::ErrorKind::NotADirectory.into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(data_dir).map_err(failed("make data directory"))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(data_dir).map_err(failed("make data directory")),
         Err(error) => Err(failed("read data directory")(error)),
     }
 }

@@ -109,7 +109,8 @@ async fn list(meta: &dyn MetaStore, json: bool) -> Result<(), Failure> {
         output::json(&keys.collect());
         return Ok(());
     }
-    let rows: Vec<_> = keys.into_iter().map(|key| vec![key.name, key.access_key_id, key.created.iso_millis()]).collect();
+    let rows: Vec<_> =
+        keys.into_iter().map(|key| vec![key.name, key.access_key_id, key.created.iso_millis()]).collect();
     output::table(&["NAME", "ACCESS KEY ID", "CREATED"], &rows);
     Ok(())
 }

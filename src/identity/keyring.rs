@@ -57,11 +57,7 @@ struct Root {
 
 impl Root {
     fn new(credentials: RootCredentials) -> Self {
-        Self {
-            access_key_id: credentials.access_key_id,
-            secret: Arc::new(credentials.secret),
-            owner: root_owner(),
-        }
+        Self { access_key_id: credentials.access_key_id, secret: Arc::new(credentials.secret), owner: root_owner() }
     }
 }
 

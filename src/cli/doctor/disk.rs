@@ -127,7 +127,11 @@ fn judge_sync(measured: std::io::Result<Duration>, mount: Option<&Mount>) -> Fin
         return Finding::new(Grade::Warning, "sync", detail);
     }
     if median > SLOW_SYNC {
-        return Finding::new(Grade::Warning, "sync", format!("{shown}: slow; each write waits for one or two of these"));
+        return Finding::new(
+            Grade::Warning,
+            "sync",
+            format!("{shown}: slow; each write waits for one or two of these"),
+        );
     }
     Finding::new(Grade::Good, "sync", shown)
 }

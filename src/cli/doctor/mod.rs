@@ -131,7 +131,9 @@ fn plan_rows(plan: &MemoryPlan) -> Vec<(String, String, String)> {
     let how = |term: &str| match term {
         "pool" => format!("{} blocks for bodies", plan.blocks),
         "sqlite" => "page caches of the database".to_owned(),
-        "connections" => format!("{} at once, buffers of {}", plan.connections_max, size(plan.http_buffer_bytes as u64)),
+        "connections" => {
+            format!("{} at once, buffers of {}", plan.connections_max, size(plan.http_buffer_bytes as u64))
+        }
         "requests" => format!("{} at once", plan.requests_max),
         _ => "what --memory says".to_owned(),
     };
