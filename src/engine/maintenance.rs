@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use crate::chunk::{ChunkError, ChunkStore};
 use crate::engine::{Engine, EngineError};
 use crate::limits::{GARBAGE_MANIFESTS_AT_ONCE, GARBAGE_STEP, SWEEP_STEP};
+use crate::telemetry::record;
 use crate::types::{ChunkId, Epoch};
 
 /// What one step of the collector did.
@@ -124,7 +125,9 @@ impl Engine {
     pub async fn expire_uploads_step(&self, age_seconds: u64) -> Result<bool, EngineError> {
         let age = i64::try_from(age_seconds).unwrap_or(i64::MAX);
         let before = self.clock.now().plus_seconds(age.saturating_neg());
-        Ok(self.meta.expire_uploads(before, GARBAGE_STEP).await? == GARBAGE_STEP)
+        let expired = self.meta.expire_uploads(before, GARBAGE_STEP).await?;
+        record::uploads_expired(u64::from(expired));
+        Ok(expired == GARBAGE_STEP)
     }
 
     /// Takes or renews the named lease for `seconds`, so that of all processes on these stores one does a

@@ -19,10 +19,11 @@ use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, Linger, PoolShare};
-use crate::chunk::{ChunkReader, ChunkRecord, ChunkStore};
+use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore};
 use crate::engine::EngineError;
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::{BodyRef, BodySource, Extent, MetaError, MetaStore, StoredVersion};
+use crate::telemetry::record;
 use crate::types::{ListedPart, ManifestId, ObjectVersion, ResolvedRange};
 
 /// A piece of a body. If it wraps a leased block, dropping the last clone returns the block.
@@ -451,9 +452,9 @@ fn read(
 ) -> Result<Piece, EngineError> {
     let reader = match reader {
         Some(reader) => reader,
-        None => Arc::from(chunks.open(&wanted.record)?),
+        None => Arc::from(chunks.open(&wanted.record).inspect_err(count_damage)?),
     };
-    let length = reader.read_span(wanted.span, block.spare())?;
+    let length = reader.read_span(wanted.span, block.spare()).inspect_err(count_damage)?;
     block.set_filled(length);
     let within = wanted.within.clone();
     let bytes = match right {
@@ -464,6 +465,14 @@ fn read(
         }
     };
     Ok(Piece { bytes, reader: Some(reader) })
+}
+
+/// The first sign of a failing disk that an operator can alert on.
+fn count_damage(error: &ChunkError) {
+    match error {
+        ChunkError::Damaged { .. } => record::block_corrupt(),
+        ChunkError::Full(_) | ChunkError::Io { .. } => {}
+    }
 }
 
 /// The error of a blocking job that did not end. A panic in it goes on here.

@@ -83,7 +83,7 @@ table! {
     GARBAGE_COLLECTED: Counter "sluicegate_garbage_chunks_collected_total" Count []
         "Chunk files that the collector removed.";
     GARBAGE_PENDING: Gauge "sluicegate_garbage_pending" Count []
-        "Bodies that were deleted and wait for the collector, as of its last step.";
+        "Deleted bodies that the collector left at its last step because somebody still reads them.";
     UPLOADS_EXPIRED: Counter "sluicegate_uploads_expired_total" Count []
         "Multipart uploads aborted because they were never finished.";
     MEMORY_PLAN: Gauge "sluicegate_memory_plan_bytes" Bytes ["term"]

@@ -62,7 +62,7 @@ pub fn block_corrupt() {
     metrics::counter!(metric::CORRUPT_BLOCKS.name).increment(1);
 }
 
-/// The collector removed `chunks` files and `pending` bodies wait.
+/// The collector removed `chunks` files and left `pending` bodies to their readers.
 pub fn garbage_collected(chunks: u64, pending: u64) {
     metrics::counter!(metric::GARBAGE_COLLECTED.name).increment(chunks);
     metrics::gauge!(metric::GARBAGE_PENDING.name).set(as_float(pending));

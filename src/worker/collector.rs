@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use crate::engine::{Engine, EngineError};
 use crate::limits::GARBAGE_IDLE_MS;
+use crate::telemetry::record;
 use crate::worker::{Pace, Worker};
 
 /// Frees what deletes, overwrites, aborts and expired uploads left behind.
@@ -29,6 +30,7 @@ impl Worker for Collector {
 
     async fn step(&self) -> Result<Pace, EngineError> {
         let collected = self.engine.collect_step().await?;
+        record::garbage_collected(u64::from(collected.chunks), u64::from(collected.pinned));
         if collected.chunks > 0 || collected.manifests > 0 {
             tracing::debug!(?collected, "collected garbage");
         }

@@ -1,4 +1,5 @@
-//! Settings for clients, ready to paste. They name variables, never a secret.
+//! Settings for clients, ready to paste. They name variables, never a secret, and put none on a command line,
+//! where other users see it.
 
 use std::net::IpAddr;
 
@@ -22,8 +23,8 @@ pub fn all(config: &Config) -> Vec<(&'static str, String)> {
         (
             "rclone",
             format!(
-                "rclone config create gate s3 provider=Other endpoint={endpoint} region={region} \\\n  \
-                 access_key_id=\"${key}\" secret_access_key=\"${secret}\"\n\
+                "export AWS_ACCESS_KEY_ID=\"${key}\" AWS_SECRET_ACCESS_KEY=\"${secret}\"\n\
+                 rclone config create gate s3 provider=Other env_auth=true endpoint={endpoint} region={region}\n\
                  rclone lsd gate:\n"
             ),
         ),

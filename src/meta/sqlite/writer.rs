@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::sql;
 use crate::limits::{META_GROUP_MAX, META_QUEUE_MAX, SQLITE_CHECKPOINT_BYTES, SQLITE_PAGE_BYTES};
 use crate::meta::MetaError;
+use crate::telemetry::record;
 use crate::types::Timestamp;
 
 /// Groups between two looks at the length of the log.
@@ -317,6 +318,7 @@ pub(super) fn attempt(
         sql::execute(connection, "UPDATE state SET value = ?1 WHERE name = 'order'", [order])?;
     }
     sql::execute(connection, "COMMIT", [])?;
+    record::metadata_committed(group.len() as u64);
     Ok(Attempt::Ended(Verdict::Answered))
 }
 
