@@ -14,7 +14,7 @@ use crate::meta::{CommitDelete, CommitPut, MetaStore, NewBucket, PutOutcome};
 use crate::rules::{CurrentFacts, WritePrecondition};
 use crate::types::{
     Bucket, BucketName, ChecksumAlgorithm, ETag, KeyListing, ListQuery, ObjectChecksum, ObjectKey, ObjectVersion,
-    OwnerId, VersionId,
+    OwnerId, VersionId, VersionListQuery, VersionListing,
 };
 
 /// What is stored with a body whose sender named no algorithm.
@@ -174,6 +174,18 @@ impl Engine {
     /// `Meta`.
     pub async fn list_objects(&self, bucket: &Bucket, query: &ListQuery) -> Result<KeyListing, EngineError> {
         Ok(self.meta.list_objects(bucket.id, query).await?)
+    }
+
+    /// A page of versions and delete markers.
+    ///
+    /// # Errors
+    /// `Meta`.
+    pub async fn list_versions(
+        &self,
+        bucket: &Bucket,
+        query: &VersionListQuery,
+    ) -> Result<VersionListing, EngineError> {
+        Ok(self.meta.list_versions(bucket.id, query).await?)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::types::object::BucketListing;
 use crate::types::{
     Bucket, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, ETag, Epoch, KeyListing,
     ListQuery, ListedPart, ListedUpload, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId,
-    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Why a metadata transaction did not happen.
@@ -542,6 +542,10 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn manifest_parts(&self, manifest: ManifestId, after: u16, max: u32) -> Result<Vec<StoredPart>, MetaError>;
     /// A page of current keys.
     async fn list_objects(&self, bucket: BucketId, query: &ListQuery) -> Result<KeyListing, MetaError>;
+
+    /// A page of versions and delete markers. If the null version that a marker names is gone, the page
+    /// begins with its key again: nothing is skipped.
+    async fn list_versions(&self, bucket: BucketId, query: &VersionListQuery) -> Result<VersionListing, MetaError>;
 
     // Multipart uploads ---------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
     abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
-    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_objects, list_objects_v2,
-    list_parts, list_uploads, object_attributes, probes, put_object, upload_part, upload_part_copy,
+    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_object_versions,
+    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part,
+    upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -37,7 +38,6 @@ macro_rules! unbuilt {
             | Op::GetObjectAnnotation
             | Op::GetObjectTorrent
             | Op::ListObjectAnnotations
-            | Op::ListObjectVersions
             | Op::PostObject
             | Op::PreflightRequest
             | Op::PutBucketAbac
@@ -87,6 +87,7 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::DeleteBucket => delete_bucket::run(gateway, call, body).await,
         Op::GetBucketLocation => bucket_location::run(gateway, call, body).await,
         Op::ListObjects => list_objects::run(gateway, call, body).await,
+        Op::ListObjectVersions => list_object_versions::run(gateway, call, body).await,
         Op::ListObjectsV2 => list_objects_v2::run(gateway, call, body).await,
         Op::PutObject => put_object::run(gateway, call, body).await,
         Op::GetObject => get_object::run(gateway, call, body).await,

@@ -18,8 +18,9 @@ pub use etag::ETag;
 pub use id::{BucketId, ChunkId, Epoch, ManifestId, OwnerId, UploadId, VersionId};
 pub use key::ObjectKey;
 pub use object::{
-    BucketListing, ContentHeaders, KeyListing, ListQuery, ListedObject, ListedPart, ListedUpload, ObjectMetadata,
-    ObjectVersion, PartListing, StorageClass, UploadListQuery, UploadListing, UserMetadata,
+    BucketListing, ContentHeaders, KeyListing, ListQuery, ListedObject, ListedPart, ListedUpload, ListedVersion,
+    ObjectMetadata, ObjectVersion, PartListing, StorageClass, UploadListQuery, UploadListing, UserMetadata,
+    VersionListQuery, VersionListing,
 };
 pub use range::{ByteRange, ResolvedRange};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -158,6 +158,45 @@ pub struct KeyListing {
     pub next_after: Option<String>,
 }
 
+/// A page of ListObjectVersions as it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VersionListQuery {
+    /// Only keys with this prefix.
+    pub prefix: String,
+    /// As in `ListQuery`.
+    pub delimiter: String,
+    /// Only keys after this one; with `version_marker`, also versions of this key older than that one.
+    pub key_marker: String,
+    /// See `key_marker`; ignored when `key_marker` is empty.
+    pub version_marker: Option<VersionId>,
+    /// Most versions plus common prefixes to return; at most `PAGE_MAX`.
+    pub max_keys: u32,
+}
+
+/// One version or delete marker in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// Key, size, ETag, time, storage class and checksum; size and ETag mean nothing for a delete marker.
+    pub object: ListedObject,
+    /// Its version.
+    pub version: VersionId,
+    /// Whether it is the newest version of its key.
+    pub is_latest: bool,
+    /// Whether it is a delete marker.
+    pub is_delete_marker: bool,
+}
+
+/// A page of ListObjectVersions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VersionListing {
+    /// Versions by key in binary order, the newest first within a key.
+    pub versions: Vec<ListedVersion>,
+    /// Common prefixes in binary order.
+    pub prefixes: Vec<String>,
+    /// If more follows: key marker and version marker of the next page.
+    pub next: Option<(String, Option<VersionId>)>,
+}
+
 /// A page of ListMultipartUploads as it is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadListQuery {

@@ -14,7 +14,7 @@ use crate::meta::{
 use crate::rules::Versioning;
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
-    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// What happens to the next commits of a PUT or part.
@@ -169,6 +169,10 @@ impl MetaStore for FaultyMeta {
 
     async fn manifest_parts(&self, manifest: ManifestId, after: u16, max: u32) -> Result<Vec<StoredPart>, MetaError> {
         self.inner.manifest_parts(manifest, after, max).await
+    }
+
+    async fn list_versions(&self, bucket: BucketId, query: &VersionListQuery) -> Result<VersionListing, MetaError> {
+        self.inner.list_versions(bucket, query).await
     }
 
     async fn list_objects(&self, bucket: BucketId, query: &ListQuery) -> Result<KeyListing, MetaError> {

@@ -1,8 +1,11 @@
 //! Pages, by looking at everything.
 
-use super::state::State;
+use super::state::{State, VersionRow};
 use crate::limits::PAGE_MAX;
-use crate::types::{BucketId, KeyListing, ListQuery, ListedObject, UploadListQuery, UploadListing};
+use crate::types::{
+    BucketId, KeyListing, ListQuery, ListedObject, ListedVersion, UploadListQuery, UploadListing, VersionId,
+    VersionListQuery, VersionListing,
+};
 
 /// The common prefix that `key` folds into.
 fn common_prefix<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
@@ -16,6 +19,17 @@ fn common_prefix<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k 
 /// Whether the group of `common` was returned by the page that ended with `marker`.
 fn is_behind(common: Option<&str>, marker: &str) -> bool {
     common == Some(marker)
+}
+
+fn listed(key: &str, row: &VersionRow) -> ListedObject {
+    ListedObject {
+        key: key.to_owned(),
+        size: row.version.size,
+        etag: row.version.etag,
+        modified: row.version.modified,
+        storage_class: row.version.metadata.storage_class,
+        checksum: row.version.checksum.as_ref().map(|sum| (sum.value.algorithm(), sum.kind)),
+    }
 }
 
 impl State {
@@ -44,16 +58,64 @@ impl State {
             }
             match common {
                 Some(common) => page.prefixes.push(common.to_owned()),
-                None => page.objects.push(ListedObject {
-                    key: key.clone(),
-                    size: row.version.size,
-                    etag: row.version.etag,
-                    modified: row.version.modified,
-                    storage_class: row.version.metadata.storage_class,
-                    checksum: row.version.checksum.as_ref().map(|sum| (sum.value.algorithm(), sum.kind)),
-                }),
+                None => page.objects.push(listed(key, row)),
             }
             last = Some(common.unwrap_or(key).to_owned());
+        }
+        page
+    }
+
+    pub(super) fn list_versions(&self, bucket: BucketId, query: &VersionListQuery) -> VersionListing {
+        let max = query.max_keys.min(PAGE_MAX) as usize;
+        let mut page = VersionListing::default();
+        let mut last = None;
+        let mut previous_key: Option<&str> = None;
+        let marked_order = self.versions.iter().find_map(|((owner, key, order), row)| {
+            let is_marked =
+                *owner == bucket && *key == query.key_marker && query.version_marker == Some(row.version.version);
+            is_marked.then_some(order.0)
+        });
+        let rows = self.versions.iter().filter(|((owner, _, _), _)| *owner == bucket && max > 0);
+        for ((_, key, order), row) in rows {
+            let is_latest = previous_key != Some(key);
+            previous_key = Some(key);
+            let marker = query.key_marker.as_str();
+            let common = common_prefix(key, &query.prefix, &query.delimiter);
+            let is_after = match query.version_marker {
+                _ if marker.is_empty() => true,
+                Some(VersionId::Ordered { order: marked, .. }) => {
+                    key.as_str() > marker || (key == marker && order.0 < marked)
+                }
+                Some(VersionId::Null) => {
+                    key.as_str() > marker || (key == marker && marked_order.is_none_or(|marked| order.0 < marked))
+                }
+                None => key.as_str() > marker && !is_behind(common, marker),
+            };
+            let is_listed = is_after
+                && key.starts_with(&query.prefix)
+                && !(common.is_some() && common == page.prefixes.last().map(String::as_str));
+            if !is_listed {
+                continue;
+            }
+            if page.versions.len() + page.prefixes.len() == max {
+                page.next = last;
+                break;
+            }
+            match common {
+                Some(common) => {
+                    page.prefixes.push(common.to_owned());
+                    last = Some((common.to_owned(), None));
+                }
+                None => {
+                    page.versions.push(ListedVersion {
+                        object: listed(key, row),
+                        version: row.version.version,
+                        is_latest,
+                        is_delete_marker: row.version.is_delete_marker,
+                    });
+                    last = Some((key.clone(), Some(row.version.version)));
+                }
+            }
         }
         page
     }

@@ -12,7 +12,7 @@ use crate::meta::{
 use crate::rules::Versioning;
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
-    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 #[async_trait]
@@ -110,6 +110,10 @@ impl MetaStore for MemoryMeta {
 
     async fn list_objects(&self, bucket: BucketId, query: &ListQuery) -> Result<KeyListing, MetaError> {
         self.transact(|state| Ok(state.list_objects(bucket, query)))
+    }
+
+    async fn list_versions(&self, bucket: BucketId, query: &VersionListQuery) -> Result<VersionListing, MetaError> {
+        self.transact(|state| Ok(state.list_versions(bucket, query)))
     }
 
     async fn create_upload(&self, upload: NewUpload) -> Result<(), MetaError> {

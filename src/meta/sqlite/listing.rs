@@ -26,14 +26,14 @@ enum Seek {
 }
 
 /// How keys are chosen and folded.
-struct Fold<'q> {
-    prefix: &'q [u8],
-    delimiter: &'q [u8],
+pub(super) struct Fold<'q> {
+    pub(super) prefix: &'q [u8],
+    pub(super) delimiter: &'q [u8],
 }
 
 impl Fold<'_> {
     /// The common prefix that a key with the prefix folds into.
-    fn common_prefix<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+    pub(super) fn common_prefix<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
         if self.delimiter.is_empty() {
             return None;
         }
@@ -57,7 +57,7 @@ impl Fold<'_> {
 }
 
 /// The first byte string after all that start with `prefix`; `None` if there is none.
-fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
     let mut next = prefix[..=last].to_vec();
     next[last] += 1;

@@ -23,6 +23,7 @@ mod tests;
 mod upload;
 mod verify;
 mod version;
+mod version_listing;
 mod writer;
 
 use std::path::Path;

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::upload::UploadName;
-use super::{SqliteMeta, body, boot, bucket, complete, garbage, key, listing, object, upload, verify, version};
+use super::{
+    SqliteMeta, body, boot, bucket, complete, garbage, key, listing, object, upload, verify, version, version_listing,
+};
 use crate::meta::{
     AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
     Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
@@ -13,7 +15,7 @@ use crate::meta::{
 use crate::rules::Versioning;
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
-    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Faults that wait for `verify`'s caller.
@@ -120,6 +122,11 @@ impl MetaStore for SqliteMeta {
     async fn list_objects(&self, bucket: BucketId, query: &ListQuery) -> Result<KeyListing, MetaError> {
         let query = query.clone();
         self.readers.read("list objects", move |connection| listing::objects(connection, bucket, &query)).await
+    }
+
+    async fn list_versions(&self, bucket: BucketId, query: &VersionListQuery) -> Result<VersionListing, MetaError> {
+        let query = query.clone();
+        self.readers.read("list versions", move |connection| version_listing::page(connection, bucket, &query)).await
     }
 
     async fn create_upload(&self, upload: NewUpload) -> Result<(), MetaError> {

@@ -14,6 +14,7 @@ pub(crate) mod get_object;
 pub(crate) mod head_bucket;
 pub(crate) mod head_object;
 pub(crate) mod list_buckets;
+pub(crate) mod list_object_versions;
 pub(crate) mod list_objects;
 pub(crate) mod list_objects_v2;
 pub(crate) mod list_parts;
