@@ -147,7 +147,8 @@ pub const GARBAGE_STEP: u32 = 256;
 pub const CHECK_STEP: u32 = 1000;
 /// Part rows fetched per step while CompleteMultipartUpload compares the client's list.
 pub const COMPLETE_STEP: usize = 256;
-/// Versions of one key that a listing steps over one by one before it seeks to the next key.
+/// Versions of one key, or keys of one common prefix, that a listing steps over one by one before it seeks
+/// past them.
 pub const LIST_SKIP_STEPS: u32 = 16;
 
 // ---------------------------------------------------------------------------------------------------
