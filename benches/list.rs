@@ -20,9 +20,9 @@ use sluicegate::types::{BucketId, BucketName, ListQuery, OwnerId, Timestamp};
 const PAGE: u32 = 1000;
 const ROUNDS: u32 = 20;
 
-/// Ten keys in each directory, in order.
+/// A thousand keys in each directory, ten of them in each of its own, in order.
 fn key(number: u64) -> String {
-    format!("backup/{:08}/object-{number:010}.bin", number / 10)
+    format!("backup/{:06}/{:02}/object-{number:010}.bin", number / 1000, number / 10 % 100)
 }
 
 /// Rows as the store writes them, but a hundred thousand per transaction.
@@ -76,15 +76,14 @@ fn offset_page(connection: &Connection, bucket: BucketId, offset: u64) -> usize 
     rows.map(Result::unwrap).map(|key| key.len()).sum()
 }
 
-/// A page of common prefixes by reading every key and folding it.
-fn folded_page(connection: &Connection, bucket: BucketId) -> usize {
+/// A page of common prefixes by reading every key and folding it; in this bench all fold at the same byte.
+fn folded_page(connection: &Connection, bucket: BucketId, end: usize) -> usize {
     let sql = "SELECT key, size, etag, modified FROM version WHERE bucket_id = ?1 AND delete_marker = 0 ORDER BY key";
     let mut statement = connection.prepare_cached(sql).unwrap();
     let mut rows = statement.query(params![bucket.0]).unwrap();
     let mut prefixes: Vec<Vec<u8>> = Vec::new();
     while let Some(row) = rows.next().unwrap() {
         let key = row.get_ref(0).unwrap().as_blob().unwrap();
-        let end = "backup/".len() + key["backup/".len()..].iter().position(|byte| *byte == b'/').unwrap() + 1;
         if prefixes.last().is_none_or(|last| last != &key[..end]) {
             if prefixes.len() == PAGE as usize {
                 break;
@@ -144,14 +143,23 @@ fn main() {
         let offset_ms = best_ms(5, || assert!(offset_page(&connection, id, at) > 0));
         report(title, store_ms, "OFFSET", offset_ms);
     }
-    let query =
-        ListQuery { prefix: "backup/".to_owned(), delimiter: "/".to_owned(), max_keys: PAGE, ..ListQuery::default() };
-    let store_ms = best_ms(ROUNDS, || {
-        let page = runtime.block_on(store.list_objects(id, &query)).unwrap();
-        assert_eq!(page.prefixes.len(), PAGE as usize);
-    });
-    let folded_ms = best_ms(5, || assert_eq!(folded_page(&connection, id), PAGE as usize));
-    report("1000 prefixes of 10 keys", store_ms, "fold every key", folded_ms);
+    for (title, delimiter, end) in
+        [("1000 prefixes of 1000 keys", "/", 14), ("1000 prefixes of 10 keys", "/object", 24)]
+    {
+        let query = ListQuery {
+            prefix: "backup/".to_owned(),
+            delimiter: delimiter.to_owned(),
+            max_keys: PAGE,
+            ..ListQuery::default()
+        };
+        let mut prefixes = 0;
+        let store_ms = best_ms(ROUNDS, || {
+            prefixes = runtime.block_on(store.list_objects(id, &query)).unwrap().prefixes.len();
+            assert!(prefixes > 0);
+        });
+        let folded_ms = best_ms(3, || assert_eq!(folded_page(&connection, id, end), prefixes));
+        report(title, store_ms, "fold every key", folded_ms);
+    }
     let query = ListQuery { delimiter: "/".to_owned(), max_keys: PAGE, ..ListQuery::default() };
     let store_ms = best_ms(ROUNDS, || {
         let page = runtime.block_on(store.list_objects(id, &query)).unwrap();

@@ -223,7 +223,8 @@ pub const COMPLETE_STEP: usize = 256;
 /// Deletions of one DeleteObjects request that wait for the metadata writer at once: enough to share group
 /// commits, and too few to fill its queue.
 pub const DELETE_CONCURRENCY_MAX: usize = 64;
-/// Versions of one key that a listing steps over one by one before it seeks to the next key.
+/// Versions of one key, or keys of one common prefix, that a listing steps over one by one before it seeks
+/// past them.
 pub const LIST_SKIP_STEPS: u32 = 16;
 
 // ---------------------------------------------------------------------------------------------------

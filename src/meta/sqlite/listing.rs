@@ -64,6 +64,53 @@ pub(super) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(next)
 }
 
+/// What a scan passes over: the older versions of a key, or the rest of a common prefix. A few rows are
+/// stepped over, as that is cheaper than a seek; then a seek is due.
+#[derive(Default)]
+struct Skip {
+    text: Vec<u8>,
+    is_group: bool,
+    steps: u32,
+}
+
+/// What to do with a row.
+enum Step {
+    Look,
+    Over,
+    Seek,
+}
+
+impl Skip {
+    fn rest_of_key(&mut self, key: &[u8]) {
+        self.begin(key, false);
+    }
+
+    fn rest_of_group(&mut self, prefix: &[u8]) {
+        self.begin(prefix, true);
+    }
+
+    fn begin(&mut self, text: &[u8], is_group: bool) {
+        self.text.clear();
+        self.text.extend_from_slice(text);
+        self.is_group = is_group;
+        self.steps = 0;
+    }
+
+    fn step(&mut self, key: &[u8]) -> Step {
+        let is_passed = if self.is_group { key.starts_with(&self.text) } else { key == self.text };
+        if !is_passed {
+            return Step::Look;
+        }
+        self.steps += 1;
+        if self.steps < LIST_SKIP_STEPS { Step::Over } else { Step::Seek }
+    }
+
+    /// Where it ends; `None` if nothing can follow.
+    fn end(&self) -> Option<Seek> {
+        if self.is_group { successor(&self.text).map(Seek::At) } else { Some(Seek::After(self.text.clone())) }
+    }
+}
+
 /// A page of current keys.
 pub(super) fn objects(connection: &Connection, bucket: BucketId, query: &ListQuery) -> Result<KeyListing, Failure> {
     let mut page = ObjectPage {
@@ -104,23 +151,18 @@ impl ObjectPage<'_> {
         };
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![bucket.0, start])?;
-        let mut current: Vec<u8> = Vec::new();
-        let mut older = 0;
+        let mut skip = Skip::default();
         while let Some(row) = rows.next()? {
             let key = blob(row, 0)?;
-            if key == current {
-                older += 1;
-                if older == LIST_SKIP_STEPS {
-                    return Ok(Some(Seek::After(current)));
-                }
-                continue;
+            match skip.step(key) {
+                Step::Look => {}
+                Step::Over => continue,
+                Step::Seek => return Ok(skip.end()),
             }
-            older = 0;
-            current.clear();
-            current.extend_from_slice(key);
             if !key.starts_with(self.fold.prefix) {
                 return Ok(None);
             }
+            skip.rest_of_key(key);
             if row.get(1)? {
                 continue;
             }
@@ -132,7 +174,8 @@ impl ObjectPage<'_> {
                 let text = key_text(common)?;
                 self.listing.prefixes.push(text.clone());
                 self.last = Some(text);
-                return Ok(successor(common).map(Seek::At));
+                skip.rest_of_group(common);
+                continue;
             }
             let object = read_object(row)?;
             self.last = Some(object.key.clone());
@@ -203,8 +246,14 @@ impl UploadPage<'_> {
             Some(upload) => statement.query(params![bucket.0, start, upload.0.as_slice()])?,
             None => statement.query(params![bucket.0, start])?,
         };
+        let mut skip = Skip::default();
         while let Some(row) = rows.next()? {
             let key = blob(row, 0)?;
+            match skip.step(key) {
+                Step::Look => {}
+                Step::Over => continue,
+                Step::Seek => return Ok(skip.end()),
+            }
             if !key.starts_with(self.fold.prefix) {
                 return Ok(None);
             }
@@ -216,7 +265,8 @@ impl UploadPage<'_> {
                 let text = key_text(common)?;
                 self.listing.prefixes.push(text.clone());
                 self.last = Some((text, None));
-                return Ok(successor(common).map(Seek::At));
+                skip.rest_of_group(common);
+                continue;
             }
             let upload = read_listed(row)?;
             self.last = Some((upload.key.as_str().to_owned(), Some(upload.upload)));
