@@ -13,3 +13,4 @@ pub mod net;
 pub mod rules;
 pub mod s3;
 pub mod types;
+pub mod worker;

@@ -157,6 +157,29 @@ pub const META_QUEUE_MAX: usize = 1024;
 pub const META_GROUP_MAX: usize = 256;
 /// Chunk rows that one garbage step releases. Bounds how long the collector holds the writer.
 pub const GARBAGE_STEP: u32 = 256;
+/// Garbage manifests that one step works on at once, so that their transactions share one group commit.
+pub const GARBAGE_MANIFESTS_AT_ONCE: u32 = 32;
+/// Milliseconds that the collector rests when there is nothing to collect.
+pub const GARBAGE_IDLE_MS: u64 = 1_000;
+/// Times that a copy is tried again when its source changes while it runs. Stops a livelock.
+pub const COPY_ATTEMPTS_MAX: u32 = 4;
+/// Most extents that one copied part shares with its source; a source in smaller pieces is written anew.
+/// Stops copies of copies from fragmenting without end.
+pub const COPY_EXTENTS_MAX: usize = 4096;
+/// Chunk ids that are looked up per step when files are compared with rows.
+pub const SWEEP_STEP: usize = 512;
+/// Seconds that a background worker's lease lasts; renewed when half of them have passed.
+pub const WORKER_LEASE_SECONDS: u64 = 60;
+/// Milliseconds that a background worker rests after its first failure; doubled with each further one.
+pub const WORKER_BACKOFF_MS_MIN: u64 = 1_000;
+/// Most milliseconds that a background worker rests after a failure.
+pub const WORKER_BACKOFF_MS_MAX: u64 = 60_000;
+/// Seconds between two looks for expired uploads.
+pub const UPLOAD_EXPIRY_INTERVAL_SECONDS: u64 = 3_600;
+/// Milliseconds that a shutdown waits for the chunk files of bodies that were given up to be gone.
+pub const SETTLE_WAIT_MS: u64 = 5_000;
+/// Chunks that `check` reads at once. Bounds its blocks.
+pub const CHECK_CHUNKS_AT_ONCE: usize = 4;
 /// Rows that `check` reads per step.
 pub const CHECK_STEP: u32 = 1000;
 /// Part rows fetched per step while CompleteMultipartUpload compares the client's list.
@@ -183,6 +206,17 @@ pub const SQLITE_WRITER_CACHE_BYTES: u64 = 4 * MIB;
 pub const SQLITE_READER_CACHE_BYTES: u64 = MIB;
 /// Reader connections of the metadata store.
 pub const SQLITE_READERS: usize = 4;
+/// Page of the metadata database in bytes. Fixed when a database is created.
+pub const SQLITE_PAGE_BYTES: u64 = 16 * KIB;
+/// Bytes in the write-ahead log after which the writer checkpoints. Bounds the time of recovery.
+pub const SQLITE_CHECKPOINT_BYTES: u64 = 32 * MIB;
+/// Bytes to which the log file is cut back when it restarts, and at which a commit checkpoints by itself
+/// if the writer could not.
+pub const SQLITE_WAL_BYTES_MAX: u64 = 64 * MIB;
+/// Milliseconds that a transaction waits for another process that writes to the same database.
+pub const SQLITE_BUSY_TIMEOUT_MS: u64 = 10_000;
+/// Prepared statements that a connection keeps. More than the store has, so that none is prepared twice.
+pub const SQLITE_STATEMENTS_CACHED_MAX: usize = 128;
 
 /// How `--memory` is spent. Every field follows from the one number that the operator chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,9 +276,11 @@ const _: () = {
     assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES as u64), "a chunk is whole spans, except its last");
     assert!(INLINE_BYTES_MAX < BLOCK_BYTES, "an inline body never needs a block");
     assert!(PART_BYTES_MAX * PART_NUMBER_MAX as u64 >= OBJECT_BYTES_MAX, "the largest object fits its parts");
+    assert!(SQLITE_CHECKPOINT_BYTES < SQLITE_WAL_BYTES_MAX, "the writer checkpoints before the net does");
     assert!(META_GROUP_MAX <= META_QUEUE_MAX, "a group can be drained from the queue");
     assert!(SQLITE_WRITER_CACHE_BYTES + SQLITE_READERS as u64 * SQLITE_READER_CACHE_BYTES < MEMORY_BYTES_MIN / 2);
     assert!(COMPLETE_STEP <= PAGE_MAX as usize, "one step is at most one page");
+    assert!(GARBAGE_MANIFESTS_AT_ONCE <= GARBAGE_STEP, "each manifest of a step gets at least one row");
 };
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::chunk::ChunkError;
 use crate::engine::SourceError;
 use crate::meta::MetaError;
+use crate::rules::WriteRefusal;
 use crate::types::{ChecksumAlgorithm, OwnerId};
 
 /// What about a body did not match what its sender said.
@@ -117,4 +118,40 @@ pub enum EngineError {
     /// The worker that carried the operation was stopped.
     #[error("the operation was stopped")]
     Stopped,
+}
+
+impl EngineError {
+    /// Whether there is no space left, for chunk files or for metadata: nothing was stored.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Chunk(ChunkError::Full(_)) | Self::Meta(MetaError::Full))
+    }
+}
+
+impl From<MetaError> for EngineError {
+    fn from(error: MetaError) -> Self {
+        match error {
+            MetaError::NoSuchBucket => Self::NoSuchBucket,
+            MetaError::BucketExists { owner } => Self::BucketExists { owner },
+            MetaError::TooManyBuckets => Self::TooManyBuckets,
+            MetaError::BucketNotEmpty => Self::BucketNotEmpty,
+            MetaError::NoSuchKey => Self::NoSuchKey { delete_marker: None },
+            MetaError::PreconditionFailed => Self::PreconditionFailed,
+            MetaError::NoSuchUpload => Self::NoSuchUpload,
+            MetaError::SourceChanged | MetaError::PartsChanged => Self::Conflict,
+            MetaError::Closed => Self::Stopped,
+            // Access keys are no business of the engine: these two cannot come from a call that it makes.
+            MetaError::AccessKeyExists | MetaError::NoSuchAccessKey | MetaError::Full | MetaError::Storage(_) => {
+                Self::Meta(error)
+            }
+        }
+    }
+}
+
+impl From<WriteRefusal> for EngineError {
+    fn from(refusal: WriteRefusal) -> Self {
+        match refusal {
+            WriteRefusal::NoSuchKey => Self::NoSuchKey { delete_marker: None },
+            WriteRefusal::Failed => Self::PreconditionFailed,
+        }
+    }
 }

@@ -1,11 +1,19 @@
 //! What an object operation means: the order of durability, the bounded chunk writer and reader, multipart
 //! uploads, listings and the steps of maintenance. Knows nothing of HTTP, XML, signatures or policy.
 
+pub mod check;
+pub(crate) mod commit;
+pub mod complete;
+pub(crate) mod copy;
 pub mod error;
+pub(crate) mod expect;
+pub mod maintenance;
 pub mod object;
+pub(crate) mod pin;
 pub mod reader;
 pub mod request;
 pub mod source;
+pub(crate) mod unclaimed;
 pub mod upload;
 pub mod writer;
 
@@ -13,17 +21,23 @@ use std::sync::Arc;
 
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
+use crate::engine::commit::Commits;
+use crate::engine::pin::Pins;
+use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
 use crate::types::Clock;
 
+pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
+pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, Mismatch};
+pub use maintenance::{Collected, Swept};
 pub use reader::{BodyReader, BodySlice, OpenObject};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
     ListedBuckets, PartCopy, PutObject, UploadPart, Written, WrittenPart,
 };
 pub use source::{ByteSource, SourceError};
-pub use upload::{ClaimedPart, Completion, CompletionClaim};
+pub use upload::default_checksum_type;
 
 /// The engine. One per process; shared by every request.
 pub struct Engine {
@@ -31,11 +45,19 @@ pub struct Engine {
     pub(crate) chunks: Arc<dyn ChunkStore>,
     pub(crate) pool: BlockPool,
     pub(crate) clock: Arc<dyn Clock>,
+    commits: Commits,
+    pins: Pins,
 }
 
 impl Engine {
     /// An engine over two stores. The caller has begun the epoch that `chunks` writes in.
     pub fn new(meta: Arc<dyn MetaStore>, chunks: Arc<dyn ChunkStore>, pool: BlockPool, clock: Arc<dyn Clock>) -> Self {
-        Self { meta, chunks, pool, clock }
+        let unclaimed = Arc::default();
+        let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
+        let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
+        Self { meta, chunks, pool, clock, commits, pins: Pins::default() }
     }
 }
+
+#[cfg(test)]
+mod tests;

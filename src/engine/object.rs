@@ -1,11 +1,24 @@
 //! Operations on buckets and objects.
 
+use std::sync::Arc;
+
+use crate::digest::Digests;
+use crate::engine::commit::PendingBody;
 use crate::engine::request::CreateBucket;
+use crate::engine::writer::{StoredBody, WriterContext, write_body};
 use crate::engine::{
-    ByteSource, CopyObject, DeleteObject, Deleted, Engine, EngineError, ListedBuckets, OpenObject, PutObject, Written,
+    ByteSource, DeleteObject, Deleted, Engine, EngineError, Expected, ListedBuckets, OpenObject, PutObject, Written,
 };
-use crate::rules::WritePrecondition;
-use crate::types::{Bucket, BucketName, KeyListing, ListQuery, ObjectKey, OwnerId, VersionId};
+use crate::limits::PART_BYTES_MAX;
+use crate::meta::{CommitDelete, CommitPut, MetaStore, NewBucket, PutOutcome};
+use crate::rules::{CurrentFacts, WritePrecondition};
+use crate::types::{
+    Bucket, BucketName, ChecksumAlgorithm, ETag, KeyListing, ListQuery, ObjectChecksum, ObjectKey, ObjectVersion,
+    OwnerId, VersionId,
+};
+
+/// What is stored with a body whose sender named no algorithm.
+pub(crate) const CHECKSUM_DEFAULT: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
 impl Engine {
     /// Creates a bucket.
@@ -13,8 +26,8 @@ impl Engine {
     /// # Errors
     /// `BucketExists`, `TooManyBuckets`, `Meta`.
     pub async fn create_bucket(&self, request: CreateBucket) -> Result<Bucket, EngineError> {
-        let _ = (request, &self.meta, &self.chunks, &self.pool, &self.clock);
-        unimplemented!()
+        let CreateBucket { name, owner, location } = request;
+        Ok(self.meta.create_bucket(NewBucket { name, owner, location, now: self.clock.now() }).await?)
     }
 
     /// Finds a bucket.
@@ -22,8 +35,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchBucket`, `Meta`.
     pub async fn bucket(&self, name: &BucketName) -> Result<Bucket, EngineError> {
-        let _ = name;
-        unimplemented!()
+        self.meta.bucket(name).await?.ok_or(EngineError::NoSuchBucket)
     }
 
     /// A page of buckets: of `owner`, or of everybody if `None`.
@@ -37,8 +49,7 @@ impl Engine {
         after: &str,
         max: u32,
     ) -> Result<ListedBuckets, EngineError> {
-        let _ = (owner, prefix, after, max);
-        unimplemented!()
+        Ok(self.meta.list_buckets(owner, prefix, after, max).await?)
     }
 
     /// Removes an empty bucket.
@@ -46,17 +57,58 @@ impl Engine {
     /// # Errors
     /// `NoSuchBucket`, `BucketNotEmpty`, `Meta`.
     pub async fn delete_bucket(&self, bucket: &Bucket) -> Result<(), EngineError> {
-        let _ = bucket;
-        unimplemented!()
+        Ok(self.meta.delete_bucket(bucket.id).await?)
     }
 
     /// Stores an object. Judges the precondition before the first byte is pulled, and again at commit.
     ///
+    /// Dropping the future while the body arrives stores nothing; once the body is complete and right, the
+    /// commit goes on without it.
+    ///
     /// # Errors
     /// `PreconditionFailed`, `NoSuchKey`, `TooLarge`, `Mismatch`, `Source`, `Chunk`, `NoSuchBucket`, `Meta`.
     pub async fn put_object(&self, request: PutObject, source: &mut dyn ByteSource) -> Result<Written, EngineError> {
-        let _ = (request, source);
-        unimplemented!()
+        let PutObject { bucket, key, metadata, expected, precondition } = request;
+        self.judge_write(&bucket, &key, &precondition).await?;
+        let algorithm = expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
+        let (body, digests) = self.receive_body(&expected, algorithm, source).await?;
+        let (bucket, now) = (bucket.id, self.clock.now());
+        let put = move |body| CommitPut {
+            bucket,
+            key,
+            precondition,
+            size: digests.length,
+            etag: ETag::single(digests.md5),
+            sha256: Some(digests.sha256),
+            checksum: Some(ObjectChecksum::full(digests.checksum)),
+            metadata,
+            body,
+            now,
+        };
+        let transaction = |meta: Arc<dyn MetaStore>, body| async move { meta.commit_put(put(body)).await };
+        let outcome = self.commits.run(PendingBody::Stored(body), transaction).await?;
+        Ok(Written::from(outcome))
+    }
+
+    /// Stores a body of one PUT or part durably and compares it with what its sender said. A mismatch drops
+    /// the body, and with it its chunks.
+    pub(crate) async fn receive_body(
+        &self,
+        expected: &Expected,
+        algorithm: ChecksumAlgorithm,
+        source: &mut dyn ByteSource,
+    ) -> Result<(StoredBody, Digests), EngineError> {
+        if expected.length.is_some_and(|length| length > PART_BYTES_MAX) {
+            return Err(EngineError::TooLarge);
+        }
+        if self.commits.is_stopping() {
+            return Err(EngineError::Stopped);
+        }
+        let context =
+            WriterContext { pool: &self.pool, chunks: &self.chunks, checksum: algorithm, bytes_max: PART_BYTES_MAX };
+        let (body, digests) = write_body(context, source).await?;
+        expected.verify(&digests, source.trailer_checksum().as_ref())?;
+        Ok((body, digests))
     }
 
     /// Judges a write precondition now, as a cheap refusal before a body is read.
@@ -69,8 +121,12 @@ impl Engine {
         key: &ObjectKey,
         precondition: &WritePrecondition,
     ) -> Result<(), EngineError> {
-        let _ = (bucket, key, precondition);
-        unimplemented!()
+        if precondition.is_empty() {
+            return Ok(());
+        }
+        let current = self.meta.version(bucket.id, key, None).await?;
+        let current = current.filter(|stored| !stored.version.is_delete_marker);
+        Ok(precondition.judge(current.map(|stored| facts(&stored.version)).as_ref())?)
     }
 
     /// Resolves a version for HEAD, GET or attributes.
@@ -83,8 +139,22 @@ impl Engine {
         key: &ObjectKey,
         version: Option<VersionId>,
     ) -> Result<OpenObject, EngineError> {
-        let _ = (bucket, key, version);
-        unimplemented!()
+        let found = self.pins.resolve(self.meta.version(bucket.id, key, version)).await?;
+        let Some((stored, pin)) = found else {
+            return Err(match version {
+                Some(_) => EngineError::NoSuchVersion,
+                None => EngineError::NoSuchKey { delete_marker: None },
+            });
+        };
+        if stored.version.is_delete_marker {
+            let marker = stored.version.version;
+            return Err(match version {
+                Some(_) => EngineError::IsDeleteMarker { version: marker },
+                None => EngineError::NoSuchKey { delete_marker: Some(marker) },
+            });
+        }
+        let (meta, chunks) = (self.meta.clone(), self.chunks.clone());
+        Ok(OpenObject::new(stored, meta, chunks, self.pool.clone(), Box::new(pin)))
     }
 
     /// Deletes a key or a version; deleting what is not there is `Ok`.
@@ -92,20 +162,10 @@ impl Engine {
     /// # Errors
     /// `PreconditionFailed`, `NoSuchKey` (conditions only), `NoSuchBucket`, `Meta`.
     pub async fn delete_object(&self, request: DeleteObject) -> Result<Deleted, EngineError> {
-        let _ = request;
-        unimplemented!()
-    }
-
-    /// Copies an object without moving its bytes (unless another checksum algorithm is asked for, which
-    /// needs them read once).
-    ///
-    /// Also returns the source's version, if its bucket's versioning is or was on.
-    ///
-    /// # Errors
-    /// `NoSuchKey`, `NoSuchVersion`, `IsDeleteMarker` (of the source), `PreconditionFailed`, `TooLarge`, `Meta`.
-    pub async fn copy_object(&self, request: CopyObject) -> Result<(Written, Option<VersionId>), EngineError> {
-        let _ = request;
-        unimplemented!()
+        let DeleteObject { bucket, key, version, precondition } = request;
+        let delete = CommitDelete { bucket: bucket.id, key, version, precondition, now: self.clock.now() };
+        let outcome = self.meta.commit_delete(delete).await?;
+        Ok(Deleted { version: outcome.version, delete_marker: outcome.delete_marker })
     }
 
     /// A page of current keys.
@@ -113,7 +173,18 @@ impl Engine {
     /// # Errors
     /// `Meta`.
     pub async fn list_objects(&self, bucket: &Bucket, query: &ListQuery) -> Result<KeyListing, EngineError> {
-        let _ = (bucket, query);
-        unimplemented!()
+        Ok(self.meta.list_objects(bucket.id, query).await?)
+    }
+}
+
+/// What a condition on this version is judged against.
+pub(crate) fn facts(version: &ObjectVersion) -> CurrentFacts {
+    CurrentFacts { etag: version.etag, size: version.size, modified: version.modified }
+}
+
+impl From<PutOutcome> for Written {
+    fn from(outcome: PutOutcome) -> Self {
+        let PutOutcome { version, shows_version, etag, checksum, size, modified } = outcome;
+        Self { version: shows_version.then_some(version), etag, checksum, size, modified }
     }
 }

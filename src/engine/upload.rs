@@ -1,27 +1,25 @@
-//! Multipart uploads.
+//! Multipart uploads until their completion: creation, parts, abort, listings.
 
-use crate::engine::{ByteSource, CreateUpload, Engine, EngineError, PartCopy, UploadPart, Written, WrittenPart};
-use crate::rules::WritePrecondition;
+use std::sync::Arc;
+
+use crate::digest::Digests;
+use crate::engine::commit::PendingBody;
+use crate::engine::object::CHECKSUM_DEFAULT;
+use crate::engine::{ByteSource, CreateUpload, Engine, EngineError, UploadPart, WrittenPart};
+use crate::limits::{PAGE_MAX, PART_NUMBER_MAX};
+use crate::meta::{CommitPart, MetaStore, NewUpload, UploadRecord};
 use crate::types::{
-    Bucket, ChecksumType, ChecksumValue, ETag, ListedUpload, ObjectKey, PartListing, UploadId, UploadListQuery,
-    UploadListing,
+    Bucket, BucketId, ChecksumAlgorithm, ChecksumType, ETag, ListedUpload, ObjectKey, PartListing, UploadId,
+    UploadListQuery, UploadListing,
 };
 
-/// One entry of a client's CompleteMultipartUpload list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimedPart {
-    /// 1..=10,000.
-    pub number: u16,
-    /// What the client thinks its ETag is.
-    pub etag: ETag,
-    /// What the client thinks its checksum is.
-    pub checksum: Option<ChecksumValue>,
-}
-
-/// A completion under way: compares the client's list with the stored parts as it arrives, in steps of
-/// `COMPLETE_STEP`, and keeps only one bit per part.
-pub struct Completion<'a> {
-    engine: &'a Engine,
+/// A part whose bytes are durable and that is to be committed.
+pub(crate) struct ReceivedPart {
+    pub(crate) bucket: BucketId,
+    pub(crate) key: ObjectKey,
+    pub(crate) upload: UploadId,
+    pub(crate) number: u16,
+    pub(crate) digests: Digests,
 }
 
 impl Engine {
@@ -30,45 +28,81 @@ impl Engine {
     /// # Errors
     /// `ChecksumRequest`, `NoSuchBucket`, `Meta`.
     pub async fn create_upload(&self, request: CreateUpload) -> Result<ListedUpload, EngineError> {
-        let _ = request;
-        unimplemented!()
+        let CreateUpload { bucket, key, initiator, metadata, checksum } = request;
+        if let Some((algorithm, kind)) = checksum {
+            check_checksum_type(algorithm, kind)?;
+        }
+        let now = self.clock.now();
+        let micros = u64::try_from(now.0).unwrap_or_default();
+        let listed = ListedUpload {
+            key,
+            upload: UploadId::new(micros, rand::random()),
+            initiated: now,
+            initiator,
+            storage_class: metadata.storage_class,
+            checksum,
+        };
+        let upload = NewUpload {
+            bucket: bucket.id,
+            key: listed.key.clone(),
+            upload: listed.upload,
+            initiator: listed.initiator.clone(),
+            metadata,
+            checksum,
+            now,
+        };
+        self.meta.create_upload(upload).await?;
+        Ok(listed)
     }
 
-    /// Stores a part.
+    /// Stores a part. Dropping the future while the body arrives stores nothing.
     ///
     /// # Errors
     /// `NoSuchUpload` (before the first byte is pulled, or at commit), `ChecksumRequest`, `TooLarge`,
-    /// `Mismatch`, `Source`, `Chunk`, `Meta`.
+    /// `InvalidPart` for a number that no part can have, `Mismatch`, `Source`, `Chunk`, `Meta`.
     pub async fn upload_part(
         &self,
         request: UploadPart,
         source: &mut dyn ByteSource,
     ) -> Result<WrittenPart, EngineError> {
-        let _ = (request, source);
-        unimplemented!()
+        let UploadPart { bucket, key, upload, number, expected } = request;
+        let record = self.open_upload(&bucket, &key, upload, number).await?;
+        let algorithm = part_algorithm(&record.upload, expected.checksum.algorithm())?;
+        let (body, digests) = self.receive_body(&expected, algorithm, source).await?;
+        let part = ReceivedPart { bucket: bucket.id, key, upload, number, digests };
+        self.commit_part(PendingBody::Stored(body), part).await
     }
 
-    /// Makes a part of bytes of another object. Whole chunks are shared; ragged ends are copied.
+    /// Commits a part with its body.
     ///
     /// # Errors
-    /// Of the source as in `copy_object`, `InvalidRange`, `NoSuchUpload`, `TooLarge`, `Chunk`, `Meta`.
-    pub async fn upload_part_copy(&self, request: PartCopy) -> Result<WrittenPart, EngineError> {
-        let _ = request;
-        unimplemented!()
+    /// `NoSuchUpload`, `Conflict` if a shared chunk went meanwhile, `Meta`.
+    pub(crate) async fn commit_part(&self, body: PendingBody, part: ReceivedPart) -> Result<WrittenPart, EngineError> {
+        let ReceivedPart { bucket, key, upload, number, digests } = part;
+        let Digests { length: size, md5, sha256, checksum } = digests;
+        let now = self.clock.now();
+        let checksum = Some(checksum);
+        let written =
+            WrittenPart { etag: ETag::single(md5), checksum: checksum.clone(), modified: now, source_version: None };
+        let sha256 = Some(sha256);
+        let part = move |body| CommitPart { bucket, key, upload, number, size, md5, sha256, checksum, body, now };
+        let transaction = |meta: Arc<dyn MetaStore>, body| async move { meta.commit_part(part(body)).await };
+        self.commits.run(body, transaction).await?;
+        Ok(written)
     }
 
-    /// Begins a completion.
-    ///
-    /// # Errors
-    /// `NoSuchUpload`, `Meta`.
-    pub async fn begin_completion(
+    /// The open upload that part `number` is meant for.
+    pub(crate) async fn open_upload(
         &self,
         bucket: &Bucket,
         key: &ObjectKey,
         upload: UploadId,
-    ) -> Result<Completion<'_>, EngineError> {
-        let _ = (bucket, key, upload);
-        unimplemented!()
+        number: u16,
+    ) -> Result<UploadRecord, EngineError> {
+        if !(1..=PART_NUMBER_MAX).contains(&number) {
+            return Err(EngineError::InvalidPart { number });
+        }
+        self.meta.upload(bucket.id, key, upload).await?.ok_or(EngineError::NoSuchUpload)
     }
 
     /// Ends an upload without an object.
@@ -76,8 +110,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchUpload`, `Meta`.
     pub async fn abort_upload(&self, bucket: &Bucket, key: &ObjectKey, upload: UploadId) -> Result<(), EngineError> {
-        let _ = (bucket, key, upload);
-        unimplemented!()
+        Ok(self.meta.abort_upload(bucket.id, key, upload).await?)
     }
 
     /// A page of parts of an open upload.
@@ -92,8 +125,7 @@ impl Engine {
         after: u16,
         max: u32,
     ) -> Result<PartListing, EngineError> {
-        let _ = (bucket, key, upload, after, max);
-        unimplemented!()
+        Ok(self.meta.list_parts(bucket.id, key, upload, after, max.min(PAGE_MAX)).await?)
     }
 
     /// A page of open uploads.
@@ -101,47 +133,68 @@ impl Engine {
     /// # Errors
     /// `Meta`.
     pub async fn list_uploads(&self, bucket: &Bucket, query: &UploadListQuery) -> Result<UploadListing, EngineError> {
-        let _ = (bucket, query);
-        unimplemented!()
+        Ok(self.meta.list_uploads(bucket.id, query).await?)
     }
 }
 
-/// What the client says about the whole object when it completes an upload.
-#[derive(Clone, Debug, Default)]
-pub struct CompletionClaim {
-    /// `x-amz-mp-object-size`, in bytes.
-    pub size: Option<u64>,
-    /// `x-amz-checksum-…` of the whole object: full value, or composite without its `-N`.
-    pub checksum: Option<ChecksumValue>,
-    /// `x-amz-checksum-type`.
-    pub checksum_type: Option<ChecksumType>,
-    /// Conditions.
-    pub precondition: WritePrecondition,
+/// The checksum type of an upload whose creator names only the algorithm.
+///
+/// Source: Amazon S3 User Guide, "Checking object integrity for data uploads".
+pub fn default_checksum_type(algorithm: ChecksumAlgorithm) -> ChecksumType {
+    match algorithm {
+        ChecksumAlgorithm::Crc64Nvme => ChecksumType::FullObject,
+        ChecksumAlgorithm::Crc32
+        | ChecksumAlgorithm::Crc32c
+        | ChecksumAlgorithm::Sha1
+        | ChecksumAlgorithm::Sha256
+        | ChecksumAlgorithm::Sha512
+        | ChecksumAlgorithm::Md5
+        | ChecksumAlgorithm::XxHash64
+        | ChecksumAlgorithm::XxHash3
+        | ChecksumAlgorithm::XxHash128 => ChecksumType::Composite,
+    }
 }
 
-impl Completion<'_> {
-    /// The upload that is being completed; `None` if it had been completed before.
-    pub fn upload(&self) -> Option<&ListedUpload> {
-        let _ = self.engine;
-        unimplemented!()
+/// Which types an algorithm allows: a full-object value of a multipart body needs an algorithm that combines,
+/// and CRC-64/NVME has no composite form.
+fn check_checksum_type(algorithm: ChecksumAlgorithm, kind: ChecksumType) -> Result<(), EngineError> {
+    match kind {
+        ChecksumType::FullObject if !algorithm.combines() => {
+            Err(EngineError::ChecksumRequest("the FULL_OBJECT type needs CRC32, CRC32C or CRC64NVME"))
+        }
+        ChecksumType::Composite if algorithm == ChecksumAlgorithm::Crc64Nvme => {
+            Err(EngineError::ChecksumRequest("the COMPOSITE type cannot be used with CRC64NVME"))
+        }
+        ChecksumType::FullObject | ChecksumType::Composite => Ok(()),
     }
+}
 
-    /// Compares the next entry of the client's list.
-    ///
-    /// # Errors
-    /// `InvalidPart`, `InvalidPartOrder`, `PartTooSmall`, `Meta`.
-    pub async fn push(&mut self, part: ClaimedPart) -> Result<(), EngineError> {
-        let _ = part;
-        unimplemented!()
+/// The algorithm of a part's stored checksum. An upload that names one binds its parts; one that names none
+/// stores what a part's sender had verified.
+pub(crate) fn part_algorithm(
+    upload: &ListedUpload,
+    requested: Option<ChecksumAlgorithm>,
+) -> Result<ChecksumAlgorithm, EngineError> {
+    match (upload.checksum, requested) {
+        (Some((algorithm, _)), None) => Ok(algorithm),
+        (Some((algorithm, _)), Some(requested)) if requested == algorithm => Ok(algorithm),
+        (Some(_), Some(_)) => Err(EngineError::ChecksumRequest("the part's checksum algorithm is not the upload's")),
+        (None, requested) => Ok(requested.unwrap_or(CHECKSUM_DEFAULT)),
     }
+}
 
-    /// Commits. If the upload had been completed before with the same parts, returns that result again.
-    ///
-    /// # Errors
-    /// `NoParts`, `InvalidPart`, `PartTooSmall`, `ObjectSizeMismatch`, `Mismatch`, `ChecksumRequest`,
-    /// `PreconditionFailed`, `NoSuchKey`, `NoSuchUpload`, `Conflict`, `Meta`.
-    pub async fn finish(self, claim: CompletionClaim) -> Result<Written, EngineError> {
-        let _ = claim;
-        unimplemented!()
+#[cfg(test)]
+mod tests {
+    use super::{check_checksum_type, default_checksum_type};
+    use crate::types::{ChecksumAlgorithm, ChecksumType};
+
+    #[test]
+    fn only_crcs_have_full_object_values_and_crc64nvme_has_nothing_else() {
+        for algorithm in ChecksumAlgorithm::ALL {
+            let allowed = |kind| check_checksum_type(algorithm, kind).is_ok();
+            assert!(allowed(default_checksum_type(algorithm)), "{algorithm}");
+            assert_eq!(allowed(ChecksumType::FullObject), algorithm.combines(), "{algorithm}");
+            assert_eq!(allowed(ChecksumType::Composite), algorithm != ChecksumAlgorithm::Crc64Nvme, "{algorithm}");
+        }
     }
 }

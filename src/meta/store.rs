@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::limits::PART_NUMBER_MAX;
-use crate::rules::{DeletePrecondition, Versioning, WritePrecondition};
+use crate::limits::{INLINE_BYTES_MAX, PART_NUMBER_MAX};
+use crate::rules::{DeletePrecondition, Versioning, WritePrecondition, WriteRefusal};
 use crate::types::object::BucketListing;
 use crate::types::{
     Bucket, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, ETag, Epoch, KeyListing,
@@ -67,6 +67,15 @@ impl MetaError {
     /// stay on disk for the collector.
     pub fn is_in_doubt(&self) -> bool {
         matches!(self, Self::Storage(_))
+    }
+}
+
+impl From<WriteRefusal> for MetaError {
+    fn from(refusal: WriteRefusal) -> Self {
+        match refusal {
+            WriteRefusal::NoSuchKey => Self::NoSuchKey,
+            WriteRefusal::Failed => Self::PreconditionFailed,
+        }
     }
 }
 
@@ -164,6 +173,36 @@ pub enum NewBody {
     Inline(Bytes),
     /// Extents in order.
     Extents(Vec<NewExtent>),
+}
+
+impl NewBody {
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Inline(data) => data.len() as u64,
+            Self::Extents(extents) => extents.iter().map(NewExtent::length).sum(),
+        }
+    }
+
+    /// Stops a caller that breaks its promises: a store that took its word could not be verified later.
+    pub(crate) fn assert_sound(&self, size: u64) {
+        assert_eq!(self.length(), size, "a body has the size that is committed with it");
+        match self {
+            Self::Inline(data) => assert!(data.len() <= INLINE_BYTES_MAX, "long bodies are in chunks"),
+            Self::Extents(extents) => {
+                assert!(extents.iter().all(|extent| extent.length() > 0), "no extent is empty");
+            }
+        }
+    }
+}
+
+impl NewExtent {
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Sealed { length, .. } | Self::Shared { length, .. } => *length,
+        }
+    }
 }
 
 /// A PUT.

@@ -1,0 +1,215 @@
+//! The full check: every chunk against every row, both ways, and the metadata against itself.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::task::spawn_blocking;
+
+use crate::buffer::{Block, PoolShare};
+use crate::chunk::{ChunkError, ChunkRecord, ChunkStore};
+use crate::engine::maintenance::visit_files;
+use crate::engine::{Engine, EngineError};
+use crate::limits::{BLOCK_BYTES, CHECK_CHUNKS_AT_ONCE, CHECK_STEP};
+use crate::types::{ChunkId, Epoch};
+
+/// One thing that is wrong with the stored data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The metadata contradicts itself.
+    Metadata(String),
+    /// The file of a live chunk is missing, unreadable or does not hold the bytes that its row promises.
+    Chunk {
+        /// Which chunk.
+        chunk: ChunkId,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A chunk file that no row knows, in an epoch that ended cleanly.
+    Orphan {
+        /// Which chunk.
+        chunk: ChunkId,
+    },
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Metadata(detail) => write!(f, "metadata: {detail}"),
+            Self::Chunk { chunk, detail } => write!(f, "chunk {chunk}: {detail}"),
+            Self::Orphan { chunk } => write!(f, "chunk {chunk}: its file has no row"),
+        }
+    }
+}
+
+/// How far a check has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckProgress {
+    /// Live chunks that were verified.
+    pub chunks_done: u64,
+    /// Live chunks when the check began.
+    pub chunks_total: u64,
+    /// Bytes of the chunks that were verified.
+    pub bytes_done: u64,
+    /// Bytes of the live chunks when the check began.
+    pub bytes_total: u64,
+}
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckSummary {
+    /// Live chunks that were verified.
+    pub chunks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Chunk files that were looked at.
+    pub files: u64,
+    /// Files without a row in the epochs that had not ended: the next sweep's business, no fault.
+    pub unclaimed: u64,
+    /// Faults that were reported.
+    pub faults: u64,
+}
+
+/// Who watches a check. Called often: it must not block for long.
+pub trait CheckObserver: Send {
+    /// Something is wrong.
+    fn fault(&mut self, fault: Fault);
+    /// Another chunk was verified.
+    fn progress(&mut self, progress: CheckProgress);
+}
+
+impl Engine {
+    /// Checks everything: the metadata against itself, each live chunk's every byte against its checksums, and
+    /// each chunk file against the rows. In the epochs `open` (running, or crashed and not swept yet) files
+    /// without rows are expected.
+    ///
+    /// # Errors
+    /// `Meta`, `Chunk` if the check itself cannot go on; what is wrong with the data is reported instead.
+    pub async fn check(&self, open: &[Epoch], observer: &mut dyn CheckObserver) -> Result<CheckSummary, EngineError> {
+        let mut summary = CheckSummary::default();
+        let mut report = |fault: String| {
+            summary.faults += 1;
+            observer.fault(Fault::Metadata(fault));
+        };
+        self.meta.verify(&mut report).await?;
+        self.check_chunks(&mut summary, observer).await?;
+        self.check_files(open, &mut summary, observer).await?;
+        Ok(summary)
+    }
+
+    async fn check_chunks(
+        &self,
+        summary: &mut CheckSummary,
+        observer: &mut dyn CheckObserver,
+    ) -> Result<(), EngineError> {
+        let mut progress = self.count_chunks().await?;
+        let mut after = None;
+        loop {
+            let page = self.meta.chunks(after, CHECK_STEP).await?;
+            let Some((last, _, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            let mut records = page.into_iter().map(|(id, length, seal)| ChunkRecord { id, length, seal });
+            let mut running: FuturesUnordered<_> =
+                records.by_ref().take(CHECK_CHUNKS_AT_ONCE).map(|record| self.check_chunk(record)).collect();
+            while let Some((record, fault)) = running.next().await {
+                running.extend(records.next().map(|record| self.check_chunk(record)));
+                summary.chunks += 1;
+                summary.bytes += record.length;
+                progress.chunks_done += 1;
+                progress.bytes_done += record.length;
+                if let Some(detail) = fault? {
+                    summary.faults += 1;
+                    observer.fault(Fault::Chunk { chunk: record.id, detail });
+                }
+                observer.progress(progress);
+            }
+        }
+    }
+
+    async fn count_chunks(&self) -> Result<CheckProgress, EngineError> {
+        let mut progress = CheckProgress::default();
+        let mut after = None;
+        loop {
+            let page = self.meta.chunks(after, CHECK_STEP).await?;
+            let Some((last, _, _)) = page.last() else { return Ok(progress) };
+            after = Some(*last);
+            progress.chunks_total += page.len() as u64;
+            progress.bytes_total += page.iter().map(|(_, length, _)| length).sum::<u64>();
+        }
+    }
+
+    /// Verifies one chunk; the fault's text if it has one.
+    async fn check_chunk(&self, record: ChunkRecord) -> (ChunkRecord, Result<Option<String>, EngineError>) {
+        let block = self.pool.lease(PoolShare::Read).await;
+        let chunks = Arc::clone(&self.chunks);
+        let verified = spawn_blocking(move || verify_chunk(chunks.as_ref(), &record, block)).await;
+        let verdict = match verified {
+            Ok(Ok(())) => Ok(None),
+            Ok(Err(error)) => match self.is_live(record.id).await {
+                Ok(true) => Ok(Some(error_text(&error))),
+                // The collector was faster than the check.
+                Ok(false) => Ok(None),
+                Err(error) => Err(error),
+            },
+            Err(_) => Err(EngineError::Stopped),
+        };
+        (record, verdict)
+    }
+
+    async fn is_live(&self, chunk: ChunkId) -> Result<bool, EngineError> {
+        let before = chunk.to_i64().checked_sub(1).filter(|id| *id >= 0).map(ChunkId::from_i64);
+        Ok(self.meta.chunks(before, 1).await?.first().is_some_and(|(id, _, _)| *id == chunk))
+    }
+
+    async fn check_files(
+        &self,
+        open: &[Epoch],
+        summary: &mut CheckSummary,
+        observer: &mut dyn CheckObserver,
+    ) -> Result<(), EngineError> {
+        let chunks = Arc::clone(&self.chunks);
+        let epochs = spawn_blocking(move || chunks.epochs()).await.map_err(|_| EngineError::Stopped)??;
+        for epoch in epochs {
+            let mut files = visit_files(&self.chunks, epoch);
+            while let Some(batch) = files.next().await {
+                summary.files += batch.len() as u64;
+                let orphans = self.without_rows(batch).await?;
+                if open.contains(&epoch) {
+                    summary.unclaimed += orphans.len() as u64;
+                    continue;
+                }
+                summary.faults += orphans.len() as u64;
+                orphans.into_iter().for_each(|chunk| observer.fault(Fault::Orphan { chunk }));
+            }
+            files.finish().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads every span of a chunk; the store checks each against its checksum.
+fn verify_chunk(chunks: &dyn ChunkStore, record: &ChunkRecord, mut block: Block) -> Result<(), ChunkError> {
+    let reader = chunks.open(record)?;
+    let damaged = |detail| Err(ChunkError::Damaged { chunk: record.id, detail });
+    let spans = record.length.div_ceil(BLOCK_BYTES as u64);
+    let mut length = 0;
+    for index in 0..spans {
+        length += reader.read_span(index as usize, block.spare())? as u64;
+    }
+    if length != record.length {
+        return damaged(format!("it holds {length} bytes, its row says {}", record.length));
+    }
+    Ok(())
+}
+
+/// The error with its causes, in one line.
+fn error_text(error: &ChunkError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,52 @@
+use super::Store;
+use super::fixture::{NOW, owner};
+use crate::meta::{AccessKey, MetaError};
+use crate::types::Epoch;
+
+pub(super) async fn epochs_are_numbered_once_and_crashed_ones_are_named(store: Store) {
+    let first = store.begin_epoch().await.unwrap();
+    assert_eq!(first.crashed, []);
+    store.end_epoch(first.epoch).await.unwrap();
+    let second = store.begin_epoch().await.unwrap();
+    let third = store.begin_epoch().await.unwrap();
+    assert!(first.epoch < second.epoch && second.epoch < third.epoch);
+    assert_eq!((second.crashed, third.crashed), (vec![], vec![second.epoch]));
+    store.end_epoch(second.epoch).await.unwrap();
+    let fourth = store.begin_epoch().await.unwrap();
+    assert_eq!(fourth.crashed, [third.epoch]);
+}
+
+pub(super) async fn a_lease_has_one_holder_until_it_ends(store: Store) {
+    let (one, two) = (Epoch(1), Epoch(2));
+    let later = |seconds| NOW.plus_seconds(seconds);
+    assert!(store.take_lease("gc", one, NOW, later(10)).await.unwrap());
+    assert!(!store.take_lease("gc", two, later(9), later(19)).await.unwrap());
+    assert!(store.take_lease("scrub", two, NOW, later(10)).await.unwrap(), "leases have names");
+    assert!(store.take_lease("gc", one, later(9), later(20)).await.unwrap(), "its holder renews it");
+    assert!(!store.take_lease("gc", two, later(19), later(30)).await.unwrap());
+    assert!(store.take_lease("gc", two, later(20), later(30)).await.unwrap());
+    assert!(!store.take_lease("gc", one, later(21), later(30)).await.unwrap());
+}
+
+fn access_key(id: &str, name: &str) -> AccessKey {
+    AccessKey {
+        access_key_id: id.to_owned(),
+        name: name.to_owned(),
+        secret: format!("secret of {name}"),
+        owner: owner(name),
+        created: NOW,
+    }
+}
+
+pub(super) async fn access_keys_are_unique_by_id_and_by_name(store: Store) {
+    store.add_access_key(access_key("ID2", "bob")).await.unwrap();
+    store.add_access_key(access_key("ID1", "alice")).await.unwrap();
+    for taken in [access_key("ID1", "carol"), access_key("ID3", "alice")] {
+        assert!(matches!(store.add_access_key(taken).await, Err(MetaError::AccessKeyExists)));
+    }
+    assert_eq!(store.access_keys().await.unwrap(), [access_key("ID1", "alice"), access_key("ID2", "bob")]);
+    store.remove_access_key("ID2").await.unwrap();
+    store.remove_access_key("alice").await.unwrap();
+    assert!(matches!(store.remove_access_key("alice").await, Err(MetaError::NoSuchAccessKey)));
+    assert_eq!(store.access_keys().await.unwrap(), []);
+}

@@ -1,0 +1,106 @@
+//! What every metadata store must do, stated as facts and run against each of them.
+//!
+//! A fact gets an empty store; when it is through, the store must verify without a fault.
+
+mod boot;
+mod bucket;
+mod fixture;
+mod garbage;
+mod listing;
+mod model;
+mod object;
+mod upload;
+
+use std::sync::Arc;
+
+use crate::meta::{MemoryMeta, MetaError, MetaStore, SqliteMeta, SqliteSettings};
+
+/// A store under test.
+type Store = Arc<dyn MetaStore>;
+
+async fn faults(store: &dyn MetaStore) -> Vec<String> {
+    let mut faults = Vec::new();
+    store.verify(&mut |fault| faults.push(fault)).await.unwrap();
+    faults
+}
+
+async fn hold(store: Store, fact: impl AsyncFnOnce(Store)) {
+    fact(Arc::clone(&store)).await;
+    assert_eq!(faults(store.as_ref()).await, Vec::<String>::new());
+    store.close().await.unwrap();
+    assert!(matches!(store.access_keys().await, Err(MetaError::Closed)), "a closed store does not read");
+    assert!(matches!(store.begin_epoch().await, Err(MetaError::Closed)), "a closed store does not write");
+}
+
+async fn on_memory(fact: impl AsyncFnOnce(Store)) {
+    hold(Arc::new(MemoryMeta::new()), fact).await;
+}
+
+async fn on_sqlite(fact: impl AsyncFnOnce(Store)) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.sqlite");
+    hold(Arc::new(SqliteMeta::open(&path, SqliteSettings::default()).unwrap()), fact).await;
+}
+
+/// One test per fact and store, so that a failure names both.
+macro_rules! contract {
+    ($($topic:ident: $($fact:ident),+;)+) => {
+        mod memory {
+            $($(#[tokio::test]
+            async fn $fact() {
+                super::on_memory(super::$topic::$fact).await;
+            })+)+
+        }
+        mod sqlite {
+            $($(#[tokio::test]
+            async fn $fact() {
+                super::on_sqlite(super::$topic::$fact).await;
+            })+)+
+        }
+    };
+}
+
+contract! {
+    boot: epochs_are_numbered_once_and_crashed_ones_are_named,
+        a_lease_has_one_holder_until_it_ends,
+        access_keys_are_unique_by_id_and_by_name;
+    bucket: a_bucket_is_found_until_it_is_deleted,
+        a_bucket_with_anything_in_it_is_not_deleted,
+        an_owner_has_a_bounded_number_of_buckets,
+        buckets_are_listed_by_name_in_pages,
+        versioning_is_a_property_of_one_bucket;
+    object: a_put_is_read_back_whole,
+        an_empty_body_needs_no_place,
+        a_missing_bucket_refuses_every_write,
+        extents_are_found_from_any_byte,
+        conditions_of_a_put_are_judged_in_its_transaction,
+        conditions_of_a_delete_are_judged_in_its_transaction,
+        of_racing_creations_exactly_one_wins,
+        a_refused_put_harms_no_neighbour,
+        versions_follow_the_state_of_the_bucket,
+        a_suspended_bucket_replaces_an_old_null_version,
+        exactly_the_named_version_is_removed,
+        shared_chunks_must_be_alive_and_long_enough,
+        a_copy_shares_its_source,
+        a_copy_of_a_key_onto_itself_keeps_the_body,
+        a_copy_of_a_version_that_went_is_refused;
+    listing: every_page_is_what_the_naive_model_says,
+        pages_joined_are_the_whole_listing,
+        only_newest_versions_that_are_no_markers_are_listed,
+        a_page_of_nothing_is_empty,
+        every_page_of_uploads_is_what_the_naive_model_says,
+        pages_of_uploads_joined_are_the_whole_listing;
+    upload: an_upload_is_found_until_it_ends,
+        parts_are_listed_and_replaced_by_number,
+        a_completed_upload_becomes_an_object_that_keeps_its_parts,
+        extents_of_parts_are_found_from_any_byte,
+        a_single_empty_part_is_an_object,
+        a_completion_of_changed_parts_is_refused,
+        a_completion_judges_conditions_in_its_transaction,
+        a_copy_of_a_multipart_object_shares_its_parts,
+        old_uploads_expire_and_old_completions_are_forgotten;
+    garbage: nothing_is_left_when_everything_was_deleted,
+        a_manifest_in_use_is_never_released,
+        garbage_is_released_in_bounded_steps,
+        chunks_are_listed_and_known;
+}

@@ -1,0 +1,161 @@
+//! The transactions of objects.
+
+use std::cmp::Reverse;
+
+use super::state::{State, VersionName, VersionRow};
+use crate::meta::{
+    BodyRef, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome, StoredVersion,
+};
+use crate::rules::{CurrentFacts, Versioning, WritePlan};
+use crate::types::{BucketId, ETag, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
+
+impl State {
+    /// Versions of a key, newest first.
+    fn versions_of(&self, bucket: BucketId, key: &ObjectKey) -> impl Iterator<Item = (&VersionName, &VersionRow)> {
+        let first = (bucket, key.as_str().to_owned(), Reverse(u64::MAX));
+        let last = (bucket, key.as_str().to_owned(), Reverse(0));
+        self.versions.range(first..=last)
+    }
+
+    /// What conditions on the newest version are judged against.
+    pub(super) fn current_facts(&self, bucket: BucketId, key: &ObjectKey) -> Option<CurrentFacts> {
+        self.versions_of(bucket, key).next().and_then(|(_, row)| facts(row))
+    }
+
+    fn find(&self, bucket: BucketId, key: &ObjectKey, id: VersionId) -> Option<(VersionName, VersionRow)> {
+        let mut versions = self.versions_of(bucket, key);
+        versions.find(|(_, row)| row.version.version == id).map(|(name, row)| (name.clone(), row.clone()))
+    }
+
+    pub(super) fn put(&mut self, put: &CommitPut) -> Result<PutOutcome, MetaError> {
+        let state = self.versioning(put.bucket)?;
+        put.precondition.judge(self.current_facts(put.bucket, &put.key).as_ref())?;
+        self.require_shared(&put.body)?;
+
+        let body = match &put.body {
+            NewBody::Inline(data) if data.is_empty() => BodyRef::Empty,
+            NewBody::Inline(data) => BodyRef::Inline(data.clone()),
+            NewBody::Extents(extents) => self.store_extents(put.now, extents).map_or(BodyRef::Empty, BodyRef::Manifest),
+        };
+        let version = ObjectVersion {
+            key: put.key.clone(),
+            version: VersionId::Null,
+            is_latest: false,
+            is_delete_marker: false,
+            size: put.size,
+            etag: put.etag,
+            modified: put.now,
+            checksum: put.checksum.clone(),
+            sha256: put.sha256,
+            metadata: put.metadata.clone(),
+        };
+        Ok(self.place(put.bucket, state, VersionRow { version, body }))
+    }
+
+    pub(super) fn copy(&mut self, copy: &CommitCopy) -> Result<PutOutcome, MetaError> {
+        let state = self.versioning(copy.bucket)?;
+        copy.precondition.judge(self.current_facts(copy.bucket, &copy.key).as_ref())?;
+        let source = (copy.source_bucket, copy.source_key.as_str().to_owned(), Reverse(copy.source_order));
+        let source = self.versions.get(&source).filter(|row| !row.version.is_delete_marker);
+        let mut row = source.ok_or(MetaError::SourceChanged)?.clone();
+
+        if let BodyRef::Manifest(manifest) = row.body {
+            self.retain(manifest);
+        }
+        row.version.key = copy.key.clone();
+        row.version.modified = copy.now;
+        row.version.checksum = copy.checksum.clone();
+        row.version.metadata = copy.metadata.clone();
+        Ok(self.place(copy.bucket, state, row))
+    }
+
+    /// Places a version, whose id and order are decided here, where the bucket's versioning says.
+    pub(super) fn place(&mut self, bucket: BucketId, state: Versioning, row: VersionRow) -> PutOutcome {
+        let (etag, size, modified) = (row.version.etag, row.version.size, row.version.modified);
+        let checksum = row.version.checksum.clone();
+        let (version, _) = self.place_planned(bucket, state.plan_write(), row);
+        PutOutcome { version, shows_version: state != Versioning::Unversioned, etag, checksum, size, modified }
+    }
+
+    fn place_planned(&mut self, bucket: BucketId, plan: WritePlan, mut row: VersionRow) -> (VersionId, bool) {
+        let replaced = match plan {
+            WritePlan::Append => false,
+            WritePlan::ReplaceNull => self.remove_null(bucket, &row.version.key).is_some(),
+        };
+        let order = self.tick(row.version.modified);
+        row.version.version = match plan {
+            WritePlan::Append => VersionId::Ordered { order, salt: rand::random() },
+            WritePlan::ReplaceNull => VersionId::Null,
+        };
+        let id = row.version.version;
+        self.versions.insert((bucket, row.version.key.as_str().to_owned(), Reverse(order)), row);
+        (id, replaced)
+    }
+
+    fn remove_null(&mut self, bucket: BucketId, key: &ObjectKey) -> Option<VersionRow> {
+        let (name, _) = self.find(bucket, key, VersionId::Null)?;
+        self.remove(&name)
+    }
+
+    fn remove(&mut self, name: &VersionName) -> Option<VersionRow> {
+        let row = self.versions.remove(name)?;
+        if let BodyRef::Manifest(manifest) = row.body {
+            self.release(manifest);
+        }
+        Some(row)
+    }
+
+    pub(super) fn delete(&mut self, delete: &CommitDelete) -> Result<DeleteOutcome, MetaError> {
+        let state = self.versioning(delete.bucket)?;
+        let facts = match delete.version {
+            None => self.current_facts(delete.bucket, &delete.key),
+            Some(id) => self.find(delete.bucket, &delete.key, id).and_then(|(_, row)| facts(&row)),
+        };
+        delete.precondition.judge(facts.as_ref())?;
+
+        let removed = match (delete.version, state.plan_delete()) {
+            (Some(id), _) => self.find(delete.bucket, &delete.key, id).and_then(|(name, _)| self.remove(&name)),
+            (None, None) => self.remove_null(delete.bucket, &delete.key),
+            (None, Some(plan)) => {
+                let marker = delete_marker(&delete.key, delete.now);
+                let (id, removed) = self.place_planned(delete.bucket, plan, marker);
+                return Ok(DeleteOutcome { removed, version: Some(id), delete_marker: true });
+            }
+        };
+        let outcome = removed.map(|row| DeleteOutcome {
+            removed: true,
+            version: (state != Versioning::Unversioned).then_some(row.version.version),
+            delete_marker: row.version.is_delete_marker,
+        });
+        Ok(outcome.unwrap_or_default())
+    }
+
+    pub(super) fn stored(&self, bucket: BucketId, key: &ObjectKey, id: Option<VersionId>) -> Option<StoredVersion> {
+        let mut versions = self.versions_of(bucket, key).enumerate();
+        let (age, (name, row)) = versions.find(|(_, (_, row))| id.is_none_or(|id| row.version.version == id))?;
+        let version = ObjectVersion { is_latest: age == 0, ..row.version.clone() };
+        Some(StoredVersion { version, order: name.2.0, body: row.body.clone() })
+    }
+}
+
+fn facts(row: &VersionRow) -> Option<CurrentFacts> {
+    let version = &row.version;
+    let facts = CurrentFacts { etag: version.etag, size: version.size, modified: version.modified };
+    (!version.is_delete_marker).then_some(facts)
+}
+
+fn delete_marker(key: &ObjectKey, now: Timestamp) -> VersionRow {
+    let version = ObjectVersion {
+        key: key.clone(),
+        version: VersionId::Null,
+        is_latest: false,
+        is_delete_marker: true,
+        size: 0,
+        etag: ETag::single([0; 16]),
+        modified: now,
+        checksum: None,
+        sha256: None,
+        metadata: ObjectMetadata::default(),
+    };
+    VersionRow { version, body: BodyRef::Empty }
+}

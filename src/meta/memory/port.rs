@@ -1,0 +1,217 @@
+//! The port, method by method.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::MemoryMeta;
+use super::upload::upload_name;
+use crate::meta::{
+    AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
+    Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+};
+use crate::rules::Versioning;
+use crate::types::{
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
+    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+};
+
+#[async_trait]
+impl MetaStore for MemoryMeta {
+    async fn begin_epoch(&self) -> Result<EpochStart, MetaError> {
+        self.transact(|state| Ok(state.begin_epoch()))
+    }
+
+    async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.end_epoch(epoch);
+            Ok(())
+        })
+    }
+
+    async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
+        self.transact(|state| Ok(state.take_lease(name, holder, now, until)))
+    }
+
+    async fn add_access_key(&self, key: AccessKey) -> Result<(), MetaError> {
+        self.transact(|state| state.add_access_key(key))
+    }
+
+    async fn remove_access_key(&self, name_or_id: &str) -> Result<(), MetaError> {
+        self.transact(|state| state.remove_access_key(name_or_id))
+    }
+
+    async fn access_keys(&self) -> Result<Vec<AccessKey>, MetaError> {
+        self.transact(|state| Ok(state.access_keys()))
+    }
+
+    async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {
+        self.transact(|state| state.create_bucket(bucket))
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Option<Bucket>, MetaError> {
+        self.transact(|state| Ok(state.find_bucket(name).cloned()))
+    }
+
+    async fn list_buckets(
+        &self,
+        owner: Option<&OwnerId>,
+        prefix: &str,
+        after: &str,
+        max: u32,
+    ) -> Result<BucketListing, MetaError> {
+        self.transact(|state| Ok(state.list_buckets(owner, prefix, after, max)))
+    }
+
+    async fn delete_bucket(&self, bucket: BucketId) -> Result<(), MetaError> {
+        self.transact(|state| state.delete_bucket(bucket))
+    }
+
+    async fn versioning(&self, bucket: BucketId) -> Result<Versioning, MetaError> {
+        self.transact(|state| state.versioning(bucket))
+    }
+
+    async fn set_versioning(&self, bucket: BucketId, versioning: Versioning) -> Result<(), MetaError> {
+        self.transact(|state| state.set_versioning(bucket, versioning))
+    }
+
+    async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError> {
+        put.body.assert_sound(put.size);
+        self.transact(|state| state.put(&put))
+    }
+
+    async fn commit_copy(&self, copy: CommitCopy) -> Result<PutOutcome, MetaError> {
+        self.transact(|state| state.copy(&copy))
+    }
+
+    async fn commit_delete(&self, delete: CommitDelete) -> Result<DeleteOutcome, MetaError> {
+        self.transact(|state| state.delete(&delete))
+    }
+
+    async fn version(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Option<StoredVersion>, MetaError> {
+        self.transact(|state| Ok(state.stored(bucket, key, version)))
+    }
+
+    async fn extents(&self, manifest: ManifestId, from: u64, max: u32) -> Result<Vec<Extent>, MetaError> {
+        self.transact(|state| Ok(state.extents(manifest, from, max)))
+    }
+
+    async fn inline_part(&self, row: i64) -> Result<Bytes, MetaError> {
+        self.transact(|state| state.inline_parts.get(&row).cloned().ok_or(MetaError::SourceChanged))
+    }
+
+    async fn manifest_parts(&self, manifest: ManifestId, after: u16, max: u32) -> Result<Vec<StoredPart>, MetaError> {
+        self.transact(|state| Ok(state.manifest_parts(manifest, after, max)))
+    }
+
+    async fn list_objects(&self, bucket: BucketId, query: &ListQuery) -> Result<KeyListing, MetaError> {
+        self.transact(|state| Ok(state.list_objects(bucket, query)))
+    }
+
+    async fn create_upload(&self, upload: NewUpload) -> Result<(), MetaError> {
+        self.transact(|state| state.create_upload(upload))
+    }
+
+    async fn upload(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Option<UploadRecord>, MetaError> {
+        let name = upload_name(bucket, key, upload);
+        self.transact(|state| Ok(state.uploads.get(&name).map(|row| row.record.clone())))
+    }
+
+    async fn commit_part(&self, part: CommitPart) -> Result<(), MetaError> {
+        part.body.assert_sound(part.size);
+        self.transact(|state| state.commit_part(part))
+    }
+
+    async fn list_parts(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<PartListing, MetaError> {
+        self.transact(|state| state.list_parts(&upload_name(bucket, key, upload), after, max))
+    }
+
+    async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError> {
+        self.transact(|state| Ok(state.list_uploads(bucket, query)))
+    }
+
+    async fn complete_upload(&self, complete: CompleteUpload) -> Result<PutOutcome, MetaError> {
+        self.transact(|state| state.complete(&complete))
+    }
+
+    async fn completed_upload(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Option<Completed>, MetaError> {
+        let name = upload_name(bucket, key, upload);
+        self.transact(|state| Ok(state.completed.get(&name).cloned().map(|outcome| Completed { outcome })))
+    }
+
+    async fn abort_upload(&self, bucket: BucketId, key: &ObjectKey, upload: UploadId) -> Result<(), MetaError> {
+        self.transact(|state| state.abort_upload(&upload_name(bucket, key, upload)))
+    }
+
+    async fn expire_uploads(&self, before: Timestamp, max: u32) -> Result<u32, MetaError> {
+        self.transact(|state| state.expire_uploads(before, max))
+    }
+
+    async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {
+        self.transact(|state| Ok(state.garbage.iter().take(max as usize).copied().collect()))
+    }
+
+    async fn release_manifest(&self, manifest: ManifestId, max: u32) -> Result<bool, MetaError> {
+        assert!(max > 0, "a step of nothing never ends");
+        self.transact(|state| state.release_manifest(manifest, max))
+    }
+
+    async fn dead_chunks(&self, max: u32) -> Result<Vec<ChunkId>, MetaError> {
+        self.transact(|state| Ok(state.dead_chunks.iter().take(max as usize).copied().collect()))
+    }
+
+    async fn forget_chunks(&self, chunks: Vec<ChunkId>) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.dead_chunks.retain(|chunk| !chunks.contains(chunk));
+            Ok(())
+        })
+    }
+
+    async fn chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<(ChunkId, u64, u64)>, MetaError> {
+        self.transact(|state| {
+            let live = state.chunks.iter().map(|(id, row)| (*id, row.length, row.seal));
+            let above = live.filter(|(id, _, _)| after.is_none_or(|after| id.to_i64() > after.to_i64()));
+            Ok(above.take(max as usize).collect())
+        })
+    }
+
+    async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {
+        self.transact(|state| {
+            let is_known = |id: &ChunkId| state.chunks.contains_key(id) || state.dead_chunks.contains(id);
+            Ok(chunks.iter().map(is_known).collect())
+        })
+    }
+
+    async fn verify(&self, report: &mut (dyn FnMut(String) + Send)) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.verify(report);
+            Ok(())
+        })
+    }
+
+    async fn close(&self) -> Result<(), MetaError> {
+        self.shut();
+        Ok(())
+    }
+}

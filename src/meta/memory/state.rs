@@ -1,0 +1,201 @@
+//! The maps, and what is read from them directly.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::limits::{ACCESS_KEYS_MAX, BUCKETS_PER_OWNER_MAX};
+use crate::meta::{AccessKey, BodyRef, EpochStart, MetaError, NewBucket, PutOutcome, UploadRecord};
+use crate::rules::Versioning;
+use crate::types::{
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, ListedPart, ManifestId, ObjectVersion, OwnerId,
+    Timestamp, UploadId,
+};
+
+/// Everything that the store knows.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) order: u64,
+    pub(super) last_bucket: i64,
+    pub(super) buckets: BTreeMap<BucketId, BucketRow>,
+    pub(super) versions: BTreeMap<VersionName, VersionRow>,
+    pub(super) manifests: BTreeMap<ManifestId, ManifestRow>,
+    pub(super) garbage: BTreeSet<ManifestId>,
+    pub(super) inline_parts: BTreeMap<i64, Bytes>,
+    pub(super) chunks: BTreeMap<ChunkId, ChunkRow>,
+    pub(super) dead_chunks: BTreeSet<ChunkId>,
+    pub(super) uploads: BTreeMap<UploadName, UploadRow>,
+    pub(super) completed: BTreeMap<UploadName, PutOutcome>,
+    pub(super) keys: BTreeMap<String, AccessKey>,
+    pub(super) epochs: BTreeMap<Epoch, EpochState>,
+    pub(super) leases: BTreeMap<String, (Epoch, Timestamp)>,
+}
+
+/// Bucket, key, order; the newest version of a key comes first.
+pub(super) type VersionName = (BucketId, String, Reverse<u64>);
+/// Bucket, key, id.
+pub(super) type UploadName = (BucketId, String, UploadId);
+
+pub(super) struct BucketRow {
+    pub(super) bucket: Bucket,
+    pub(super) versioning: Versioning,
+}
+
+#[derive(Clone)]
+pub(super) struct VersionRow {
+    /// `is_latest` is decided when the row is read.
+    pub(super) version: ObjectVersion,
+    pub(super) body: BodyRef,
+}
+
+pub(super) struct ManifestRow {
+    pub(super) refs: u32,
+    pub(super) content: Content,
+}
+
+pub(super) enum Content {
+    Extents(Vec<ExtentRow>),
+    Parts(BTreeMap<u16, PartRow>),
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct ExtentRow {
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) chunk: ChunkId,
+    pub(super) chunk_offset: u64,
+}
+
+pub(super) struct PartRow {
+    pub(super) part: ListedPart,
+    /// `None` until the upload is completed.
+    pub(super) offset: Option<u64>,
+    pub(super) body: PartBody,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum PartBody {
+    Empty,
+    Inline(i64),
+    Manifest(ManifestId),
+}
+
+pub(super) struct ChunkRow {
+    pub(super) refs: u32,
+    pub(super) length: u64,
+    pub(super) seal: u64,
+}
+
+pub(super) struct UploadRow {
+    pub(super) record: UploadRecord,
+    pub(super) manifest: ManifestId,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum EpochState {
+    Running,
+    Ended,
+}
+
+impl State {
+    /// The next number of the clock.
+    pub(super) fn tick(&mut self, now: Timestamp) -> u64 {
+        self.order = (self.order + 1).max(u64::try_from(now.0).unwrap_or(0));
+        self.order
+    }
+
+    pub(super) fn begin_epoch(&mut self) -> EpochStart {
+        let running = self.epochs.iter().filter(|(_, state)| **state == EpochState::Running);
+        let crashed = running.map(|(epoch, _)| *epoch).collect();
+        let epoch = Epoch(self.epochs.keys().next_back().map_or(1, |last| last.0 + 1));
+        self.epochs.insert(epoch, EpochState::Running);
+        EpochStart { epoch, crashed }
+    }
+
+    pub(super) fn end_epoch(&mut self, epoch: Epoch) {
+        if let Some(state) = self.epochs.get_mut(&epoch) {
+            *state = EpochState::Ended;
+        }
+    }
+
+    pub(super) fn take_lease(&mut self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> bool {
+        let is_free = self.leases.get(name).is_none_or(|(owner, end)| *owner == holder || *end <= now);
+        if is_free {
+            self.leases.insert(name.to_owned(), (holder, until));
+        }
+        is_free
+    }
+
+    pub(super) fn add_access_key(&mut self, key: AccessKey) -> Result<(), MetaError> {
+        let is_taken = |other: &AccessKey| other.access_key_id == key.access_key_id || other.name == key.name;
+        if self.keys.values().any(is_taken) {
+            return Err(MetaError::AccessKeyExists);
+        }
+        self.keys.insert(key.name.clone(), key);
+        Ok(())
+    }
+
+    pub(super) fn remove_access_key(&mut self, name_or_id: &str) -> Result<(), MetaError> {
+        let by_id = || self.keys.values().find(|key| key.access_key_id == name_or_id).map(|key| key.name.clone());
+        let name = if self.keys.contains_key(name_or_id) { Some(name_or_id.to_owned()) } else { by_id() };
+        let removed = name.and_then(|name| self.keys.remove(&name));
+        removed.map(|_| ()).ok_or(MetaError::NoSuchAccessKey)
+    }
+
+    pub(super) fn access_keys(&self) -> Vec<AccessKey> {
+        self.keys.values().take(ACCESS_KEYS_MAX as usize).cloned().collect()
+    }
+
+    pub(super) fn find_bucket(&self, name: &BucketName) -> Option<&Bucket> {
+        self.buckets.values().map(|row| &row.bucket).find(|bucket| bucket.name == *name)
+    }
+
+    pub(super) fn create_bucket(&mut self, new: NewBucket) -> Result<Bucket, MetaError> {
+        if let Some(existing) = self.find_bucket(&new.name) {
+            return Err(MetaError::BucketExists { owner: existing.owner.clone() });
+        }
+        let owned = self.buckets.values().filter(|row| row.bucket.owner == new.owner).count();
+        if owned >= BUCKETS_PER_OWNER_MAX as usize {
+            return Err(MetaError::TooManyBuckets);
+        }
+        self.last_bucket += 1;
+        let id = BucketId(self.last_bucket);
+        let bucket = Bucket { id, name: new.name, owner: new.owner, created: new.now, location: new.location };
+        self.buckets.insert(id, BucketRow { bucket: bucket.clone(), versioning: Versioning::default() });
+        Ok(bucket)
+    }
+
+    pub(super) fn list_buckets(&self, owner: Option<&OwnerId>, prefix: &str, after: &str, max: u32) -> BucketListing {
+        let mut found: Vec<Bucket> = self.buckets.values().map(|row| row.bucket.clone()).collect();
+        found.retain(|bucket| {
+            let name = bucket.name.as_str();
+            name.starts_with(prefix) && name > after && owner.is_none_or(|owner| bucket.owner == *owner)
+        });
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        let more = max > 0 && found.len() > max as usize;
+        found.truncate(max as usize);
+        let next_after = found.last().filter(|_| more).map(|last| last.name.as_str().to_owned());
+        BucketListing { buckets: found, next_after }
+    }
+
+    pub(super) fn delete_bucket(&mut self, bucket: BucketId) -> Result<(), MetaError> {
+        self.versioning(bucket)?;
+        let has_versions = self.versions.keys().any(|(owner, _, _)| *owner == bucket);
+        let has_uploads = self.uploads.keys().any(|(owner, _, _)| *owner == bucket);
+        if has_versions || has_uploads {
+            return Err(MetaError::BucketNotEmpty);
+        }
+        self.buckets.remove(&bucket);
+        Ok(())
+    }
+
+    pub(super) fn versioning(&self, bucket: BucketId) -> Result<Versioning, MetaError> {
+        self.buckets.get(&bucket).map(|row| row.versioning).ok_or(MetaError::NoSuchBucket)
+    }
+
+    pub(super) fn set_versioning(&mut self, bucket: BucketId, state: Versioning) -> Result<(), MetaError> {
+        self.buckets.get_mut(&bucket).ok_or(MetaError::NoSuchBucket)?.versioning = state;
+        Ok(())
+    }
+}

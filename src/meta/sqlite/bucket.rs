@@ -1,0 +1,116 @@
+//! Buckets: creating, finding, listing and removing them, and their versioning state.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::failure::Failure;
+use super::writer::Transaction;
+use super::{row, sql};
+use crate::limits::BUCKETS_PER_OWNER_MAX;
+use crate::meta::{MetaError, NewBucket};
+use crate::rules::Versioning;
+use crate::types::{Bucket, BucketId, BucketListing, BucketName, OwnerId, Timestamp};
+
+/// Creates a bucket.
+pub(super) fn create(tx: &Transaction<'_>, new: &NewBucket) -> Result<Bucket, Failure> {
+    const OWNED: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM bucket WHERE owner = ?1 LIMIT ?2)";
+    const INSERT: &str = "INSERT INTO bucket (name, owner, created, location, versioning) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let connection = tx.connection();
+    if let Some(existing) = find(connection, &new.name)? {
+        return Err(MetaError::BucketExists { owner: existing.owner }.into());
+    }
+    let owned = params![new.owner.0, BUCKETS_PER_OWNER_MAX];
+    let owned = sql::first(connection, OWNED, owned, |row| Ok(row.get::<_, u32>(0)?))?;
+    if owned >= Some(BUCKETS_PER_OWNER_MAX) {
+        return Err(MetaError::TooManyBuckets.into());
+    }
+    let state = row::versioning_code(Versioning::default());
+    let values = params![new.name.as_str(), new.owner.0, new.now.0, new.location, state];
+    sql::execute(connection, INSERT, values)?;
+    Ok(Bucket {
+        id: BucketId(connection.last_insert_rowid()),
+        name: new.name.clone(),
+        owner: new.owner.clone(),
+        created: new.now,
+        location: new.location.clone(),
+    })
+}
+
+/// Finds a bucket by its name.
+pub(super) fn find(connection: &Connection, name: &BucketName) -> Result<Option<Bucket>, Failure> {
+    const FIND: &str = "SELECT id, name, owner, created, location FROM bucket WHERE name = ?1";
+    sql::first(connection, FIND, [name.as_str()], read)
+}
+
+fn read(row: &Row<'_>) -> Result<Bucket, Failure> {
+    let name = row.get_ref(1)?.as_str().map_err(|_| Failure::Corrupt("bucket name"))?;
+    Ok(Bucket {
+        id: BucketId(row.get(0)?),
+        name: BucketName::parse(name).map_err(|_| Failure::Corrupt("bucket name"))?,
+        owner: OwnerId(row.get(2)?),
+        created: Timestamp(row.get(3)?),
+        location: row.get(4)?,
+    })
+}
+
+/// A page of buckets by name.
+pub(super) fn list(
+    connection: &Connection,
+    owner: Option<&OwnerId>,
+    (prefix, after): (&str, &str),
+    max: u32,
+) -> Result<BucketListing, Failure> {
+    const EVERYBODY: &str = "SELECT id, name, owner, created, location FROM bucket
+        WHERE name >= ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+    const OWNED: &str = "SELECT id, name, owner, created, location FROM bucket
+        WHERE name >= ?1 AND name > ?2 AND owner = ?4 ORDER BY name LIMIT ?3";
+    let mut listing = BucketListing::default();
+    if max == 0 {
+        return Ok(listing);
+    }
+    let one_more = i64::from(max) + 1;
+    let mut statement = connection.prepare_cached(if owner.is_some() { OWNED } else { EVERYBODY })?;
+    let mut rows = match owner {
+        Some(owner) => statement.query(params![prefix, after, one_more, owner.0])?,
+        None => statement.query(params![prefix, after, one_more])?,
+    };
+    while let Some(row) = rows.next()? {
+        let bucket = read(row)?;
+        // Names with the prefix are neighbours, so the first without it ends them.
+        if !bucket.name.as_str().starts_with(prefix) {
+            break;
+        }
+        if listing.buckets.len() == max as usize {
+            listing.next_after = listing.buckets.last().map(|last| last.name.as_str().to_owned());
+            break;
+        }
+        listing.buckets.push(bucket);
+    }
+    Ok(listing)
+}
+
+/// Removes an empty bucket.
+pub(super) fn delete(tx: &Transaction<'_>, bucket: BucketId) -> Result<(), Failure> {
+    const IN_USE: &str = "SELECT EXISTS (SELECT 1 FROM version WHERE bucket_id = ?1)
+        OR EXISTS (SELECT 1 FROM upload WHERE bucket_id = ?1)";
+    let connection = tx.connection();
+    versioning(connection, bucket)?;
+    if sql::first(connection, IN_USE, [bucket.0], |row| Ok(row.get(0)?))? == Some(true) {
+        return Err(MetaError::BucketNotEmpty.into());
+    }
+    sql::execute(connection, "DELETE FROM bucket WHERE id = ?1", [bucket.0])?;
+    Ok(())
+}
+
+/// The versioning state of a bucket; `NoSuchBucket`.
+pub(super) fn versioning(connection: &Connection, bucket: BucketId) -> Result<Versioning, Failure> {
+    let mut statement = connection.prepare_cached("SELECT versioning FROM bucket WHERE id = ?1")?;
+    let code: Option<i64> = statement.query_row([bucket.0], |row| row.get(0)).optional()?;
+    row::versioning(code.ok_or(MetaError::NoSuchBucket)?)
+}
+
+/// Sets the versioning state of a bucket.
+pub(super) fn set_versioning(tx: &Transaction<'_>, bucket: BucketId, state: Versioning) -> Result<(), Failure> {
+    const UPDATE: &str = "UPDATE bucket SET versioning = ?2 WHERE id = ?1";
+    let updated = sql::execute(tx.connection(), UPDATE, [bucket.0, row::versioning_code(state)])?;
+    if updated == 0 { Err(MetaError::NoSuchBucket.into()) } else { Ok(()) }
+}

@@ -1,0 +1,131 @@
+//! The metadata store on SQLite: one writer thread that commits in groups, a few readers, a write-ahead
+//! log that is synced at every commit.
+//!
+//! Owns the database file and its schema. `rusqlite` is named nowhere else in the house.
+
+mod body;
+mod boot;
+mod bucket;
+mod complete;
+mod connection;
+mod failure;
+mod garbage;
+mod key;
+mod listing;
+mod migrate;
+mod object;
+mod port;
+mod reader;
+mod row;
+mod sql;
+mod upload;
+mod verify;
+mod version;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::limits::{SQLITE_READER_CACHE_BYTES, SQLITE_READERS, SQLITE_WRITER_CACHE_BYTES};
+use crate::meta::MetaError;
+use reader::Readers;
+use writer::{Transaction, WriterQueue};
+
+/// What the store may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqliteSettings {
+    /// Page cache of the writer in bytes.
+    pub writer_cache_bytes: u64,
+    /// Page cache of each reader in bytes.
+    pub reader_cache_bytes: u64,
+    /// Number of readers; at least 1.
+    pub readers: usize,
+}
+
+impl Default for SqliteSettings {
+    fn default() -> Self {
+        Self {
+            writer_cache_bytes: SQLITE_WRITER_CACHE_BYTES,
+            reader_cache_bytes: SQLITE_READER_CACHE_BYTES,
+            readers: SQLITE_READERS,
+        }
+    }
+}
+
+/// A metadata store in one SQLite database.
+///
+/// Dropped, it commits what is queued and joins its thread; `MetaStore::close` does the same without
+/// blocking the reactor.
+pub struct SqliteMeta {
+    readers: Arc<Readers>,
+    /// `None` once the store is closed.
+    writer: Mutex<Option<Writer>>,
+}
+
+struct Writer {
+    queue: WriterQueue,
+    thread: JoinHandle<()>,
+}
+
+impl SqliteMeta {
+    /// Opens the database at `path`, creating it (mode 0600) if there is none, and brings its schema up to
+    /// date. Blocks.
+    ///
+    /// # Errors
+    /// `Storage` if it cannot be opened, cannot be durable, or belongs to a newer binary; `Full`.
+    pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, MetaError> {
+        let connection = connection::open_writer(path, settings.writer_cache_bytes)?;
+        migrate::migrate(&connection)?;
+        connection::sync_directory(path)?;
+        let readers = Readers::open(path, settings.readers, settings.reader_cache_bytes)?;
+        let (queue, thread) = writer::start(connection)?;
+        tracing::info!(path = %path.display(), readers = settings.readers, "metadata store open");
+        Ok(Self { readers, writer: Mutex::new(Some(Writer { queue, thread })) })
+    }
+
+    /// Runs `work` in the next group and waits until it is durable; `what` names it in errors.
+    async fn write<T, F>(&self, what: &'static str, work: F) -> Result<T, MetaError>
+    where
+        T: Send + 'static,
+        F: Fn(&Transaction<'_>) -> Result<T, failure::Failure> + Send + 'static,
+    {
+        let queue = {
+            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.as_ref().map(|writer| writer.queue.clone()).ok_or(MetaError::Closed)?
+        };
+        queue.submit(what, work).await
+    }
+
+    fn take_writer(&self) -> Option<Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn close_all(&self) -> Result<(), MetaError> {
+        let Some(writer) = self.take_writer() else {
+            return Ok(());
+        };
+        // Readers first: the last connection to close can then cut the log back to nothing.
+        self.readers.close().await;
+        let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+        joined.map_err(|error| MetaError::Storage(format!("join the metadata writer: {error}")))?
+    }
+}
+
+impl Writer {
+    /// Lets the thread end once everybody who had the queue is through, and waits for it.
+    fn join(self) -> Result<(), MetaError> {
+        drop(self.queue);
+        self.thread.join().map_err(|_| MetaError::Storage("join the metadata writer: it panicked".to_owned()))
+    }
+}
+
+impl Drop for SqliteMeta {
+    fn drop(&mut self) {
+        if let Some(writer) = self.take_writer()
+            && let Err(error) = writer.join()
+        {
+            tracing::error!(%error, "close the metadata store");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The transactions of objects: put, copy, delete. Each judges everything first and changes rows after, so
+//! that a refusal leaves nothing to roll back.
+
+use rusqlite::{Connection, params};
+
+use super::failure::Failure;
+use super::row::{array, blob, blob_or_null, signed};
+use super::version::{Before, NewVersion, VersionRow};
+use super::writer::Transaction;
+use super::{body, bucket, sql, version};
+use crate::meta::{CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome};
+use crate::rules::{Versioning, WritePlan};
+
+/// Commits a PUT.
+pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, Failure> {
+    let connection = tx.connection();
+    let state = bucket::versioning(connection, put.bucket)?;
+    let newest = version::newest(connection, put.bucket, &put.key)?;
+    put.precondition.judge(version::current_facts(newest.as_ref()).as_ref())?;
+    body::require_shared(connection, &put.body)?;
+
+    let (manifest, inline) = match &put.body {
+        NewBody::Inline(data) => (None, Some(data.as_ref())),
+        NewBody::Extents(extents) => (body::store_extents(tx, put.now, extents)?, None),
+    };
+    let new = NewVersion {
+        bucket: put.bucket,
+        key: &put.key,
+        size: put.size,
+        etag: put.etag,
+        checksum: put.checksum.as_ref(),
+        sha256: put.sha256.as_ref(),
+        metadata: &put.metadata,
+        manifest,
+        inline,
+        now: put.now,
+    };
+    version::place(tx, Before { state, newest: newest.as_ref() }, &new)
+}
+
+/// What a copy takes from its source's side row.
+struct SourceSide {
+    sha256: Option<[u8; 32]>,
+    data: Option<Vec<u8>>,
+}
+
+/// Commits a copy. The source's body is referenced (or read, if it is inline) before room is made for the
+/// target, so that a copy of a key onto itself does not lose it.
+pub(super) fn copy(tx: &Transaction<'_>, copy: &CommitCopy) -> Result<PutOutcome, Failure> {
+    let connection = tx.connection();
+    let state = bucket::versioning(connection, copy.bucket)?;
+    let newest = version::newest(connection, copy.bucket, &copy.key)?;
+    copy.precondition.judge(version::current_facts(newest.as_ref()).as_ref())?;
+    let source = version::by_order(connection, copy.source_bucket, &copy.source_key, copy.source_order)?;
+    let source = source.filter(|row| !row.is_delete_marker).ok_or(MetaError::SourceChanged)?;
+    let side = source_side(connection, &source)?;
+
+    if let Some(manifest) = source.manifest {
+        body::retain(tx, manifest)?;
+    }
+    let new = NewVersion {
+        bucket: copy.bucket,
+        key: &copy.key,
+        size: source.size,
+        etag: source.etag,
+        checksum: copy.checksum.as_ref(),
+        sha256: side.sha256.as_ref(),
+        metadata: &copy.metadata,
+        manifest: source.manifest,
+        inline: side.data.as_deref(),
+        now: copy.now,
+    };
+    version::place(tx, Before { state, newest: newest.as_ref() }, &new)
+}
+
+fn source_side(connection: &Connection, source: &VersionRow) -> Result<SourceSide, Failure> {
+    const SIDE: &str = "SELECT sha256 IS NOT NULL, sha256, data FROM side WHERE id = ?1";
+    let side = sql::first(connection, SIDE, params![signed(source.order)], |row| {
+        let sha256 = if row.get(0)? { Some(array(row, 1)?) } else { None };
+        let data = match blob_or_null(row, 2)? {
+            Some(_) => Some(blob(row, 2)?.to_vec()),
+            None => None,
+        };
+        Ok(SourceSide { sha256, data })
+    })?;
+    side.ok_or(Failure::Corrupt("side row"))
+}
+
+/// Commits a DELETE.
+pub(super) fn delete(tx: &Transaction<'_>, delete: &CommitDelete) -> Result<DeleteOutcome, Failure> {
+    let connection = tx.connection();
+    let state = bucket::versioning(connection, delete.bucket)?;
+    let newest = version::newest(connection, delete.bucket, &delete.key)?;
+    let target = match delete.version {
+        None => newest,
+        Some(id) => version::by_id(connection, delete.bucket, &delete.key, id)?,
+    };
+    delete.precondition.judge(version::current_facts(target.as_ref()).as_ref())?;
+
+    let plan = if delete.version.is_some() { None } else { state.plan_delete() };
+    match plan {
+        Some(plan) => place_marker(tx, delete, Before { state, newest: newest.as_ref() }, plan),
+        None if delete.version.is_some() => remove(tx, delete, state, target),
+        None => {
+            let null = version::null_given_newest(connection, delete.bucket, &delete.key, newest.as_ref())?;
+            remove(tx, delete, state, null)
+        }
+    }
+}
+
+fn place_marker(
+    tx: &Transaction<'_>,
+    delete: &CommitDelete,
+    before: Before<'_>,
+    plan: WritePlan,
+) -> Result<DeleteOutcome, Failure> {
+    let (id, removed) = version::place_marker(tx, (delete.bucket, &delete.key), before, plan, delete.now)?;
+    Ok(DeleteOutcome { removed, version: Some(id), delete_marker: true })
+}
+
+fn remove(
+    tx: &Transaction<'_>,
+    delete: &CommitDelete,
+    state: Versioning,
+    target: Option<VersionRow>,
+) -> Result<DeleteOutcome, Failure> {
+    let Some(target) = target else {
+        return Ok(DeleteOutcome::default());
+    };
+    version::remove(tx, delete.bucket, &delete.key, &target)?;
+    Ok(DeleteOutcome {
+        removed: true,
+        version: (state != Versioning::Unversioned).then(|| target.id()),
+        delete_marker: target.is_delete_marker,
+    })
+}

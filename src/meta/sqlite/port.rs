@@ -1,0 +1,237 @@
+//! The port, method by method: each hands its request to the writer or to a reader.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::upload::UploadName;
+use super::{SqliteMeta, body, boot, bucket, complete, garbage, key, listing, object, upload, verify, version};
+use crate::meta::{
+    AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
+    Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+};
+use crate::rules::Versioning;
+use crate::types::{
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
+    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+};
+
+/// Faults that wait for `verify`'s caller.
+const FAULTS_QUEUED_MAX: usize = 64;
+
+#[async_trait]
+impl MetaStore for SqliteMeta {
+    async fn begin_epoch(&self) -> Result<EpochStart, MetaError> {
+        self.write("begin epoch", boot::begin_epoch).await
+    }
+
+    async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError> {
+        self.write("end epoch", move |tx| boot::end_epoch(tx, epoch)).await
+    }
+
+    async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
+        let name = name.to_owned();
+        self.write("take lease", move |tx| boot::take_lease(tx, &name, holder, (now, until))).await
+    }
+
+    async fn add_access_key(&self, key: AccessKey) -> Result<(), MetaError> {
+        self.write("add access key", move |tx| key::add(tx, &key)).await
+    }
+
+    async fn remove_access_key(&self, name_or_id: &str) -> Result<(), MetaError> {
+        let name_or_id = name_or_id.to_owned();
+        self.write("remove access key", move |tx| key::remove(tx, &name_or_id)).await
+    }
+
+    async fn access_keys(&self) -> Result<Vec<AccessKey>, MetaError> {
+        self.readers.read("read access keys", key::all).await
+    }
+
+    async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {
+        self.write("create bucket", move |tx| bucket::create(tx, &bucket)).await
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Option<Bucket>, MetaError> {
+        let name = name.clone();
+        self.readers.read("find bucket", move |connection| bucket::find(connection, &name)).await
+    }
+
+    async fn list_buckets(
+        &self,
+        owner: Option<&OwnerId>,
+        prefix: &str,
+        after: &str,
+        max: u32,
+    ) -> Result<BucketListing, MetaError> {
+        let (owner, prefix, after) = (owner.cloned(), prefix.to_owned(), after.to_owned());
+        let list = move |connection: &_| bucket::list(connection, owner.as_ref(), (&prefix, &after), max);
+        self.readers.read("list buckets", list).await
+    }
+
+    async fn delete_bucket(&self, bucket: BucketId) -> Result<(), MetaError> {
+        self.write("delete bucket", move |tx| bucket::delete(tx, bucket)).await
+    }
+
+    async fn versioning(&self, bucket: BucketId) -> Result<Versioning, MetaError> {
+        self.readers.read("read versioning", move |connection| bucket::versioning(connection, bucket)).await
+    }
+
+    async fn set_versioning(&self, bucket: BucketId, state: Versioning) -> Result<(), MetaError> {
+        self.write("set versioning", move |tx| bucket::set_versioning(tx, bucket, state)).await
+    }
+
+    async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError> {
+        put.body.assert_sound(put.size);
+        self.write("commit put", move |tx| object::put(tx, &put)).await
+    }
+
+    async fn commit_copy(&self, copy: CommitCopy) -> Result<PutOutcome, MetaError> {
+        self.write("commit copy", move |tx| object::copy(tx, &copy)).await
+    }
+
+    async fn commit_delete(&self, delete: CommitDelete) -> Result<DeleteOutcome, MetaError> {
+        self.write("commit delete", move |tx| object::delete(tx, &delete)).await
+    }
+
+    async fn version(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Option<StoredVersion>, MetaError> {
+        let key = key.clone();
+        self.readers.read("read version", move |connection| version::stored(connection, bucket, &key, version)).await
+    }
+
+    async fn extents(&self, manifest: ManifestId, from: u64, max: u32) -> Result<Vec<Extent>, MetaError> {
+        self.readers.read("read extents", move |connection| body::extents(connection, manifest, from, max)).await
+    }
+
+    async fn inline_part(&self, row: i64) -> Result<Bytes, MetaError> {
+        self.readers.read("read inline part", move |connection| body::inline_part(connection, row)).await
+    }
+
+    async fn manifest_parts(&self, manifest: ManifestId, after: u16, max: u32) -> Result<Vec<StoredPart>, MetaError> {
+        self.readers
+            .read("read parts", move |connection| upload::manifest_parts(connection, manifest, after, max))
+            .await
+    }
+
+    async fn list_objects(&self, bucket: BucketId, query: &ListQuery) -> Result<KeyListing, MetaError> {
+        let query = query.clone();
+        self.readers.read("list objects", move |connection| listing::objects(connection, bucket, &query)).await
+    }
+
+    async fn create_upload(&self, upload: NewUpload) -> Result<(), MetaError> {
+        self.write("create upload", move |tx| upload::create(tx, &upload)).await
+    }
+
+    async fn upload(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Option<UploadRecord>, MetaError> {
+        let key = key.clone();
+        let find = move |connection: &_| {
+            let found = upload::find(connection, UploadName { bucket, key: &key, id: upload })?;
+            Ok(found.map(|(record, _)| record))
+        };
+        self.readers.read("find upload", find).await
+    }
+
+    async fn commit_part(&self, part: CommitPart) -> Result<(), MetaError> {
+        part.body.assert_sound(part.size);
+        self.write("commit part", move |tx| upload::commit_part(tx, &part)).await
+    }
+
+    async fn list_parts(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<PartListing, MetaError> {
+        let key = key.clone();
+        let list = move |connection: &_| {
+            upload::list_parts(connection, UploadName { bucket, key: &key, id: upload }, after, max)
+        };
+        self.readers.read("list parts", list).await
+    }
+
+    async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError> {
+        let query = query.clone();
+        self.readers.read("list uploads", move |connection| listing::uploads(connection, bucket, &query)).await
+    }
+
+    async fn complete_upload(&self, complete: CompleteUpload) -> Result<PutOutcome, MetaError> {
+        self.write("complete upload", move |tx| complete::complete(tx, &complete)).await
+    }
+
+    async fn completed_upload(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<Option<Completed>, MetaError> {
+        let key = key.clone();
+        let find = move |connection: &_| complete::completed(connection, UploadName { bucket, key: &key, id: upload });
+        self.readers.read("find completed upload", find).await
+    }
+
+    async fn abort_upload(&self, bucket: BucketId, key: &ObjectKey, upload: UploadId) -> Result<(), MetaError> {
+        let key = key.clone();
+        self.write("abort upload", move |tx| upload::abort(tx, UploadName { bucket, key: &key, id: upload })).await
+    }
+
+    async fn expire_uploads(&self, before: Timestamp, max: u32) -> Result<u32, MetaError> {
+        self.write("expire uploads", move |tx| upload::expire(tx, before, max)).await
+    }
+
+    async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {
+        self.readers.read("find garbage", move |connection| garbage::manifests(connection, max)).await
+    }
+
+    async fn release_manifest(&self, manifest: ManifestId, max: u32) -> Result<bool, MetaError> {
+        assert!(max > 0, "a step of nothing never ends");
+        self.write("release manifest", move |tx| garbage::release(tx, manifest, max)).await
+    }
+
+    async fn dead_chunks(&self, max: u32) -> Result<Vec<ChunkId>, MetaError> {
+        self.readers.read("find dead chunks", move |connection| garbage::dead_chunks(connection, max)).await
+    }
+
+    async fn forget_chunks(&self, chunks: Vec<ChunkId>) -> Result<(), MetaError> {
+        self.write("forget chunks", move |tx| garbage::forget_chunks(tx, &chunks)).await
+    }
+
+    async fn chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<(ChunkId, u64, u64)>, MetaError> {
+        self.readers.read("read chunks", move |connection| garbage::chunks(connection, after, max)).await
+    }
+
+    async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {
+        self.readers.read("find chunks", move |connection| garbage::known_chunks(connection, &chunks)).await
+    }
+
+    async fn verify(&self, report: &mut (dyn FnMut(String) + Send)) -> Result<(), MetaError> {
+        let (found, mut faults) = mpsc::channel(FAULTS_QUEUED_MAX);
+        let work = self.readers.read("verify metadata", move |connection| {
+            verify::verify(connection, &mut |fault| {
+                // Whoever asked may have gone away; the check then ends unheard.
+                let _ = found.blocking_send(fault);
+            })
+        });
+        let listen = async {
+            while let Some(fault) = faults.recv().await {
+                report(fault);
+            }
+        };
+        let (result, ()) = tokio::join!(work, listen);
+        result
+    }
+
+    async fn close(&self) -> Result<(), MetaError> {
+        self.close_all().await
+    }
+}

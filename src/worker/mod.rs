@@ -1,0 +1,56 @@
+//! Background work: one trait, one runner, and the workers. Each asks the engine for one bounded step at a
+//! time; its pace is a value that the step returns. Knows nothing of metadata, chunks or HTTP.
+
+pub mod collector;
+pub mod expiry;
+pub mod lease;
+pub mod runner;
+pub mod sweeper;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::engine::EngineError;
+
+pub use collector::Collector;
+pub use expiry::UploadExpiry;
+pub use lease::Leased;
+pub use runner::Runner;
+pub use sweeper::EpochSweeper;
+
+/// When a worker wants its next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// At once: there is more to do.
+    Busy,
+    /// After this rest.
+    Idle(Duration),
+    /// Never: its work is done.
+    Done,
+}
+
+/// A background job.
+#[async_trait]
+pub trait Worker: Send + Sync + 'static {
+    /// Its name: of its log lines and of its lease.
+    fn name(&self) -> &'static str;
+
+    /// Does a bounded piece of work. The runner drops the step when it is stopped: what was not finished must
+    /// be found again.
+    ///
+    /// # Errors
+    /// Any: the runner logs it, rests and tries again.
+    async fn step(&self) -> Result<Pace, EngineError>;
+
+    /// Gives back what the worker holds. Called once, after its last step.
+    ///
+    /// # Errors
+    /// Any: the runner logs it.
+    async fn stop(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
