@@ -16,11 +16,13 @@ use sluicegate::types::ChecksumAlgorithm;
 const BUFFER_BYTES: usize = 8 * MIB as usize;
 const PASSES: usize = 4;
 
+type Variant = (&'static str, fn(&[u8]));
+
 fn main() {
     let rounds = measure::setting("SLUICEGATE_BENCH_ROUNDS", 9);
     let buffer: Vec<u8> =
         (0..BUFFER_BYTES as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
-    let variants: [(&str, fn(&[u8])); 6] = [
+    let variants: [Variant; 6] = [
         ("three hashes, one after another", one_after_another),
         ("our tee, whole buffer", tee_at_once),
         ("our tee, block by block", tee_by_block),

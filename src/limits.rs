@@ -27,6 +27,15 @@ pub const CHUNK_SPANS_MAX: usize = (CHUNK_BYTES_MAX / BLOCK_BYTES as u64) as usi
 pub const INLINE_BYTES_MAX: usize = 16 * KIB as usize;
 /// Chunk files per directory. Bounds the directory scan after a crash and the cost of one name lookup.
 pub const CHUNKS_PER_DIRECTORY: u64 = 4096;
+/// Chunk directories kept open: the one that is being filled, and the one before it, whose last writers may
+/// still be at work.
+pub const CHUNK_DIRECTORIES_OPEN_MAX: usize = 2;
+/// Bytes of disk space allocated at the first direct write of a chunk. It doubles from there, and the excess
+/// is freed at the seal, so that small chunks take little and large ones cost few allocations.
+pub const CHUNK_ALLOCATION_BYTES_MIN: u64 = MIB;
+/// Least bytes of a write past the page cache: below, waiting for the disk once more costs more than the copy
+/// that it saves.
+pub const DIRECT_BYTES_MIN: usize = 64 * KIB as usize;
 /// Blocks of one stream that may be leased at once: one filling while the other is hashed and written.
 pub const BLOCKS_PER_STREAM: usize = 2;
 /// Most bytes that a download copies to the heap when it may not leave a block with its client. Part of

@@ -15,14 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
 use crate::chunk::layout::{SpanTable, SpanWriter, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
-use crate::limits::CHUNKS_PER_DIRECTORY;
+use crate::limits::{CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY};
 use crate::types::{ChunkId, Epoch};
 
 const TREE: &str = "chunks";
 const SUFFIX: &str = ".chunk";
-/// Directories kept open: the one that is being filled, and the one before it, whose last writers may still
-/// be at work.
-const DIRECTORIES_OPEN_MAX: usize = 2;
 
 /// The local chunk store.
 pub struct LocalChunks {
@@ -79,7 +76,7 @@ impl LocalChunks {
         }
         let directory = Arc::new(self.epoch_directory.subdirectory(&directory_name(number))?);
         directories.insert(number, Arc::clone(&directory));
-        while directories.len() > DIRECTORIES_OPEN_MAX {
+        while directories.len() > CHUNK_DIRECTORIES_OPEN_MAX {
             directories.pop_first();
         }
         Ok(directory)

@@ -28,33 +28,27 @@ pub struct Tee {
     length: u64,
     md5: Md5,
     sha256: Sha256,
-    checksum: Requested,
-}
-
-/// The checksum that is stored with the stream: one of the two that run anyway, or a third.
-enum Requested {
-    Md5,
-    Sha256,
-    Third(ChecksumHasher),
+    algorithm: ChecksumAlgorithm,
+    /// The requested checksum, unless it is one of the two that run anyway.
+    third: Option<ChecksumHasher>,
 }
 
 impl Tee {
     /// Starts the hashes of a stream whose stored checksum is `checksum`. If that is MD5 or SHA-256 it is not
     /// computed twice.
     pub fn new(checksum: ChecksumAlgorithm) -> Self {
-        let checksum = match checksum {
-            ChecksumAlgorithm::Md5 => Requested::Md5,
-            ChecksumAlgorithm::Sha256 => Requested::Sha256,
-            third @ (ChecksumAlgorithm::Crc32
+        let third = match checksum {
+            ChecksumAlgorithm::Md5 | ChecksumAlgorithm::Sha256 => None,
+            ChecksumAlgorithm::Crc32
             | ChecksumAlgorithm::Crc32c
             | ChecksumAlgorithm::Crc64Nvme
             | ChecksumAlgorithm::Sha1
             | ChecksumAlgorithm::Sha512
             | ChecksumAlgorithm::XxHash64
             | ChecksumAlgorithm::XxHash3
-            | ChecksumAlgorithm::XxHash128) => Requested::Third(ChecksumHasher::new(third)),
+            | ChecksumAlgorithm::XxHash128 => Some(ChecksumHasher::new(checksum)),
         };
-        Self { length: 0, md5: Md5::new(), sha256: Sha256::new(), checksum }
+        Self { length: 0, md5: Md5::new(), sha256: Sha256::new(), algorithm: checksum, third }
     }
 
     /// Adds bytes, in pieces that stay in the cache between the hashes.
@@ -63,9 +57,8 @@ impl Tee {
         for piece in bytes.chunks(PIECE_BYTES) {
             self.md5.update(piece);
             self.sha256.update(piece);
-            match &mut self.checksum {
-                Requested::Md5 | Requested::Sha256 => {}
-                Requested::Third(hasher) => hasher.update(piece),
+            if let Some(third) = &mut self.third {
+                third.update(piece);
             }
         }
     }
@@ -74,12 +67,13 @@ impl Tee {
     pub fn finish(self) -> Digests {
         let md5: [u8; 16] = self.md5.finalize().into();
         let sha256: [u8; 32] = self.sha256.finalize().into();
-        let checksum = match self.checksum {
-            Requested::Md5 => ChecksumValue::new(ChecksumAlgorithm::Md5, md5),
-            Requested::Sha256 => ChecksumValue::new(ChecksumAlgorithm::Sha256, sha256),
-            Requested::Third(hasher) => Some(hasher.finish()),
-        }
-        .expect("MD5 has 16 bytes and SHA-256 has 32");
+        let checksum = match self.third {
+            Some(third) => third.finish(),
+            None => {
+                let bytes: &[u8] = if self.algorithm == ChecksumAlgorithm::Md5 { &md5 } else { &sha256 };
+                ChecksumValue::new(self.algorithm, bytes).expect("MD5 has 16 bytes and SHA-256 has 32")
+            }
+        };
         Digests { length: self.length, md5, sha256, checksum }
     }
 }

@@ -1,6 +1,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,10 +12,18 @@ use rand::{Rng, RngCore, SeedableRng};
 use super::{BodyBytes, BodyIndex, BodyReader, ExtentReader};
 use crate::buffer::{BlockPool, PoolShare};
 use crate::chunk::{ChunkError, ChunkStore, MemoryChunks};
-use crate::engine::EngineError;
-use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, READ_COPY_BYTES_MAX};
+use crate::engine::{
+    ByteSource, ClaimedPart, CompletionClaim, CreateBucket, CreateUpload, Engine, EngineError, Expected, OpenObject,
+    PutObject, SourceError, UploadPart,
+};
+use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, PART_BYTES_MIN, READ_COPY_BYTES_MAX};
+use crate::meta::memory::MemoryMeta;
 use crate::meta::{BodySource, Extent, MetaError};
-use crate::types::{ChunkId, Epoch};
+use crate::rules::WritePrecondition;
+use crate::types::{
+    BucketName, ChecksumValue, ChunkId, Epoch, ManualClock, ObjectKey, ObjectMetadata, OwnerId, ResolvedRange,
+    Timestamp,
+};
 
 /// A manifest in memory, which hands out pages of three extents.
 struct Listed {
@@ -315,4 +324,84 @@ fn a_reader_that_is_dropped_while_it_reads_ahead_returns_its_blocks() {
     // The runtime ends after its last job.
     drop(runtime);
     assert_eq!(pool.leased(), 0);
+}
+
+/// An object of one piece, or of several parts, in stores in memory.
+async fn stored(parts: &[&[u8]]) -> OpenObject {
+    let pool = BlockPool::new(4);
+    let chunks = Arc::new(MemoryChunks::new(Epoch(1)));
+    let engine = Engine::new(Arc::new(MemoryMeta::new()), chunks, pool, Arc::new(ManualClock::new(Timestamp(9))));
+    let (owner, key) = (OwnerId("o".repeat(64)), ObjectKey::parse("key").unwrap());
+    let bucket = BucketName::parse("bucket").unwrap();
+    let bucket = CreateBucket { name: bucket, owner: owner.clone(), location: String::new() };
+    let bucket = engine.create_bucket(bucket).await.unwrap();
+    let expected = Expected::default();
+    if let [body] = parts {
+        let metadata = ObjectMetadata::default();
+        let precondition = WritePrecondition::default();
+        let put = PutObject { bucket: bucket.clone(), key: key.clone(), metadata, expected, precondition };
+        engine.put_object(put, &mut Once(Some(Bytes::copy_from_slice(body)))).await.unwrap();
+    } else {
+        let metadata = ObjectMetadata::default();
+        let create =
+            CreateUpload { bucket: bucket.clone(), key: key.clone(), initiator: owner, metadata, checksum: None };
+        let upload = engine.create_upload(create).await.unwrap().upload;
+        let mut etags = Vec::new();
+        for (number, part) in (1..).zip(parts) {
+            // Only odd numbers, so that gaps are seen.
+            let number = 2 * number - 1;
+            let (bucket, key, expected) = (bucket.clone(), key.clone(), expected.clone());
+            let request = UploadPart { bucket, key, upload, number, expected };
+            let written = engine.upload_part(request, &mut Once(Some(Bytes::copy_from_slice(part)))).await.unwrap();
+            etags.push((number, written.etag));
+        }
+        let mut completion = engine.begin_completion(&bucket, &key, upload).await.unwrap();
+        for (number, etag) in etags {
+            completion.push(ClaimedPart { number, etag, checksum: None }).await.unwrap();
+        }
+        completion.finish(CompletionClaim::default()).await.unwrap();
+    }
+    engine.open_object(&bucket, &key, None).await.unwrap()
+}
+
+/// A body in one piece.
+struct Once(Option<Bytes>);
+
+impl ByteSource for Once {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, SourceError>>> {
+        Poll::Ready(self.0.take().map(Ok))
+    }
+
+    fn trailer_checksum(&self) -> Option<ChecksumValue> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_one_piece_is_its_own_part_one() {
+    let open = stored(&[b"0123456789"]).await;
+    let (part, offset) = open.part(1).await.unwrap().unwrap();
+    assert_eq!((part.number, part.size, part.md5, offset), (1, 10, open.version().etag.md5, 0));
+    assert_eq!(part.checksum, open.version().checksum.clone().map(|checksum| checksum.value));
+    assert!(open.part(0).await.unwrap().is_none() && open.part(2).await.unwrap().is_none());
+    assert!(open.parts(0, 1000).await.unwrap().is_empty());
+    assert_eq!(open.part_count(), None);
+}
+
+#[tokio::test]
+async fn parts_are_found_by_number_and_read_by_range() {
+    let large = vec![7; PART_BYTES_MIN as usize];
+    let larger = vec![8; PART_BYTES_MIN as usize + 1];
+    let parts: [&[u8]; 3] = [&large, &larger, b"tail"];
+    let open = stored(&parts).await;
+    assert_eq!(open.part_count(), Some(3));
+    let listed = open.parts(1, 1000).await.unwrap();
+    assert_eq!(listed.iter().map(|part| part.number).collect::<Vec<_>>(), [3, 5]);
+    for absent in [0, 2, 4, 6, u16::MAX] {
+        assert!(open.part(absent).await.unwrap().is_none(), "part {absent}");
+    }
+    let (part, offset) = open.part(5).await.unwrap().unwrap();
+    assert_eq!((part.size, offset), (4, 2 * PART_BYTES_MIN + 1));
+    let range = ResolvedRange { start: offset - 2, length: 6 };
+    assert_eq!(drain(&mut open.read(Some(range))).await.unwrap(), b"\x08\x08tail");
 }
