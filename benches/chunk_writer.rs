@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use sluicegate::buffer::{BlockPool, PoolShare};
-use sluicegate::chunk::{ChunkStore, LocalChunks};
+use sluicegate::chunk::{ChunkError, ChunkStore, LocalChunks};
 use sluicegate::engine::writer::{StoredBody, WriterContext, write_body};
 use sluicegate::engine::{ByteSource, SourceError};
 use sluicegate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, MIB};
@@ -73,6 +73,8 @@ struct Ground {
     runtime: Runtime,
 }
 
+type Open = fn(&Path, Epoch) -> Result<LocalChunks, ChunkError>;
+
 /// One way to write: its buffers outside of the allocator in bytes, and the work.
 struct Way {
     name: String,
@@ -109,16 +111,13 @@ fn ways() -> Vec<Way> {
         let name = format!("bounded pool, {buffers} x 10 MiB");
         ways.push(Way { name, mapped_bytes: 0, run: Box::new(move |ground| bounded(ground, buffers)) });
     }
-    for streams in [1, 4] {
-        let blocks = streams * BLOCKS_PER_STREAM;
-        let mapped_bytes = (blocks * BLOCK_BYTES) as u64;
-        let name = format!("ours, {streams} streams");
-        ways.push(Way { name, mapped_bytes, run: Box::new(move |ground| ours(ground, streams)) });
-    }
-    for streams in [1, 4] {
+    let opens: [(&str, Open); 2] = [("buffered", LocalChunks::open_buffered), ("direct", LocalChunks::open)];
+    for (streams, (path, open)) in [1, 4].into_iter().flat_map(|streams| opens.map(|open| (streams, open))) {
         let mapped_bytes = (streams * BLOCKS_PER_STREAM * BLOCK_BYTES) as u64;
-        let name = format!("ours with all hashes, {streams} streams");
-        ways.push(Way { name, mapped_bytes, run: Box::new(move |ground| ours_hashed(ground, streams)) });
+        let name = format!("ours, {path}, {streams} streams");
+        ways.push(Way { name, mapped_bytes, run: Box::new(move |ground| ours(ground, open, streams)) });
+        let name = format!("ours, {path}, {streams} streams, hashed");
+        ways.push(Way { name, mapped_bytes, run: Box::new(move |ground| ours_hashed(ground, open, streams)) });
     }
     ways
 }
@@ -232,9 +231,9 @@ fn bounded(ground: &Ground, buffers: usize) {
 }
 
 /// Our pool and our store, without the hashes of a PUT (span checksums are part of a chunk).
-fn ours(ground: &Ground, streams: usize) {
+fn ours(ground: &Ground, open: Open, streams: usize) {
     let pool = BlockPool::new(streams * BLOCKS_PER_STREAM);
-    let chunks = Arc::new(LocalChunks::open(&ground.directory, Epoch(1)).unwrap());
+    let chunks = Arc::new(open(&ground.directory, Epoch(1)).unwrap());
     ground.runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for stream in 0..streams {
@@ -284,9 +283,9 @@ impl ByteSource for Steady {
 }
 
 /// Everything that a PUT does with its body.
-fn ours_hashed(ground: &Ground, streams: usize) {
+fn ours_hashed(ground: &Ground, open: Open, streams: usize) {
     let pool = BlockPool::new(streams * BLOCKS_PER_STREAM);
-    let chunks: Arc<dyn ChunkStore> = Arc::new(LocalChunks::open(&ground.directory, Epoch(1)).unwrap());
+    let chunks: Arc<dyn ChunkStore> = Arc::new(open(&ground.directory, Epoch(1)).unwrap());
     ground.runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for stream in 0..streams {

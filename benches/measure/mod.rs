@@ -3,6 +3,10 @@
 //! Rounds run every variant once, in turn, so that a slow minute of the machine falls on all of them; results
 //! are medians over rounds, and ratios are medians of the ratios within a round.
 
+#![allow(dead_code, unreachable_pub, reason = "each bench uses its part of this")]
+
+pub mod floors;
+
 use std::time::Instant;
 
 /// What one run of one variant cost.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::chunk::durable::{Directory, NewFile, failed};
+use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
 use crate::chunk::layout::{SpanTable, SpanWriter, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
 use crate::limits::CHUNKS_PER_DIRECTORY;
@@ -28,7 +28,8 @@ const DIRECTORIES_OPEN_MAX: usize = 2;
 pub struct LocalChunks {
     tree: PathBuf,
     epoch: Epoch,
-    epoch_directory: Directory,
+    epoch_directory: Arc<Directory>,
+    write_path: WritePath,
     /// Number of the next chunk. Epochs are never reused, so it starts at 0.
     next: AtomicU64,
     directories: Mutex<BTreeMap<u64, Arc<Directory>>>,
@@ -36,11 +37,21 @@ pub struct LocalChunks {
 
 impl LocalChunks {
     /// Opens the store under `root` (made if it does not exist) for the chunks of `epoch`, which nobody has
-    /// written before.
+    /// written before. Bypasses the page cache if the file system can.
     ///
     /// # Errors
     /// `Full` or `Io`.
     pub fn open(root: &Path, epoch: Epoch) -> Result<Self, ChunkError> {
+        let mut store = Self::open_buffered(root, epoch)?;
+        store.write_path = probe(&store.epoch_directory)?;
+        Ok(store)
+    }
+
+    /// As `open`, but writes through the page cache in any case.
+    ///
+    /// # Errors
+    /// `Full` or `Io`.
+    pub fn open_buffered(root: &Path, epoch: Epoch) -> Result<Self, ChunkError> {
         if !root.exists() {
             std::fs::create_dir_all(root).map_err(|source| failed("make data directory", source))?;
             if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -48,11 +59,12 @@ impl LocalChunks {
             }
         }
         let tree = Directory::open(root)?.subdirectory(TREE)?;
-        let epoch_directory = tree.subdirectory(&epoch_name(epoch))?;
+        let epoch_directory = Arc::new(tree.subdirectory(&epoch_name(epoch))?);
         Ok(Self {
             tree: tree.path().to_owned(),
             epoch,
             epoch_directory,
+            write_path: WritePath::Buffered,
             next: AtomicU64::new(0),
             directories: Mutex::default(),
         })
@@ -131,7 +143,7 @@ impl ChunkStore for LocalChunks {
                 continue;
             }
             let id = ChunkId::new(self.epoch, sequence);
-            let file = NewFile::create(&directory, &file_name(id))?;
+            let file = NewFile::create(&directory, &file_name(id), self.write_path)?;
             return Ok(Box::new(LocalWriter { id, file, spans: SpanWriter::new() }));
         }
     }
@@ -280,15 +292,16 @@ mod tests {
     use crate::limits::CHUNKS_PER_DIRECTORY;
     use crate::types::{ChunkId, Epoch};
 
-    struct Local {
+    struct Local<const BUFFERED: bool> {
         store: LocalChunks,
         _root: tempfile::TempDir,
     }
 
-    impl Subject for Local {
+    impl<const BUFFERED: bool> Subject for Local<BUFFERED> {
         fn new() -> Self {
             let root = tempfile::tempdir().unwrap();
-            Self { store: LocalChunks::open(root.path(), contract::EPOCH).unwrap(), _root: root }
+            let open = if BUFFERED { LocalChunks::open_buffered } else { LocalChunks::open };
+            Self { store: open(root.path(), contract::EPOCH).unwrap(), _root: root }
         }
 
         fn store(&self) -> &dyn ChunkStore {
@@ -306,7 +319,8 @@ mod tests {
 
     #[test]
     fn local_chunks_keep_the_contract() {
-        contract::check_every_fact::<Local>();
+        contract::check_every_fact::<Local<false>>();
+        contract::check_every_fact::<Local<true>>();
     }
 
     fn files(path: &Path) -> Vec<PathBuf> {

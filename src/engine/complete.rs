@@ -86,7 +86,7 @@ enum RunningChecksum {
     /// No part yet; the upload's own choice, if it made one.
     Start(Option<(ChecksumAlgorithm, ChecksumType)>),
     /// Hash over the parts' values.
-    Composite { algorithm: ChecksumAlgorithm, hasher: ChecksumHasher },
+    Composite { algorithm: ChecksumAlgorithm, hasher: Box<ChecksumHasher> },
     /// Combined value of the parts.
     Full(ChecksumValue),
     /// The parts have no checksum in common.
@@ -297,7 +297,7 @@ impl RunningChecksum {
             _ if chosen != algorithm => Self::Absent,
             ChecksumType::FullObject => Self::Full(first.clone()),
             ChecksumType::Composite => {
-                let mut hasher = ChecksumHasher::new(algorithm);
+                let mut hasher = Box::new(ChecksumHasher::new(algorithm));
                 hasher.update(first.bytes());
                 Self::Composite { algorithm, hasher }
             }

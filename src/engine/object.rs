@@ -101,6 +101,9 @@ impl Engine {
         if expected.length.is_some_and(|length| length > PART_BYTES_MAX) {
             return Err(EngineError::TooLarge);
         }
+        if self.commits.is_stopping() {
+            return Err(EngineError::Stopped);
+        }
         let context =
             WriterContext { pool: &self.pool, chunks: &self.chunks, checksum: algorithm, bytes_max: PART_BYTES_MAX };
         let (body, digests) = write_body(context, source).await?;

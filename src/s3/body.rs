@@ -88,7 +88,39 @@ pub fn open_body(call: &Authorized, body: RequestBody) -> Result<(Box<dyn ByteSo
             .detail("ProposedSize", length.to_string())
             .detail("MaxSizeAllowed", PART_BYTES_MAX.to_string()));
     }
-    open(call, body, length)
+    open(call, body, length, HeaderChecksums::OfBody)
+}
+
+/// What the `x-amz-checksum-…` headers of a request are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderChecksums {
+    /// The body.
+    OfBody,
+    /// The object that CompleteMultipartUpload makes; only a trailer is about the body.
+    OfObject,
+}
+
+/// Opens an XML body of at most `bytes_max` bytes and says what is expected of it. Reads nothing. Whoever reads
+/// it counts the bytes and compares it at its end.
+///
+/// # Errors
+/// `MaxMessageLengthExceeded`, and those of `open_body`.
+pub(crate) fn open_document(
+    call: &Authorized,
+    body: RequestBody,
+    bytes_max: usize,
+    checksums: HeaderChecksums,
+) -> Result<(Box<dyn ByteSource>, Expected), S3Error> {
+    let length = announced_length(call, &body)?;
+    if length.is_some_and(|length| length > bytes_max as u64) {
+        return Err(document_too_large(bytes_max));
+    }
+    open(call, body, length, checksums)
+}
+
+/// The refusal of an XML body that is longer than `bytes_max` bytes.
+pub(crate) fn document_too_large(bytes_max: usize) -> S3Error {
+    S3Error::new(Code::MaxMessageLengthExceeded).detail("MaxMessageLengthBytes", bytes_max.to_string())
 }
 
 /// Reads an XML body of at most `bytes_max` bytes, with the same integrity checks as an upload.
@@ -96,13 +128,7 @@ pub fn open_body(call: &Authorized, body: RequestBody) -> Result<(Box<dyn ByteSo
 /// # Errors
 /// `MaxMessageLengthExceeded`, `IncompleteBody`, `BadDigest`, …
 pub async fn read_document(call: &Authorized, body: RequestBody, bytes_max: usize) -> Result<Vec<u8>, S3Error> {
-    let too_large =
-        || S3Error::new(Code::MaxMessageLengthExceeded).detail("MaxMessageLengthBytes", bytes_max.to_string());
-    let length = announced_length(call, &body)?;
-    if length.is_some_and(|length| length > bytes_max as u64) {
-        return Err(too_large());
-    }
-    let (mut source, expected) = open(call, body, length)?;
+    let (mut source, expected) = open_document(call, body, bytes_max, HeaderChecksums::OfBody)?;
     // Without a claim any algorithm does; nothing is compared with it.
     let mut tee = Tee::new(match &expected.checksum {
         Checksumming::Default => ChecksumAlgorithm::Crc64Nvme,
@@ -113,7 +139,7 @@ pub async fn read_document(call: &Authorized, body: RequestBody, bytes_max: usiz
     while let Some(piece) = poll_fn(|cx| source.poll_next(cx)).await {
         let piece = piece.map_err(crate::engine::EngineError::Source)?;
         if document.len() + piece.len() > bytes_max {
-            return Err(too_large());
+            return Err(document_too_large(bytes_max));
         }
         tee.update(&piece);
         document.extend_from_slice(&piece);
@@ -136,7 +162,12 @@ fn announced_length(call: &Authorized, body: &RequestBody) -> Result<Option<u64>
     Ok(length)
 }
 
-fn open(call: &Authorized, body: RequestBody, length: Option<u64>) -> Result<(Box<dyn ByteSource>, Expected), S3Error> {
+fn open(
+    call: &Authorized,
+    body: RequestBody,
+    length: Option<u64>,
+    checksums: HeaderChecksums,
+) -> Result<(Box<dyn ByteSource>, Expected), S3Error> {
     let (coding, sha256, trailer_checksum) = match &call.payload {
         PayloadKind::Unsigned => (Coding::Plain, None, None),
         PayloadKind::Sha256(sha256) => (Coding::Plain, Some(*sha256), None),
@@ -146,7 +177,10 @@ fn open(call: &Authorized, body: RequestBody, length: Option<u64>) -> Result<(Bo
         }
     };
     let md5 = content_md5(&call.headers)?;
-    let checksum = checksumming(&call.headers, trailer_checksum)?;
+    let checksum = match checksums {
+        HeaderChecksums::OfBody => checksumming(&call.headers, trailer_checksum)?,
+        HeaderChecksums::OfObject => trailer_checksum.map_or(Checksumming::Default, Checksumming::Trailer),
+    };
     let source = BodySource { body, coding, announced: length, delivered: 0, received: call.received() };
     Ok((Box::new(source), Expected { length, md5, sha256, checksum }))
 }

@@ -18,7 +18,6 @@ use crate::types::{BucketName, ByteRange, ObjectKey, VersionId};
 
 const SOURCE: &str = "x-amz-copy-source";
 const RANGE: &str = "x-amz-copy-source-range";
-const SOURCE_OWNER: &str = "x-amz-source-expected-bucket-owner";
 
 /// What `x-amz-copy-source` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +97,6 @@ pub(crate) async fn copy_source(
 ) -> Result<CopySource, S3Error> {
     let precondition = copy_source_precondition(&call.headers)?;
     let bucket = authorize_source(gateway, call, &name.bucket).await?;
-    let expected_owner = header_text(&call.headers, SOURCE_OWNER);
-    if expected_owner.is_some_and(|owner| owner != bucket.owner.0) {
-        return Err(S3Error::new(Code::AccessDenied));
-    }
     Ok(CopySource { bucket, key: name.key.clone(), version: name.version, precondition })
 }
 

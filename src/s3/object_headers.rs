@@ -1,32 +1,18 @@
-//! Answers about objects: their headers, their XML, and the errors that name them. Also refuses the request
-//! headers whose promise we cannot keep.
+//! Answers about objects: their headers, their XML, and the errors that name them.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::engine::EngineError;
 use crate::limits::PART_BYTES_MAX;
 use crate::net::{Response, ResponseBody, full_body};
-use crate::s3::conditions::not_implemented;
-use crate::s3::metadata::{header_text, insert_text, write_metadata};
+use crate::s3::metadata::{insert_text, write_metadata};
+use crate::s3::respond::ShownOwner;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::{ETag, ObjectKey, ObjectVersion, OwnerId, UploadId, VersionId};
 
 /// Which version an answer is about.
 pub(crate) const VERSION_ID: &str = "x-amz-version-id";
-
-/// The canned ACLs of S3. They are accepted because clients send them out of habit; what they grant is for
-/// policies to say.
-const CANNED_ACLS: [&str; 8] = [
-    "private",
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "bucket-owner-read",
-    "bucket-owner-full-control",
-    "log-delivery-write",
-];
 
 /// An answer.
 pub(crate) fn respond(status: StatusCode, headers: HeaderMap, body: ResponseBody) -> Response {
@@ -79,7 +65,9 @@ pub(crate) fn shown_version(version: &ObjectVersion) -> Option<VersionId> {
 
 /// Writes an `Owner` or `Initiator`.
 pub(crate) fn write_person(xml: &mut XmlWriter, element: &'static str, gateway: &Gateway, id: &OwnerId) {
-    xml.open(element).text("ID", id).optional("DisplayName", gateway.keyring.display_name(id)).close();
+    xml.open(element);
+    ShownOwner::of(gateway, id).write_fields(xml);
+    xml.close();
 }
 
 /// An error about the object that a request names, with the names that S3 adds.
@@ -113,44 +101,12 @@ pub(crate) fn naming_condition(error: S3Error, condition: Option<&'static str>) 
     }
 }
 
-/// Refuses what a writer asks for and would not get: encryption, locks, tags, appends, grants. Accepting them
-/// silently would lose a promise.
-///
-/// # Errors
-/// `NotImplemented`, `InvalidRequest` for object lock, `AccessControlListNotSupported`, `InvalidArgument` for
-/// an ACL that is none.
-pub(crate) fn refuse_unkept_promises(headers: &HeaderMap) -> Result<(), S3Error> {
-    for name in headers.keys().map(HeaderName::as_str) {
-        let is_encryption = name.starts_with("x-amz-server-side-encryption")
-            || name.starts_with("x-amz-copy-source-server-side-encryption");
-        if is_encryption || name == "x-amz-write-offset-bytes" {
-            return Err(not_implemented(name));
-        }
-        if name.starts_with("x-amz-object-lock-") {
-            return Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"));
-        }
-        if name.starts_with("x-amz-grant-") {
-            return Err(S3Error::new(Code::AccessControlListNotSupported));
-        }
-    }
-    if header_text(headers, "x-amz-tagging").is_some_and(|tags| !tags.is_empty()) {
-        return Err(not_implemented("x-amz-tagging"));
-    }
-    match header_text(headers, "x-amz-acl") {
-        Some(acl) if !CANNED_ACLS.contains(&acl.as_str()) => {
-            Err(S3Error::invalid_argument("x-amz-acl", acl, "The canned ACL is not valid."))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderName, HeaderValue};
+    use http::HeaderMap;
 
-    use super::{insert_description, object_error, refuse_unkept_promises};
+    use super::{insert_description, object_error};
     use crate::engine::EngineError;
-    use crate::s3::Code;
     use crate::types::{ETag, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
 
     fn version(version: VersionId) -> ObjectVersion {
@@ -179,28 +135,6 @@ mod tests {
         assert_eq!(headers.len(), 4);
         insert_description(&mut headers, &version(VersionId::Ordered { order: 1, salt: 2 }));
         assert_eq!(headers["x-amz-version-id"], "00000000000000010000000000000002");
-    }
-
-    #[test]
-    fn promises_that_cannot_be_kept_are_refused() {
-        let table = [
-            ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
-            ("x-amz-server-side-encryption-customer-key", "k", Code::NotImplemented),
-            ("x-amz-write-offset-bytes", "0", Code::NotImplemented),
-            ("x-amz-tagging", "a=b", Code::NotImplemented),
-            ("x-amz-object-lock-mode", "GOVERNANCE", Code::InvalidRequest),
-            ("x-amz-grant-read", "id=x", Code::AccessControlListNotSupported),
-            ("x-amz-acl", "everybody", Code::InvalidArgument),
-        ];
-        let one = |name: &'static str, value: &'static str| {
-            HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))])
-        };
-        for (name, value, code) in table {
-            assert_eq!(refuse_unkept_promises(&one(name, value)).unwrap_err().code, code, "{name}");
-        }
-        for (name, value) in [("x-amz-acl", "private"), ("x-amz-acl", "public-read"), ("x-amz-tagging", "")] {
-            assert!(refuse_unkept_promises(&one(name, value)).is_ok(), "{name}: {value}");
-        }
     }
 
     #[test]

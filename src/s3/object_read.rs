@@ -79,7 +79,6 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
     if part.is_some() && range.is_some() {
         return Err(S3Error::invalid_request("Cannot specify both Range header and partNumber query parameter"));
     }
-    refuse_customer_keys(&call.headers)?;
     let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
     let open = open.map_err(|error| object_error(error, call.key(), version))?;
     let facts = open.version();
@@ -224,15 +223,6 @@ fn overrides(query: &Query, signed: bool) -> Result<HeaderMap, S3Error> {
         headers.insert(name, value);
     }
     Ok(headers)
-}
-
-/// A customer's key on a read says that the object is encrypted with it, which none is here.
-fn refuse_customer_keys(headers: &HeaderMap) -> Result<(), S3Error> {
-    let is_key = |name: &HeaderName| name.as_str().starts_with("x-amz-server-side-encryption-customer-");
-    if headers.keys().any(is_key) {
-        return Err(S3Error::invalid_request("The encryption parameters are not applicable to this object."));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Leases: of all processes on the same stores, one does each background job.
+//! Leases: of all processes on the same stores, one does each background job. A lease spares double work; it
+//! does not guard correctness: a step that outlives its lease may run twice, and every step allows that.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -51,3 +51,6 @@ pub trait Worker: Send + Sync + 'static {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

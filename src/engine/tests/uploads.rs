@@ -98,7 +98,7 @@ async fn uploads_and_parts_are_listed() {
     house.upload_part(upload.upload, 7, b"seven").await.unwrap();
     let query = UploadListQuery { max_uploads: 10, ..UploadListQuery::default() };
     let uploads = house.engine.list_uploads(&house.bucket, &query).await.unwrap();
-    assert_eq!(uploads.uploads, [upload.clone()]);
+    assert_eq!(uploads.uploads, std::slice::from_ref(&upload));
     let parts = house.engine.list_parts(&house.bucket, &name("big"), upload.upload, 0, 10).await.unwrap();
     let found: Vec<_> = parts.parts.iter().map(|part| (part.number, part.size, part.md5)).collect();
     assert_eq!(found, [(7, 5, md5(b"seven"))]);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tokio::sync::oneshot;
 
-use crate::engine::{ByteSource, Checksumming, CompletionClaim, Engine, EngineError, Expected, Written};
+use crate::engine::{CompletionClaim, Engine, EngineError, Written};
 use crate::limits::{COMPLETE_STEP, COMPLETE_XML_BYTES_MAX};
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
-use crate::s3::body::open_body;
+use crate::s3::body::HeaderChecksums;
 use crate::s3::checksum_headers::{claimed_checksum, write_checksum};
 use crate::s3::conditions::{failed_write_condition, write_precondition};
 use crate::s3::document::Document;
@@ -38,24 +38,12 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
         location: location(call),
         claimed: Claimed::default(),
     };
-    let (source, expected) = open_list(call, body)?;
-    let document = Document::new(source, expected, COMPLETE_XML_BYTES_MAX);
+    let document = Document::open(call, body, COMPLETE_XML_BYTES_MAX, HeaderChecksums::OfObject)?;
     let (read, was_read) = oneshot::channel();
     let work = keep_alive::start(&gateway.drain, job.run(document, read));
     // If the list is refused the sender is dropped, and the refusal is at hand at once.
     let _ = was_read.await;
-    keep_alive::answer(work, ErrorContext::of(call)).await
-}
-
-/// Opens the list. A checksum header of this operation is about the object to be and not about the list; only
-/// a trailer is about the list.
-fn open_list(call: &Authorized, body: RequestBody) -> Result<(Box<dyn ByteSource>, Expected), S3Error> {
-    let (source, mut expected) = open_body(call, body)?;
-    match expected.checksum {
-        Checksumming::Default | Checksumming::Trailer(_) => {}
-        Checksumming::Compute(_) | Checksumming::Verify(_) => expected.checksum = Checksumming::Default,
-    }
-    Ok((source, expected))
+    keep_alive::answer(work, ErrorContext::of(gateway, call)).await
 }
 
 fn claim(headers: &HeaderMap) -> Result<CompletionClaim, S3Error> {

@@ -11,7 +11,7 @@ use crate::s3::conditions::{failed_write_condition, not_implemented, write_preco
 use crate::s3::copy_source::{SourceName, SourceNaming, copy_source, source_error, source_name};
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::metadata::{header_text, object_metadata, storage_class, website_redirect};
-use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, refuse_unkept_promises};
+use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition};
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Gateway, S3Error};
 use crate::types::VersionId;
@@ -29,7 +29,6 @@ enum Directive {
 /// Copies without moving bytes. A new checksum needs them read once, which may take long.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody) -> Result<Response, S3Error> {
     let headers = &call.headers;
-    refuse_unkept_promises(headers)?;
     let name = source_name(headers)?;
     let metadata_directive = directive(headers, METADATA_DIRECTIVE, "Unknown metadata directive.")?;
     if directive(headers, TAGGING_DIRECTIVE, "Unknown tagging directive.")? == Directive::Replace {
@@ -67,7 +66,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         })?;
         Ok(answer(&written, source_version))
     });
-    keep_alive::answer(work, ErrorContext::of(call)).await
+    keep_alive::answer(work, ErrorContext::of(gateway, call)).await
 }
 
 fn answer(written: &Written, source_version: Option<VersionId>) -> LongAnswer {

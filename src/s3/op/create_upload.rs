@@ -8,13 +8,12 @@ use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{insert_algorithm, insert_type, upload_checksum};
 use crate::s3::metadata::object_metadata;
-use crate::s3::object_headers::{refuse_unkept_promises, respond_xml};
+use crate::s3::object_headers::respond_xml;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Gateway, S3Error};
 
 /// Starts an upload. It carries all that a PutObject would say, for the object to be.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody) -> Result<Response, S3Error> {
-    refuse_unkept_promises(&call.headers)?;
     let metadata = object_metadata(&call.headers)?;
     let checksum = upload_checksum(&call.headers)?;
     let initiator = match &call.principal {

@@ -11,7 +11,7 @@ use crate::limits::{DELETE_CONCURRENCY_MAX, DELETE_KEYS_MAX, DELETE_XML_BYTES_MA
 use crate::net::{RequestBody, Response};
 use crate::rules::{DeletePrecondition, EtagCondition};
 use crate::s3::authorize::Authorized;
-use crate::s3::body::open_body;
+use crate::s3::body::HeaderChecksums;
 use crate::s3::conditions::any_date;
 use crate::s3::document::Document;
 use crate::s3::object_headers::respond_xml;
@@ -23,8 +23,7 @@ use crate::types::{Bucket, ObjectKey, VersionId};
 /// before the whole list was read and is what its sender sent.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     require_integrity(&call.headers)?;
-    let (source, expected) = open_body(call, body)?;
-    let mut document = Document::new(source, expected, DELETE_XML_BYTES_MAX);
+    let mut document = Document::open(call, body, DELETE_XML_BYTES_MAX, HeaderChecksums::OfBody)?;
     let mut list = DeleteList::default();
     while let Some(feed) = document.next().await? {
         while let Some(event) = feed.next_event()? {

@@ -10,14 +10,12 @@ use crate::s3::checksum_headers::insert_checksum;
 use crate::s3::conditions::{failed_write_condition, write_precondition};
 use crate::s3::metadata::object_metadata;
 use crate::s3::object_headers::{
-    VERSION_ID, body_too_large, insert_etag, insert_version, naming_condition, object_error, refuse_unkept_promises,
-    respond,
+    VERSION_ID, body_too_large, insert_etag, insert_version, naming_condition, object_error, respond,
 };
 use crate::s3::{Gateway, S3Error};
 
 /// Stores the body. Everything that the headers can be refused for is refused before a byte is read.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
-    refuse_unkept_promises(&call.headers)?;
     let metadata = object_metadata(&call.headers)?;
     let precondition = write_precondition(&call.headers)?;
     let condition = failed_write_condition(&precondition);

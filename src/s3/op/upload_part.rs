@@ -7,13 +7,12 @@ use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::open_body;
 use crate::s3::checksum_headers::insert_part_checksum;
-use crate::s3::object_headers::{body_too_large, insert_etag, refuse_unkept_promises, respond, upload_error};
+use crate::s3::object_headers::{body_too_large, insert_etag, respond, upload_error};
 use crate::s3::parameters;
 use crate::s3::{Gateway, S3Error};
 
 /// Stores a part; a part of the same number that was there before is replaced.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
-    refuse_unkept_promises(&call.headers)?;
     let number = parameters::required_part_number(&call.query)?;
     let upload = parameters::upload(&call.query)?;
     let (mut source, expected) = open_body(call, body)?;

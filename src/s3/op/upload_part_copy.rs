@@ -8,14 +8,13 @@ use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::write_part_checksum;
 use crate::s3::copy_source::{SourceNaming, copy_range, copy_source, source_error, source_name};
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
-use crate::s3::object_headers::{insert_version, refuse_unkept_promises, upload_error};
+use crate::s3::object_headers::{insert_version, upload_error};
 use crate::s3::parameters;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Gateway, S3Error};
 
 /// Makes a part of another object's bytes. Its MD5 may need them read once, which may take long.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody) -> Result<Response, S3Error> {
-    refuse_unkept_promises(&call.headers)?;
     let number = parameters::required_part_number(&call.query)?;
     let upload = parameters::upload(&call.query)?;
     let name = source_name(&call.headers)?;
@@ -31,7 +30,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         })?;
         Ok(answer(&written))
     });
-    keep_alive::answer(work, ErrorContext::of(call)).await
+    keep_alive::answer(work, ErrorContext::of(gateway, call)).await
 }
 
 fn answer(written: &WrittenPart) -> LongAnswer {
