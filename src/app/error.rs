@@ -23,7 +23,7 @@ pub enum StartError {
     #[error("start the runtime")]
     Runtime(#[source] io::Error),
     /// The data directory can't be made or used.
-    #[error("{step} {path}")]
+    #[error("{step} {}", path.display())]
     DataDir {
         /// Verb and object.
         step: &'static str,
@@ -34,7 +34,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// Another process holds the lock.
-    #[error("data directory {path} is in use by another sluicegate{holder}")]
+    #[error("data directory {} is in use by another sluicegate{holder}", path.display())]
     InUse {
         /// The data directory.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum StartError {
         holder: String,
     },
     /// There is no database yet, and this command makes none.
-    #[error("no data in {path}: no server has run there yet")]
+    #[error("no data in {}: no server has run there yet", path.display())]
     NoData {
         /// The data directory.
         path: PathBuf,
@@ -63,8 +63,16 @@ pub enum StartError {
     #[error(transparent)]
     Root(#[from] RootError),
     /// The certificate or its key can't be used.
-    #[error("load TLS certificate")]
-    Tls(#[source] io::Error),
+    #[error("load certificate {} and key {}", cert.display(), key.display())]
+    Tls {
+        /// File of the certificate chain.
+        cert: PathBuf,
+        /// File of the private key.
+        key: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// An address can't be listened on.
     #[error("listen on {address}")]
     Bind {

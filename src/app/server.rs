@@ -195,7 +195,8 @@ fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Resul
 fn bind(config: &Config) -> Result<Sockets, StartError> {
     let bound = |address: SocketAddr| net::bind(address).map_err(|source| StartError::Bind { address, source });
     let tls = config.tls.as_ref().map(|TlsPaths { cert, key }| {
-        Tls::load(&TlsSettings { cert_path: cert.clone(), key_path: key.clone() }).map_err(StartError::Tls)
+        let loaded = Tls::load(&TlsSettings { cert_path: cert.clone(), key_path: key.clone() });
+        loaded.map_err(|source| StartError::Tls { cert: cert.clone(), key: key.clone(), source })
     });
     Ok(Sockets { tls: tls.transpose()?, s3: bound(config.listen)?, admin: bound(config.admin_listen)? })
 }

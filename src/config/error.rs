@@ -10,7 +10,7 @@ use crate::limits::MEMORY_BYTES_MIN;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The configuration file could not be read.
-    #[error("read configuration file {path}: {source}")]
+    #[error("read configuration file {}: {source}", path.display())]
     FileRead {
         /// Which file.
         path: PathBuf,
@@ -19,7 +19,7 @@ pub enum ConfigError {
     },
     /// The configuration file is no TOML, names a setting that does not exist, or gives one a value of the
     /// wrong type.
-    #[error("configuration file {path}: {detail}")]
+    #[error("configuration file {}: {detail}", path.display())]
     FileContent {
         /// Which file.
         path: PathBuf,
