@@ -4,14 +4,20 @@
 mod composite;
 #[cfg(test)]
 mod contract;
+pub mod error;
+pub mod fact;
 pub mod memory;
+pub mod selection;
 pub mod sqlite;
 pub mod store;
 
-pub use memory::MemoryMeta;
-pub use sqlite::{SqliteMeta, SqliteSettings};
-pub use store::{
+pub use error::MetaError;
+pub use fact::{
     AccessKey, BodyRef, BodySource, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
-    DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBody, NewBucket, NewExtent, NewUpload, PartSelection,
-    PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    DeleteOutcome, EpochStart, Extent, NewBody, NewBucket, NewExtent, NewUpload, PutOutcome, StoredPart, StoredVersion,
+    UploadRecord,
 };
+pub use memory::MemoryMeta;
+pub use selection::PartSelection;
+pub use sqlite::{SqliteMeta, SqliteSettings};
+pub use store::MetaStore;

@@ -1,0 +1,71 @@
+//! Why a metadata transaction did not happen.
+
+use crate::rules::WriteRefusal;
+use crate::types::OwnerId;
+
+/// Why a metadata transaction did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum MetaError {
+    /// No such bucket (or it went while the request ran).
+    #[error("no such bucket")]
+    NoSuchBucket,
+    /// A bucket of that name exists.
+    #[error("the bucket exists and belongs to {owner}")]
+    BucketExists {
+        /// Its owner.
+        owner: OwnerId,
+    },
+    /// The owner has `BUCKETS_PER_OWNER_MAX` buckets.
+    #[error("the owner has too many buckets")]
+    TooManyBuckets,
+    /// The bucket still has versions, delete markers or open uploads.
+    #[error("the bucket is not empty")]
+    BucketNotEmpty,
+    /// An `If-Match` names a key without a current version, or the source of a copy is gone.
+    #[error("no such key")]
+    NoSuchKey,
+    /// A precondition does not hold.
+    #[error("a precondition does not hold")]
+    PreconditionFailed,
+    /// No such upload: never created, completed or aborted.
+    #[error("no such upload")]
+    NoSuchUpload,
+    /// The version or the chunks that a copy was made of changed while it ran.
+    #[error("the source changed")]
+    SourceChanged,
+    /// The parts that a completion was made of changed while it ran.
+    #[error("the parts changed")]
+    PartsChanged,
+    /// An access key with that id or name exists.
+    #[error("the access key exists")]
+    AccessKeyExists,
+    /// No such access key.
+    #[error("no such access key")]
+    NoSuchAccessKey,
+    /// No space left for the database: nothing was committed.
+    #[error("no space left for metadata")]
+    Full,
+    /// The store is shutting down: nothing was committed.
+    #[error("the metadata store is closed")]
+    Closed,
+    /// The database failed. Whether the transaction is durable is unknown.
+    #[error("metadata storage failed: {0}")]
+    Storage(String),
+}
+
+impl MetaError {
+    /// Whether the transaction may have become durable although it failed. Chunks that it names must then
+    /// stay on disk for the collector.
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Storage(_))
+    }
+}
+
+impl From<WriteRefusal> for MetaError {
+    fn from(refusal: WriteRefusal) -> Self {
+        match refusal {
+            WriteRefusal::NoSuchKey => Self::NoSuchKey,
+            WriteRefusal::Failed => Self::PreconditionFailed,
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! What goes into metadata transactions and comes out of them.
+
+use bytes::Bytes;
+
+use crate::limits::INLINE_BYTES_MAX;
+use crate::meta::PartSelection;
+use crate::rules::{DeletePrecondition, WritePrecondition};
+use crate::types::{
+    BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, ETag, Epoch, ListedPart,
+    ListedUpload, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId, Timestamp, UploadId,
+    VersionId,
+};
+
+/// A piece of a body: `length` bytes from `chunk_offset` of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where the piece starts in the whole object, in bytes.
+    pub offset: u64,
+    /// Number of bytes.
+    pub length: u64,
+    /// First byte within the chunk.
+    pub chunk_offset: u64,
+    /// The piece's bytes.
+    pub source: BodySource,
+}
+
+/// Where the bytes of an extent are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodySource {
+    /// In a chunk file: its id, its whole length, its seal.
+    Chunk {
+        /// Its id.
+        id: ChunkId,
+        /// Its whole length in bytes.
+        length: u64,
+        /// Its seal (see `chunk::ChunkRecord`).
+        seal: u64,
+    },
+    /// In the metadata store: fetched by `MetaStore::inline_part`. `chunk_offset` is 0.
+    InlinePart {
+        /// Row of the bytes.
+        row: i64,
+    },
+}
+
+/// Where the body of a version is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyRef {
+    /// Zero bytes, or a delete marker.
+    Empty,
+    /// Here.
+    Inline(Bytes),
+    /// In extents, which `MetaStore::extents` lists.
+    Manifest(ManifestId),
+}
+
+/// A version and where its body is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredVersion {
+    /// The facts.
+    pub version: ObjectVersion,
+    /// The order number of its row: names exactly this row, even if the version is `null`.
+    pub order: u64,
+    /// Its body.
+    pub body: BodyRef,
+}
+
+/// A part and where it lies in its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPart {
+    /// The facts.
+    pub part: ListedPart,
+    /// First byte in the completed object.
+    pub offset: u64,
+}
+
+/// One extent of a body that is being committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewExtent {
+    /// A chunk that was just sealed and that nobody refers to yet; used whole.
+    Sealed {
+        /// Its id.
+        id: ChunkId,
+        /// Its length in bytes.
+        length: u64,
+        /// Its seal.
+        seal: u64,
+    },
+    /// Part of a chunk that another body refers to; the transaction adds a reference, and fails with
+    /// `SourceChanged` if nobody refers to it any more.
+    Shared {
+        /// Its id.
+        id: ChunkId,
+        /// First byte within the chunk.
+        chunk_offset: u64,
+        /// Number of bytes.
+        length: u64,
+    },
+}
+
+/// The body of a version or part that is being committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewBody {
+    /// Zero to `INLINE_BYTES_MAX` bytes, stored beside the row.
+    Inline(Bytes),
+    /// Extents in order.
+    Extents(Vec<NewExtent>),
+}
+
+impl NewBody {
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Inline(data) => data.len() as u64,
+            Self::Extents(extents) => extents.iter().map(NewExtent::length).sum(),
+        }
+    }
+
+    /// Stops a caller that breaks its promises: a store that took its word could not be verified later.
+    pub(crate) fn assert_sound(&self, size: u64) {
+        assert_eq!(self.length(), size, "a body has the size that is committed with it");
+        match self {
+            Self::Inline(data) => assert!(data.len() <= INLINE_BYTES_MAX, "long bodies are in chunks"),
+            Self::Extents(extents) => {
+                assert!(extents.iter().all(|extent| extent.length() > 0), "no extent is empty");
+            }
+        }
+    }
+}
+
+impl NewExtent {
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Sealed { length, .. } | Self::Shared { length, .. } => *length,
+        }
+    }
+}
+
+/// A PUT.
+#[derive(Clone, Debug)]
+pub struct CommitPut {
+    /// Target bucket.
+    pub bucket: BucketId,
+    /// Target key.
+    pub key: ObjectKey,
+    /// Judged inside the transaction.
+    pub precondition: WritePrecondition,
+    /// Body length in bytes.
+    pub size: u64,
+    /// ETag.
+    pub etag: ETag,
+    /// SHA-256 of the body.
+    pub sha256: Option<[u8; 32]>,
+    /// Checksum to store.
+    pub checksum: Option<ObjectChecksum>,
+    /// Metadata to store.
+    pub metadata: ObjectMetadata,
+    /// The bytes.
+    pub body: NewBody,
+    /// The commit's time.
+    pub now: Timestamp,
+}
+
+/// A copy that shares its source's body.
+#[derive(Clone, Debug)]
+pub struct CommitCopy {
+    /// Source bucket.
+    pub source_bucket: BucketId,
+    /// Source key.
+    pub source_key: ObjectKey,
+    /// The row that was read: `SourceChanged` if it is gone.
+    pub source_order: u64,
+    /// Target bucket.
+    pub bucket: BucketId,
+    /// Target key.
+    pub key: ObjectKey,
+    /// Judged inside the transaction, against the target.
+    pub precondition: WritePrecondition,
+    /// Checksum to store.
+    pub checksum: Option<ObjectChecksum>,
+    /// Metadata to store.
+    pub metadata: ObjectMetadata,
+    /// The commit's time.
+    pub now: Timestamp,
+}
+
+/// What a PUT, copy or completion became.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutOutcome {
+    /// Its version.
+    pub version: VersionId,
+    /// Whether the bucket's versioning is or was on, so that the id is shown to the client.
+    pub shows_version: bool,
+    /// Its ETag.
+    pub etag: ETag,
+    /// Its checksum.
+    pub checksum: Option<ObjectChecksum>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its time.
+    pub modified: Timestamp,
+}
+
+/// A DELETE of one key.
+#[derive(Clone, Debug)]
+pub struct CommitDelete {
+    /// Its bucket.
+    pub bucket: BucketId,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Exactly this version, or whatever versioning says if `None`.
+    pub version: Option<VersionId>,
+    /// Judged inside the transaction.
+    pub precondition: DeletePrecondition,
+    /// The commit's time.
+    pub now: Timestamp,
+}
+
+/// What a DELETE did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOutcome {
+    /// A version was removed for good.
+    pub removed: bool,
+    /// The version that was removed, or the delete marker that was made; shown if versioning is or was on.
+    pub version: Option<VersionId>,
+    /// A delete marker was made or removed.
+    pub delete_marker: bool,
+}
+
+/// A new bucket.
+#[derive(Clone, Debug)]
+pub struct NewBucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Its owner.
+    pub owner: OwnerId,
+    /// Its location constraint.
+    pub location: String,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A new multipart upload.
+#[derive(Clone, Debug)]
+pub struct NewUpload {
+    /// Its bucket.
+    pub bucket: BucketId,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its id, made by the caller.
+    pub upload: UploadId,
+    /// Who creates it.
+    pub initiator: OwnerId,
+    /// Metadata of the object to be.
+    pub metadata: ObjectMetadata,
+    /// Checksum algorithm and type of the object to be.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// An open upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// The facts that listings show.
+    pub upload: ListedUpload,
+    /// Metadata of the object to be.
+    pub metadata: ObjectMetadata,
+}
+
+/// A part that was received.
+#[derive(Clone, Debug)]
+pub struct CommitPart {
+    /// The upload's bucket.
+    pub bucket: BucketId,
+    /// The upload's key.
+    pub key: ObjectKey,
+    /// The upload.
+    pub upload: UploadId,
+    /// 1..=10,000; replaces a part of the same number.
+    pub number: u16,
+    /// Length in bytes.
+    pub size: u64,
+    /// MD5.
+    pub md5: [u8; 16],
+    /// SHA-256, if it was computed.
+    pub sha256: Option<[u8; 32]>,
+    /// Checksum in the upload's algorithm.
+    pub checksum: Option<ChecksumValue>,
+    /// The bytes.
+    pub body: NewBody,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A CompleteMultipartUpload whose list was compared with the stored parts.
+#[derive(Clone, Debug)]
+pub struct CompleteUpload {
+    /// The upload's bucket.
+    pub bucket: BucketId,
+    /// The upload's key.
+    pub key: ObjectKey,
+    /// The upload.
+    pub upload: UploadId,
+    /// The chosen parts.
+    pub selection: PartSelection,
+    /// MD5 over the chosen parts' MD5s and their count. The transaction computes it again from its own
+    /// rows: `PartsChanged` if it differs.
+    pub etag: ETag,
+    /// Sum of the chosen parts in bytes, computed again likewise.
+    pub size: u64,
+    /// Checksum of the object.
+    pub checksum: Option<ObjectChecksum>,
+    /// Judged inside the transaction.
+    pub precondition: WritePrecondition,
+    /// The commit's time.
+    pub now: Timestamp,
+}
+
+/// What is remembered of a finished upload, so that a repeated Complete gets the same answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completed {
+    /// What it became.
+    pub outcome: PutOutcome,
+}
+
+/// An access key and the identity behind it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// Its id.
+    pub access_key_id: String,
+    /// Its unique name.
+    pub name: String,
+    /// Its secret. Signature Version 4 needs the secret itself, so it is stored as it is.
+    pub secret: String,
+    /// The identity.
+    pub owner: OwnerId,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccessKey({}, {})", self.access_key_id, self.name)
+    }
+}
+
+/// A boot of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochStart {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Earlier epochs that did not end cleanly: their directories may hold chunk files without rows.
+    pub crashed: Vec<Epoch>,
+}
