@@ -9,7 +9,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::TRANSFER_ENCODING;
 
 use crate::auth::{ChunkedDecoder, ChunkedError, PayloadKind};
 use crate::digest::Tee;
@@ -148,18 +147,16 @@ pub async fn read_document(call: &Authorized, body: RequestBody, bytes_max: usiz
     Ok(document)
 }
 
-/// Bytes of the decoded body, if they were announced.
+/// Bytes of the decoded body. Only `aws-chunked` frames may come without: they say by themselves where the body
+/// ends.
 fn announced_length(call: &Authorized, body: &RequestBody) -> Result<Option<u64>, S3Error> {
-    let length = match &call.payload {
-        PayloadKind::Chunked { decoded_length: Some(length), .. } => return Ok(Some(*length)),
-        // The coding says by itself where the body ends.
-        PayloadKind::Chunked { decoded_length: None, .. } => return Ok(None),
-        PayloadKind::Unsigned | PayloadKind::Sha256(_) => body.content_length(),
-    };
-    if length.is_none() && !call.headers.contains_key(TRANSFER_ENCODING) {
-        return Err(S3Error::new(Code::MissingContentLength));
+    match &call.payload {
+        PayloadKind::Chunked { decoded_length, .. } => Ok(*decoded_length),
+        PayloadKind::Unsigned | PayloadKind::Sha256(_) => match body.content_length() {
+            Some(length) => Ok(Some(length)),
+            None => Err(S3Error::new(Code::MissingContentLength)),
+        },
     }
-    Ok(length)
 }
 
 fn open(
@@ -377,16 +374,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_without_a_length_needs_a_chunked_transfer() {
-        assert_eq!(read(&[], &["abc"], None).await, Err(Code::MissingContentLength));
-        assert_eq!(read(&[("transfer-encoding", "chunked")], &["abc"], None).await, Ok("abc".to_owned()));
+    async fn a_body_without_a_length_is_refused() {
+        let chunked = [("transfer-encoding", "chunked")];
+        assert_eq!(read(&chunked, &["abc"], None).await, Err(Code::MissingContentLength));
+    }
+
+    /// Reads an `aws-chunked` body of unsigned frames with a CRC32 in its trailer, in wire pieces of `piece` bytes.
+    async fn read_frames(wire: &'static str, piece: usize, decoded_length: Option<u64>) -> Result<String, Code> {
+        let trailer_checksum = Some(ChecksumAlgorithm::Crc32);
+        let payload = PayloadKind::Chunked { signing: None, trailer: true, trailer_checksum, decoded_length };
+        let call = call(&[], payload);
+        let body = RequestBody::from_pieces(wire.as_bytes().chunks(piece)).with_content_length(None);
+        let document = read_document(&call, body, 8).await.map_err(|error| error.code)?;
+        assert_eq!(call.received().load(std::sync::atomic::Ordering::Relaxed), wire.len() as u64);
+        Ok(String::from_utf8(document).unwrap())
+    }
+
+    #[tokio::test]
+    async fn frames_are_decoded_however_they_arrive() {
+        let wire = "2\r\nab\r\n1\r\nc\r\n0\r\nx-amz-checksum-crc32:NSRBwg==\r\n\r\n";
+        for piece in [1, 2, 5, 100] {
+            assert_eq!(read_frames(wire, piece, Some(3)).await, Ok("abc".to_owned()), "{piece}");
+            assert_eq!(read_frames(wire, piece, None).await, Ok("abc".to_owned()), "{piece}");
+            assert_eq!(read_frames(wire, piece, Some(4)).await, Err(Code::IncompleteBody), "{piece}");
+            assert_eq!(read_frames(wire, piece, Some(2)).await, Err(Code::IncompleteBody), "{piece}");
+            assert_eq!(read_frames("2\r\nab\r\n", piece, None).await, Err(Code::IncompleteBody), "{piece}");
+            let wrong = "3\r\nabc\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
+            assert_eq!(read_frames(wrong, piece, Some(3)).await, Err(Code::BadDigest), "{piece}");
+            let bare = "3\r\nabc\r\n0\r\n\r\n";
+            assert_eq!(read_frames(bare, piece, Some(3)).await, Err(Code::MalformedTrailerError), "{piece}");
+        }
     }
 
     #[tokio::test]
     async fn a_document_is_bounded_whatever_was_announced() {
         assert_eq!(read(&[], &[], Some(9)).await, Err(Code::MaxMessageLengthExceeded));
-        let chunked = [("transfer-encoding", "chunked")];
-        assert_eq!(read(&chunked, &["12345", "6789"], None).await, Err(Code::MaxMessageLengthExceeded));
+        let endless = "9\r\n123456789\r\n0\r\n\r\n";
+        assert_eq!(read_frames(endless, 100, None).await, Err(Code::MaxMessageLengthExceeded));
     }
 
     #[tokio::test]

@@ -64,11 +64,9 @@ impl S3Error {
         Self::new(Code::InvalidRequest).message(message)
     }
 
-    /// `NotImplemented` that names the header or operation.
+    /// `NotImplemented` that names what is missing: an operation or an element.
     pub fn not_implemented(what: &str) -> Self {
-        Self::new(Code::NotImplemented)
-            .message(format!("{what} is not implemented by this server."))
-            .detail("Header", what)
+        Self::new(Code::NotImplemented).message(format!("{what} is not implemented by this server."))
     }
 
     /// Replaces the message; an empty one is ignored.
