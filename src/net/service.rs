@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt as _;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use http::{HeaderValue, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::{HeaderValue, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::task::JoinHandle;
@@ -39,10 +39,13 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
         // What hyper itself takes for an expectation.
         let expects_continue =
             head.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        // HTTP sends no 100 for an empty body. boto3 then takes the next answer on the connection for this one and
+        // waits for it until its timeout; a closed connection makes it forget.
+        let close = expects_continue && incoming.is_end_stream() && head.version <= Version::HTTP_11;
         let body = RequestBody::from_network(incoming, self.state.begin(), expects_continue);
         let request = Request::from_parts(head, body);
         let task = self.state.drain.spawn(answer(Arc::clone(&self.handler), request, self.peer));
-        Answer { task, delivery: Some(delivery) }
+        Answer { task, delivery: Some(delivery), close }
     }
 }
 
@@ -70,6 +73,8 @@ async fn answer(handler: Arc<dyn Handler>, request: Request, peer: Peer) -> Resp
 pub(crate) struct Answer {
     task: JoinHandle<Response>,
     delivery: Option<Delivery>,
+    /// The connection must not outlive it.
+    close: bool,
 }
 
 impl Future for Answer {
@@ -77,9 +82,12 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The handler's panics are caught inside of the task: it can only have been cancelled.
-        let Ok(response) = ready!(Pin::new(&mut self.task).poll(cx)) else {
+        let Ok(mut response) = ready!(Pin::new(&mut self.task).poll(cx)) else {
             return Poll::Ready(Err(BodyError::Ended(EndCause::Drain)));
         };
+        if self.close {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let delivery = self.delivery.take().expect("a future is not polled after it is ready");
         let response = if delivery.is_head() { without_body(response) } else { response };
         Poll::Ready(Ok(response.map(|body| WatchedBody::new(body, delivery))))

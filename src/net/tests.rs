@@ -267,6 +267,16 @@ async fn refusal_sends_no_continue_and_closes() {
 }
 
 #[tokio::test]
+async fn empty_body_that_expects_a_continue_gets_none_and_closes() {
+    let server = start(patient(), echo);
+    let mut client = Client::connect(&server).await;
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, header(&answer.head, "connection")), (200, Some("close")));
+    assert!(client.ends().await);
+}
+
+#[tokio::test]
 async fn refused_short_body_is_discarded_and_the_connection_stays() {
     let server = start(patient(), |_| async { status(403, "no") });
     let mut client = Client::connect(&server).await;
