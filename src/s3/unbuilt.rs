@@ -15,8 +15,6 @@ enum Refusal {
     Acl,
     /// `InvalidRequest`: keys were given for what is not encrypted.
     NotEncrypted,
-    /// `InvalidArgument`: a lock is to be bypassed that cannot be.
-    NoLock,
 }
 
 /// Canned ACLs that say what is so anyway.
@@ -63,11 +61,6 @@ fn refuse(headers: &HeaderMap, is_read: bool) -> Result<(), S3Error> {
             Refusal::NotEncrypted => {
                 S3Error::invalid_request("The encryption parameters are not applicable to this object.")
             }
-            Refusal::NoLock => S3Error::invalid_argument(
-                name,
-                String::from_utf8_lossy(value.as_bytes()),
-                format!("{name} is only applicable to Object Lock enabled buckets"),
-            ),
         });
     }
     Ok(())
@@ -86,8 +79,8 @@ fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
         "x-amz-object-ownership" => Refusal::NotImplemented,
         "x-amz-bucket-namespace" if is("global") => return None,
         "x-amz-bucket-namespace" => Refusal::NotImplemented,
-        "x-amz-bypass-governance-retention" if is("false") => return None,
-        "x-amz-bypass-governance-retention" => Refusal::NoLock,
+        // Nothing is locked, so there is nothing to bypass: tools that empty buckets send it everywhere.
+        "x-amz-bypass-governance-retention" => return None,
         _ if name.starts_with("x-amz-grant-") => Refusal::Acl,
         _ if name.starts_with("x-amz-copy-source-server-side-encryption") => Refusal::NotEncrypted,
         _ if name.starts_with("x-amz-server-side-encryption") && is_read => Refusal::NotEncrypted,
@@ -123,7 +116,6 @@ mod tests {
             ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),
             ("x-amz-acl", "nonsense", Code::InvalidArgument),
             ("x-amz-grant-read", "id=1", Code::AccessControlListNotSupported),
-            ("x-amz-bypass-governance-retention", "true", Code::InvalidArgument),
         ];
         for (name, value, code) in table {
             assert_eq!(verdict(name, value, false), Some(code), "{name}: {value}");
@@ -144,6 +136,7 @@ mod tests {
             ("x-amz-meta-x", "y"),
             ("x-amz-tagging", ""),
             ("x-amz-tagging-directive", "COPY"),
+            ("x-amz-bypass-governance-retention", "true"),
             ("x-amz-bucket-object-lock-enabled", "false"),
             ("x-amz-object-ownership", "BucketOwnerEnforced"),
         ];

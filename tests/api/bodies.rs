@@ -128,7 +128,7 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
 /// Sends signed frames; `tamper` may change the wire bytes of the body.
 fn signed_frames(client: &Client, body: &[u8], tamper: impl Fn(&mut Vec<u8>)) -> super::support::Answer {
     let credentials = client.credentials.clone().unwrap();
-    let frame_length = |length: usize| format!("{length:x}").len() + 85 + 2 + length + 2;
+    let frame_length = |length: usize| format!("{length:x}").len() + 81 + 2 + length + 2;
     let wire_length: usize =
         body.chunks(65_536).map(|piece| frame_length(piece.len())).sum::<usize>() + frame_length(0);
     let call = client.call("PUT", "/bodies/k").payload("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");

@@ -1,6 +1,8 @@
 //! What the black-box tests share: a gateway process, and a client that speaks HTTP itself, so that every
 //! header, every byte and every hang-up is the test's own.
 
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
+
 pub mod client;
 pub mod server;
 
