@@ -5,7 +5,6 @@
 
 mod measure;
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "the bench uses its part")]
 mod support;
 
 use std::io::Write as _;

@@ -130,11 +130,12 @@ pub fn file_read_floor(directory: &Path) -> f64 {
     let path = directory.join("floor");
     std::fs::write(&path, vec![5u8; 64 << 20]).expect("write");
     let file = std::fs::File::open(&path).expect("open");
-    let mut buffer = vec![0; 256 * 1024];
+    let span = 256 * 1024;
+    let mut buffer = vec![0; span];
     let cost = cpu_per_gb(16 * (64 << 20), || {
         for _ in 0..16 {
             for at in 0..256 {
-                file.read_exact_at(&mut buffer, at * buffer.len() as u64).expect("read");
+                file.read_exact_at(&mut buffer, at * span as u64).expect("read");
             }
         }
     });

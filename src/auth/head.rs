@@ -10,6 +10,7 @@ use http::request::Parts;
 use percent_encoding::percent_decode;
 
 use crate::auth::AuthError;
+use crate::types::Timestamp;
 
 /// One query parameter, as sent and decoded. Names and values are bytes: nothing forces a client to send UTF-8.
 pub(super) struct Parameter<'a> {
@@ -102,4 +103,12 @@ fn decode_query(raw: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Owned(percent_decode(&spaced).collect());
     }
     percent_decode(raw).into()
+}
+/// A `Date` header: the forms of RFC 9110, and their kin with a numeric zone (RFC 5322) that AWS documents and that
+/// s3cmd and botocore send.
+pub(super) fn parse_date_header(text: &str) -> Option<Timestamp> {
+    match ["+0000", "-0000", "UTC"].into_iter().find_map(|zone| text.strip_suffix(zone)) {
+        Some(start) => Timestamp::parse_http_date(&format!("{start}GMT")),
+        None => Timestamp::parse_http_date(text),
+    }
 }

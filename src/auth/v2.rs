@@ -13,7 +13,7 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq as _;
 
 use crate::auth::error::Mismatch;
-use crate::auth::head::Head;
+use crate::auth::head::{Head, parse_date_header};
 use crate::auth::payload::{Promise, payload_kind};
 use crate::auth::{AuthError, AuthSettings, SecretLookup, Verified};
 use crate::limits::CLOCK_SKEW_SECONDS_MAX;
@@ -130,11 +130,15 @@ fn verify_claim(
     let secret = keys
         .secret(claim.access_key_id)
         .ok_or_else(|| AuthError::UnknownAccessKey { access_key_id: claim.access_key_id.to_owned() })?;
-    let string_to_sign = string_to_sign(head, claim, settings);
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(&string_to_sign);
-    let computed = BASE64.encode(mac.finalize().into_bytes());
-    if !bool::from(computed.as_bytes().ct_eq(claim.signature.as_bytes())) {
+    let holds = |string_to_sign: &[u8]| {
+        let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
+        mac.update(string_to_sign);
+        let computed = BASE64.encode(mac.finalize().into_bytes());
+        bool::from(computed.as_bytes().ct_eq(claim.signature.as_bytes()))
+    };
+    let string_to_sign = string_to_sign(head, claim, settings, PathEnd::AsSent);
+    let slashed = || self::string_to_sign(head, claim, settings, PathEnd::Slash);
+    if !holds(&string_to_sign) && !(names_a_bucket(head.raw_path()) && holds(&slashed())) {
         return Err(AuthError::SignatureMismatch(Box::new(Mismatch {
             access_key_id: claim.access_key_id.to_owned(),
             string_to_sign: String::from_utf8_lossy(&string_to_sign).into_owned(),
@@ -148,7 +152,21 @@ fn verify_claim(
     Ok(Verified { access_key_id: claim.access_key_id.to_owned(), payload, presigned: claim.presigned })
 }
 
-fn string_to_sign(head: &Head<'_>, claim: &Claim<'_>, settings: &AuthSettings) -> Vec<u8> {
+/// How the path ends in the canonical resource.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PathEnd {
+    /// As it was sent.
+    AsSent,
+    /// With a slash: botocore signs `/bucket/` also where it sends `/bucket`. Both name the bucket.
+    Slash,
+}
+
+/// Whether a path is a bucket's, in path style and without a slash at its end.
+fn names_a_bucket(raw_path: &str) -> bool {
+    raw_path.len() > 1 && !raw_path[1..].contains('/')
+}
+
+fn string_to_sign(head: &Head<'_>, claim: &Claim<'_>, settings: &AuthSettings, end: PathEnd) -> Vec<u8> {
     let mut text = Vec::with_capacity(512);
     text.extend_from_slice(head.parts.method.as_str().as_bytes());
     for name in ["content-md5", "content-type"] {
@@ -164,7 +182,7 @@ fn string_to_sign(head: &Head<'_>, claim: &Claim<'_>, settings: &AuthSettings) -
         text.extend_from_slice(&value);
         text.push(b'\n');
     }
-    push_resource(&mut text, head, settings);
+    push_resource(&mut text, head, settings, end);
     text
 }
 
@@ -199,12 +217,15 @@ fn amz_headers(head: &Head<'_>, claim: &Claim<'_>) -> BTreeMap<Vec<u8>, Vec<u8>>
 }
 
 /// The bucket of a virtual-host request, the path as sent, and the sub-resources with their decoded values.
-fn push_resource(text: &mut Vec<u8>, head: &Head<'_>, settings: &AuthSettings) {
+fn push_resource(text: &mut Vec<u8>, head: &Head<'_>, settings: &AuthSettings, end: PathEnd) {
     if let Some(bucket) = host_bucket(head.host(), &settings.domains) {
         text.push(b'/');
         text.extend_from_slice(bucket.as_bytes());
     }
     text.extend_from_slice(head.raw_path().as_bytes());
+    if end == PathEnd::Slash {
+        text.push(b'/');
+    }
     let mut separator = b'?';
     for name in SUB_RESOURCES {
         for parameter in head.parameters.iter().filter(|parameter| *parameter.name == *name.as_bytes()) {
@@ -232,12 +253,7 @@ fn host_bucket(host: &str, domains: &[String]) -> Option<String> {
     })
 }
 
-/// The forms of RFC 9110, and their kin with a numeric zone that AWS documents and s3cmd sends.
+/// What a `Date` header may hold in this version.
 fn parse_date(text: &str) -> Option<Timestamp> {
-    let zone = ["+0000", "-0000", "UTC"].into_iter().find_map(|zone| text.strip_suffix(zone));
-    let parsed = match zone {
-        Some(start) => Timestamp::parse_http_date(&format!("{start}GMT")),
-        None => Timestamp::parse_http_date(text),
-    };
-    parsed.or_else(|| Timestamp::parse_amz_basic(text))
+    parse_date_header(text).or_else(|| Timestamp::parse_amz_basic(text))
 }

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::auth::canonical::{self, Spelling};
 use crate::auth::error::{Mismatch, Place};
-use crate::auth::head::Head;
+use crate::auth::head::{Head, parse_date_header};
 use crate::auth::payload::{Promise, UNSIGNED_PAYLOAD, payload_kind};
 use crate::auth::signing_key::{KeyScope, SIGNING_KEYS};
 use crate::auth::{AuthError, AuthSettings, FrameSigning, SecretKey, SecretLookup, Verified};
@@ -221,7 +221,7 @@ fn header_date(head: &Head<'_>) -> Result<(String, Timestamp), AuthError> {
         return Ok((text.to_owned(), time));
     }
     // Only the standard header may have an HTTP date; it is signed in the other form all the same.
-    let http_date = if amz_date.is_none() { Timestamp::parse_http_date(text) } else { None };
+    let http_date = if amz_date.is_none() { parse_date_header(text) } else { None };
     let time = http_date.ok_or(AuthError::MalformedDate)?;
     Ok((time.amz_basic(), time))
 }

@@ -93,9 +93,7 @@ async fn remove(meta: &dyn MetaStore, name: &str) -> Result<(), Failure> {
     let bucket = bucket.ok_or_else(|| format!("there is no bucket {name:?}"))?;
     match meta.delete_bucket(bucket.id).await {
         Ok(()) => Ok(()),
-        Err(MetaError::BucketNotEmpty) => {
-            Err(format!("bucket {name:?} is not empty: it has objects or unfinished uploads").into())
-        }
+        Err(MetaError::BucketNotEmpty) => Err(format!("bucket {name:?} is not empty").into()),
         Err(error) => Err(error.into()),
     }
 }

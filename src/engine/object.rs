@@ -52,7 +52,7 @@ impl Engine {
         Ok(self.meta.list_buckets(owner, prefix, after, max).await?)
     }
 
-    /// Removes an empty bucket.
+    /// Removes a bucket without versions; open uploads go with it, as on S3.
     ///
     /// # Errors
     /// `NoSuchBucket`, `BucketNotEmpty`, `Meta`.

@@ -52,7 +52,8 @@ pub trait MetaStore: Send + Sync + 'static {
         after: &str,
         max: u32,
     ) -> Result<BucketListing, MetaError>;
-    /// Removes an empty bucket: `NoSuchBucket`, `BucketNotEmpty` (versions, markers or open uploads).
+    /// Removes a bucket without versions and delete markers, and aborts its open uploads: `NoSuchBucket`,
+    /// `BucketNotEmpty`.
     async fn delete_bucket(&self, bucket: BucketId) -> Result<(), MetaError>;
     /// The versioning state of a bucket.
     async fn versioning(&self, bucket: BucketId) -> Result<Versioning, MetaError>;

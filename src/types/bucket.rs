@@ -36,7 +36,9 @@ impl BucketName {
         let looks_like_address = name.parse::<std::net::Ipv4Addr>().is_ok();
         let reserved = RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             || RESERVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
-        if !legal_ends || name.contains("..") || looks_like_address || reserved {
+        // Labels of a host name end with letters or digits, and virtual-host style makes labels of them.
+        let bad_label = ["..", ".-", "-."].iter().any(|pair| name.contains(pair));
+        if !legal_ends || bad_label || looks_like_address || reserved {
             return Err(InvalidBucketName);
         }
         Ok(Self(name.to_owned()))
@@ -102,6 +104,8 @@ mod tests {
             "abc-s3alias",
             "abc--ol-s3",
             "a/b",
+            "a.-b",
+            "a-.b",
             "äbc",
             "..",
         ];

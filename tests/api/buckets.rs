@@ -31,9 +31,11 @@ fn a_bucket_with_contents_stays() {
     client.delete("/full").expect_error(409, "BucketNotEmpty");
     client.delete("/full/key").expect(204);
     let upload = client.post("/full/big?uploads", "").expect(200).one("UploadId");
-    client.delete("/full").expect_error(409, "BucketNotEmpty");
-    client.delete(&format!("/full/big?uploadId={upload}")).expect(204);
+    client.put(&format!("/full/big?partNumber=1&uploadId={upload}"), vec![1; 100_000]).expect(200);
     client.delete("/full").expect(204);
+    client.bucket("full");
+    client.get(&format!("/full/big?uploadId={upload}")).expect_error(404, "NoSuchUpload");
+    server.eventually("open uploads go with their bucket", || server.chunk_files().is_empty());
 }
 
 #[test]

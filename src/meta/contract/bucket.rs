@@ -30,14 +30,22 @@ pub(super) async fn a_bucket_with_anything_in_it_is_not_deleted(store: Store) {
     store.commit_put(put_inline(id, "a", b"x")).await.unwrap();
     refuses("a version").await;
     store.commit_delete(delete(id, "a", None)).await.unwrap();
-    store.create_upload(new_upload(id, "a", 1)).await.unwrap();
-    refuses("an upload").await;
-    store.abort_upload(id, &key("a"), upload_id(1)).await.unwrap();
     store.set_versioning(id, Versioning::Enabled).await.unwrap();
     let marker = store.commit_delete(delete(id, "a", None)).await.unwrap();
     refuses("a delete marker").await;
     store.commit_delete(delete(id, "a", marker.version)).await.unwrap();
     store.delete_bucket(id).await.unwrap();
+}
+
+pub(super) async fn open_uploads_go_with_their_bucket(store: Store) {
+    let (going, staying) = (bucket(store.as_ref(), "going").await.id, bucket(store.as_ref(), "staying").await.id);
+    for (id, number) in [(going, 1), (going, 2), (staying, 3)] {
+        store.create_upload(new_upload(id, "a", number)).await.unwrap();
+    }
+    store.delete_bucket(going).await.unwrap();
+    assert_eq!(store.garbage_manifests(10).await.unwrap().len(), 2);
+    assert_eq!(store.upload(going, &key("a"), upload_id(1)).await.unwrap(), None);
+    assert!(store.upload(staying, &key("a"), upload_id(3)).await.unwrap().is_some());
 }
 
 pub(super) async fn an_owner_has_a_bounded_number_of_buckets(store: Store) {

@@ -66,6 +66,7 @@ contract! {
         access_keys_are_unique_by_id_and_by_name;
     bucket: a_bucket_is_found_until_it_is_deleted,
         a_bucket_with_anything_in_it_is_not_deleted,
+        open_uploads_go_with_their_bucket,
         an_owner_has_a_bounded_number_of_buckets,
         buckets_are_listed_by_name_in_pages,
         versioning_is_a_property_of_one_bucket;

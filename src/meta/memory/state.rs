@@ -181,10 +181,12 @@ impl State {
 
     pub(super) fn delete_bucket(&mut self, bucket: BucketId) -> Result<(), MetaError> {
         self.versioning(bucket)?;
-        let has_versions = self.versions.keys().any(|(owner, _, _)| *owner == bucket);
-        let has_uploads = self.uploads.keys().any(|(owner, _, _)| *owner == bucket);
-        if has_versions || has_uploads {
+        if self.versions.keys().any(|(owner, _, _)| *owner == bucket) {
             return Err(MetaError::BucketNotEmpty);
+        }
+        let uploads: Vec<UploadName> = self.uploads.keys().filter(|(owner, _, _)| *owner == bucket).cloned().collect();
+        for name in &uploads {
+            self.abort_upload(name)?;
         }
         self.buckets.remove(&bucket);
         Ok(())

@@ -90,13 +90,21 @@ pub(super) fn list(
 
 /// Removes an empty bucket.
 pub(super) fn delete(tx: &Transaction<'_>, bucket: BucketId) -> Result<(), Failure> {
-    const IN_USE: &str = "SELECT EXISTS (SELECT 1 FROM version WHERE bucket_id = ?1)
-        OR EXISTS (SELECT 1 FROM upload WHERE bucket_id = ?1)";
+    const IN_USE: &str = "SELECT EXISTS (SELECT 1 FROM version WHERE bucket_id = ?1)";
+    // Statements over all of them at once, so that memory does not grow with their number. Only an upload
+    // refers to its manifest.
+    const RELEASE_UPLOADS: &str = "INSERT INTO garbage_manifest (manifest_id)
+        SELECT manifest_id FROM upload WHERE bucket_id = ?1";
+    const UNREFER_UPLOADS: &str = "UPDATE manifest SET refs = refs - 1 WHERE id IN
+        (SELECT manifest_id FROM upload WHERE bucket_id = ?1)";
     let connection = tx.connection();
     versioning(connection, bucket)?;
     if sql::first(connection, IN_USE, [bucket.0], |row| Ok(row.get(0)?))? == Some(true) {
         return Err(MetaError::BucketNotEmpty.into());
     }
+    sql::execute(connection, UNREFER_UPLOADS, [bucket.0])?;
+    sql::execute(connection, RELEASE_UPLOADS, [bucket.0])?;
+    sql::execute(connection, "DELETE FROM upload WHERE bucket_id = ?1", [bucket.0])?;
     sql::execute(connection, "DELETE FROM bucket WHERE id = ?1", [bucket.0])?;
     Ok(())
 }
