@@ -1,7 +1,15 @@
 //! GET end to end over loopback: throughput and server CPU-seconds per GB, beside the floor of this machine
 //! (cached reads, CRC, socket) measured in the same run.
 
-#![allow(clippy::print_stdout, missing_docs, reason = "a bench prints")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "a bench prints, may die, and asks the real clock"
+)]
 
 mod measure;
 #[path = "../tests/support/mod.rs"]

@@ -1,7 +1,15 @@
 //! Resident memory under `--memory 64MiB` while 1, 64 and 512 uploads run, and 512 uploads that trickle. The
 //! bound is 64 MiB + 32 MiB of fixed cost, and 64 and 512 uploads must not differ by more than 10%.
 
-#![allow(clippy::print_stdout, missing_docs, reason = "a bench prints")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "a bench prints, may die, and asks the real clock"
+)]
 
 mod measure;
 #[path = "../tests/support/mod.rs"]

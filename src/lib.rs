@@ -1,4 +1,44 @@
-//! Sluicegate: an S3-compatible object gateway.
+//! Sluicegate: an S3-compatible object gateway over local chunk files and SQLite.
+//!
+//! Three promises, the earlier before the later: a `200` means that the object is on disk; memory is a number that
+//! the operator chooses; it costs what the hardware must pay.
+//!
+//! # The map of the house
+//!
+//! Data goes one way, down the floors: a module imports only what is below it, and `tests/architecture.rs` says
+//! exactly what.
+//!
+//! - **Words.** [`limits`] names every bound and splits `--memory` by a sum. [`types`] are the words of the domain,
+//!   valid by construction: bucket names, keys, ranges, ETags, checksums, points in time.
+//! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`digest`] hashes streams in one pass.
+//!   [`config`] turns flags, environment and file into settings. [`telemetry`] is the table of metrics and the set-up
+//!   of logs.
+//! - **Guards.** [`guard`] counts requests and connections and drains them. [`buffer`] is the fixed pool of blocks, the
+//!   only place where body bytes live. [`auth`] judges signatures and decodes `aws-chunked`, without I/O.
+//! - **Stores.** [`chunk`] keeps immutable chunk files that prove themselves; [`meta`] keeps every fact, in
+//!   transactions. Each is a port with one contract suite, a real store, and one in memory for tests. [`net`] accepts
+//!   connections and knows nothing of S3.
+//! - **Meaning.** [`identity`] knows who is behind an access key. [`engine`] is what an object operation means: the
+//!   bounded chunk writer and reader, the order of durability, uploads, copies, collection, `check`.
+//! - **Speech.** [`s3`] translates between HTTP and the engine: a request is routed, then authenticated, then
+//!   authorized, and only then run, one file per operation. [`worker`] runs the background work. [`admin`] answers
+//!   health checks and metrics.
+//! - **Wiring.** [`app`] starts and stops everything in order; [`cli`] is the command line.
+//!
+//! Three seams turn calls up into imports down: `net::Handler` (connections call the S3 service through it),
+//! `auth::SecretLookup` (signatures ask for secrets), `engine::ByteSource` (the engine pulls bytes without knowing
+//! HTTP).
+//!
+//! # The way of a PUT
+//!
+//! A connection slot is taken before accept, an admission ticket before anything is parsed. The head is routed,
+//! authenticated and authorized, and cheap preconditions are judged, before `100 Continue` is sent. The engine's
+//! writer leases a block (the wait for one is the back-pressure), fills it from the socket, and hands it to a blocking
+//! job that tees it through MD5, SHA-256 and the requested checksum and appends it to a chunk file. At the end digests
+//! are compared, the chunk is sealed (data synced, then its directory), and one metadata transaction judges the
+//! preconditions again and makes the version visible. Then the answer is sent.
+//!
+//! Deleting is the mirror: the transaction first, the collector unlinks chunk files afterwards.
 
 pub mod admin;
 pub mod app;

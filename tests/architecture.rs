@@ -4,6 +4,8 @@
 //! The import table is read as floors: data goes one way, down. A module may import what its row names, and
 //! nothing else.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may die")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

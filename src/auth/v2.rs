@@ -138,7 +138,8 @@ fn verify_claim(
     };
     let string_to_sign = string_to_sign(head, claim, settings, PathEnd::AsSent);
     let slashed = || self::string_to_sign(head, claim, settings, PathEnd::Slash);
-    if !holds(&string_to_sign) && !(names_a_bucket(head.raw_path()) && holds(&slashed())) {
+    let verified = holds(&string_to_sign) || names_a_bucket(head.raw_path()) && holds(&slashed());
+    if !verified {
         return Err(AuthError::SignatureMismatch(Box::new(Mismatch {
             access_key_id: claim.access_key_id.to_owned(),
             string_to_sign: String::from_utf8_lossy(&string_to_sign).into_owned(),

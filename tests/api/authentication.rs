@@ -48,7 +48,7 @@ fn wrong_keys_and_secrets_have_their_codes() {
     let mut unknown = client.clone();
     unknown.credentials.as_mut().unwrap().id = "AKIANOBODY".to_owned();
     unknown.get("/guarded/k").expect_error(403, "InvalidAccessKeyId");
-    let mut wrong = client.clone();
+    let mut wrong = client;
     wrong.credentials.as_mut().unwrap().secret.push('x');
     let refused = wrong.get("/guarded/k").expect_error(403, "SignatureDoesNotMatch");
     assert!(refused.one("StringToSign").starts_with("AWS4-HMAC-SHA256"), "{}", refused.text());
@@ -131,7 +131,7 @@ fn hmac_sha1(secret: &str, text: &str) -> String {
 #[test]
 fn signature_version_2_works_in_header_and_url() {
     let (server, client) = with_object();
-    let key = client.credentials.clone().unwrap();
+    let key = client.credentials.unwrap();
     let now = SystemTime::now();
     let date = httpdate::fmt_http_date(now);
     let signature = hmac_sha1(&key.secret, &format!("GET\n\n\n{date}\n/guarded/k"));

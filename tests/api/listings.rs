@@ -60,7 +60,7 @@ fn delimiters_fold_keys() {
 fn pages_join_into_the_whole() {
     let names: Vec<String> = (0..60).map(|n| format!("{}/{:02}", n % 7, n)).collect();
     let (mut server, client) = with_keys(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    let mut sorted = names.clone();
+    let mut sorted = names;
     sorted.sort();
     for size in [1, 7, 59, 60] {
         let (mut seen, mut token) = (Vec::new(), None::<String>);

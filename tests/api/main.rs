@@ -1,5 +1,15 @@
 //! Black-box tests of every operation, over TCP, against the real binary.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test may die, speak, and ask the real clock"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

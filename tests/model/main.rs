@@ -1,6 +1,16 @@
 //! A reference model: random operations against the gateway and against a `BTreeMap`, with kills and restarts
 //! among them. A failure prints its seed; seeds that once failed are kept by name below.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test may die, speak, and ask the real clock"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
