@@ -288,13 +288,12 @@ fn start_workers(
 ) -> Runner {
     let workers = Runner::new(stop);
     let age_seconds = config.upload_expiry_days * SECONDS_PER_DAY;
-    let lease = |engine: &Arc<Engine>| (Arc::clone(engine), epoch);
-    let (shared, holder) = lease(engine);
-    workers.start(Arc::new(Leased::new(Collector::new(Arc::clone(engine)), shared, holder)));
-    let (shared, holder) = lease(engine);
-    workers.start(Arc::new(Leased::new(UploadExpiry::new(Arc::clone(engine), age_seconds), shared, holder)));
-    let (shared, holder) = lease(engine);
-    workers.start(Arc::new(Leased::new(EpochSweeper::new(Arc::clone(engine), crashed), shared, holder)));
+    let collector = Collector::new(Arc::clone(engine));
+    workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
+    let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
+    workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
+    let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
+    workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));
     workers
 }
 

@@ -17,14 +17,26 @@ pub struct Leased<W> {
     worker: W,
     engine: Arc<Engine>,
     holder: Epoch,
+    /// Boots whose processes are gone for certain; their leases are given back before the first step.
+    gone: Mutex<Vec<Epoch>>,
     /// While the lease is held: when half of it has passed and it is to be renewed.
     renew_at: Mutex<Option<Instant>>,
 }
 
 impl<W: Worker> Leased<W> {
-    /// Puts `worker` under the lease of its name, held in the name of this boot.
-    pub fn new(worker: W, engine: Arc<Engine>, holder: Epoch) -> Self {
-        Self { worker, engine, holder, renew_at: Mutex::new(None) }
+    /// Puts `worker` under the lease of its name, held in the name of this boot. `gone` are earlier boots that
+    /// crashed: the caller knows (by the lock of the data directory) that none of them still runs.
+    pub fn new(worker: W, engine: Arc<Engine>, holder: Epoch, gone: Vec<Epoch>) -> Self {
+        Self { worker, engine, holder, gone: Mutex::new(gone), renew_at: Mutex::new(None) }
+    }
+
+    /// Without this, work would rest after a crash until the lease of the crashed process runs out.
+    async fn give_back_leases_of_the_gone(&self) -> Result<(), EngineError> {
+        let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        for epoch in gone {
+            self.engine.take_lease(self.worker.name(), epoch, 0).await?;
+        }
+        Ok(())
     }
 
     async fn hold(&self) -> Result<bool, EngineError> {
@@ -33,6 +45,7 @@ impl<W: Worker> Leased<W> {
         if renew_at.is_some_and(|at| now < at) {
             return Ok(true);
         }
+        self.give_back_leases_of_the_gone().await?;
         let held = self.engine.take_lease(self.worker.name(), self.holder, WORKER_LEASE_SECONDS).await?;
         let renew_at = held.then(|| now + Duration::from_secs(WORKER_LEASE_SECONDS / 2));
         *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner) = renew_at;

@@ -132,7 +132,7 @@ async fn of_two_processes_one_works_until_it_stops() {
     let steps = [Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0))];
     let leased = |index: usize| {
         let holder = Epoch(index as u32 + 1);
-        Leased::new(Counted(steps[index].clone()), house.engine.clone(), holder)
+        Leased::new(Counted(steps[index].clone()), house.engine.clone(), holder, Vec::new())
     };
     let (first, second) = (leased(0), leased(1));
     let counts = || steps.each_ref().map(|steps| steps.load(Ordering::SeqCst));
@@ -151,4 +151,17 @@ async fn of_two_processes_one_works_until_it_stops() {
     first.stop().await.unwrap();
     second.step().await.unwrap();
     assert_eq!(counts(), [3, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_a_boot_that_crashed_holds_nobody_up() {
+    let house = House::new().await;
+    let steps = Arc::new(AtomicU32::new(0));
+    let leased = |holder, gone| Leased::new(Counted(steps.clone()), house.engine.clone(), Epoch(holder), gone);
+    leased(1, Vec::new()).step().await.unwrap();
+    let waiting = leased(2, Vec::new());
+    assert!(matches!(waiting.step().await.unwrap(), Pace::Idle(_)));
+    assert_eq!(steps.load(Ordering::SeqCst), 1, "a lease that may be alive is respected");
+    leased(3, vec![Epoch(1)]).step().await.unwrap();
+    assert_eq!(steps.load(Ordering::SeqCst), 2);
 }

@@ -107,8 +107,8 @@ fn copy(client: &Client, model: &mut Model, dice: &mut Dice) {
     let (from, to) = (dice.pick(&KEYS), dice.pick(&KEYS));
     let call = client.call("PUT", &target(to)).header("x-amz-copy-source", target(from));
     match model.objects.get(from).cloned() {
+        _ if from == to => drop(call.send().expect_error(400, "InvalidRequest")),
         None => drop(call.send().expect_error(404, "NoSuchKey")),
-        Some(_) if from == to => drop(call.send().expect_error(400, "InvalidRequest")),
         Some(body) => {
             call.send().expect(200);
             model.objects.insert(to.to_owned(), body);
