@@ -10,6 +10,7 @@ mod listing;
 mod model;
 mod object;
 mod upload;
+mod version_listing;
 
 use std::sync::Arc;
 
@@ -100,6 +101,9 @@ contract! {
         a_completion_judges_conditions_in_its_transaction,
         a_copy_of_a_multipart_object_shares_its_parts,
         old_uploads_expire_and_old_completions_are_forgotten;
+    version_listing: versions_are_listed_newest_first_in_pages_of_any_size,
+        versions_fold_into_common_prefixes,
+        a_null_version_that_went_hides_nothing_behind_its_marker;
     garbage: nothing_is_left_when_everything_was_deleted,
         a_manifest_in_use_is_never_released,
         garbage_is_released_in_bounded_steps,
