@@ -259,7 +259,12 @@ impl Stash {
     fn pour(&mut self, block: &mut Block, limit: usize) {
         let poured = self.bytes.len().min(limit - block.filled().len());
         block.fill(&self.bytes[..poured]);
-        self.bytes.drain(..poured);
+        if poured == self.bytes.len() {
+            // A client that fills blocks may never need the stash again: its memory goes to those who do.
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.drain(..poured);
+        }
     }
 
     fn into_bytes(self) -> Vec<u8> {
