@@ -103,7 +103,8 @@ contract! {
         old_uploads_expire_and_old_completions_are_forgotten;
     version_listing: versions_are_listed_newest_first_in_pages_of_any_size,
         versions_fold_into_common_prefixes,
-        a_null_version_that_went_hides_nothing_behind_its_marker;
+        a_null_version_that_went_hides_nothing_behind_its_marker,
+        a_marker_that_was_never_made_is_no_fault;
     garbage: nothing_is_left_when_everything_was_deleted,
         a_manifest_in_use_is_never_released,
         garbage_is_released_in_bounded_steps,

@@ -86,3 +86,23 @@ pub(super) async fn a_null_version_that_went_hides_nothing_behind_its_marker(sto
     let expected = [("a".to_owned(), 3, true, false), ("a".to_owned(), 2, false, false)];
     assert_eq!(page.versions.iter().map(entry).collect::<Vec<_>>(), expected);
 }
+
+pub(super) async fn a_marker_that_was_never_made_is_no_fault(store: Store) {
+    let id = populated(&store).await;
+    for order in [0, 1 << 62, 1 << 63, u64::MAX] {
+        let marker = VersionId::Ordered { order, salt: 0 };
+        let query = VersionListQuery {
+            key_marker: "a".to_owned(),
+            version_marker: Some(marker),
+            max_keys: 9,
+            ..VersionListQuery::default()
+        };
+        let page = store.list_versions(id, &query).await.unwrap();
+        let expected = if order == 0 { whole()[3..].to_vec() } else { whole() };
+        let expected: Vec<_> = expected.into_iter().map(|entry| (entry.0, entry.1)).collect();
+        let found: Vec<_> = page.versions.iter().map(entry).map(|entry| (entry.0, entry.1)).collect();
+        assert_eq!(found, expected, "{order}");
+        let named = crate::types::ObjectKey::parse("a").unwrap();
+        assert_eq!(store.version(id, &named, Some(marker)).await.unwrap(), None, "{order}");
+    }
+}

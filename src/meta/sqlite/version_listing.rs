@@ -62,7 +62,10 @@ fn start(
     }
     let key = marker.to_vec();
     Ok(match query.version_marker {
-        Some(VersionId::Ordered { order, .. }) => Some(Position { key, rank: -order.cast_signed() }),
+        // A client may name any number; no version has one of 64 bits, so such a marker is newer than all of them.
+        Some(VersionId::Ordered { order, .. }) => {
+            Some(Position { key, rank: i64::try_from(order).map_or(i64::MIN, |order| -order) })
+        }
         Some(VersionId::Null) => {
             const NULL_VERSION: &str = "SELECT rank FROM version WHERE bucket_id = ?1 AND key = ?2 AND salt IS NULL";
             let rank = sql::first(connection, NULL_VERSION, params![bucket.0, marker], |row| Ok(row.get(0)?))?;
