@@ -24,7 +24,7 @@ pub trait MetaStore: Send + Sync + 'static {
 
     /// Hands out the next epoch and records that it is running.
     async fn begin_epoch(&self) -> Result<EpochStart, MetaError>;
-    /// Records that `epoch` has no orphans: it ended cleanly, or they were removed.
+    /// Records that `epoch` has no orphans: it ended cleanly, or they were removed. Its leases are free.
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError>;
     /// Takes the named lease for `holder` until `until`; false if another holder has it at `now`.
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError>;

@@ -32,10 +32,12 @@ impl<W: Worker> Leased<W> {
 
     /// Without this, work would rest after a crash until the lease of the crashed process runs out.
     async fn give_back_leases_of_the_gone(&self) -> Result<(), EngineError> {
-        let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for epoch in gone {
             self.engine.take_lease(self.worker.name(), epoch, 0).await?;
         }
+        // Only now: a step that failed or was dropped gives back again.
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
 
@@ -69,11 +71,9 @@ impl<W: Worker> Worker for Leased<W> {
 
     async fn stop(&self) -> Result<(), EngineError> {
         self.worker.stop().await?;
-        let held = self.renew_at.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if held.is_some() {
-            // Given back, so that the next boot does not wait for it to run out.
-            self.engine.take_lease(self.worker.name(), self.holder, 0).await?;
-        }
+        // Given back, so that the next boot does not wait for it to run out; also when this boot does not know
+        // of it, because the step that took it was dropped before it heard so.
+        self.engine.take_lease(self.worker.name(), self.holder, 0).await?;
         Ok(())
     }
 }

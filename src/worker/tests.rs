@@ -165,3 +165,15 @@ async fn the_lease_of_a_boot_that_crashed_holds_nobody_up() {
     leased(3, vec![Epoch(1)]).step().await.unwrap();
     assert_eq!(steps.load(Ordering::SeqCst), 2);
 }
+
+#[tokio::test]
+async fn a_lease_whose_taking_was_dropped_unheard_is_given_back_at_the_stop() {
+    let house = House::new().await;
+    let steps = Arc::new(AtomicU32::new(0));
+    let leased = |holder| Leased::new(Counted(steps.clone()), house.engine.clone(), Epoch(holder), Vec::new());
+    // The store took it, but the step that asked was gone by then.
+    assert!(house.engine.take_lease("counted", Epoch(1), WORKER_LEASE_SECONDS).await.unwrap());
+    leased(1).stop().await.unwrap();
+    leased(2).step().await.unwrap();
+    assert_eq!(steps.load(Ordering::SeqCst), 1);
+}

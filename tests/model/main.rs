@@ -239,7 +239,7 @@ fn run(seed: u64, steps: usize) {
 
 #[test]
 fn the_gateway_agrees_with_the_model() {
-    for seed in [0x5eed_0001, 0x5eed_0002, 0x5eed_0003] {
+    for seed in [0x5eed_0001, 0x5eed_0003, 0x5eed_0005] {
         run(seed, 250);
     }
 }

@@ -28,6 +28,16 @@ pub(super) async fn a_lease_has_one_holder_until_it_ends(store: Store) {
     assert!(!store.take_lease("gc", one, later(21), later(30)).await.unwrap());
 }
 
+pub(super) async fn an_epoch_that_ends_frees_its_leases(store: Store) {
+    let (one, two) = (store.begin_epoch().await.unwrap().epoch, store.begin_epoch().await.unwrap().epoch);
+    let later = NOW.plus_seconds(10);
+    assert!(store.take_lease("gc", one, NOW, later).await.unwrap());
+    assert!(store.take_lease("scrub", two, NOW, later).await.unwrap());
+    store.end_epoch(one).await.unwrap();
+    assert!(store.take_lease("gc", two, NOW, later).await.unwrap());
+    assert!(!store.take_lease("scrub", one, NOW, later).await.unwrap(), "the other's stay");
+}
+
 fn access_key(id: &str, name: &str) -> AccessKey {
     AccessKey {
         access_key_id: id.to_owned(),

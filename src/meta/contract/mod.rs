@@ -64,6 +64,7 @@ macro_rules! contract {
 contract! {
     boot: epochs_are_numbered_once_and_crashed_ones_are_named,
         a_lease_has_one_holder_until_it_ends,
+        an_epoch_that_ends_frees_its_leases,
         access_keys_are_unique_by_id_and_by_name;
     bucket: a_bucket_is_found_until_it_is_deleted,
         a_bucket_with_anything_in_it_is_not_deleted,

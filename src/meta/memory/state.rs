@@ -117,6 +117,7 @@ impl State {
         if let Some(state) = self.epochs.get_mut(&epoch) {
             *state = EpochState::Ended;
         }
+        self.leases.retain(|_, (holder, _)| *holder != epoch);
     }
 
     pub(super) fn take_lease(&mut self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> bool {

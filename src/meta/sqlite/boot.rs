@@ -18,9 +18,10 @@ pub(super) fn begin_epoch(tx: &Transaction<'_>) -> Result<EpochStart, Failure> {
     Ok(EpochStart { epoch: Epoch(epoch), crashed })
 }
 
-/// Records that an epoch has no orphans.
+/// Records that an epoch has no orphans, and frees the leases that it still holds.
 pub(super) fn end_epoch(tx: &Transaction<'_>, epoch: Epoch) -> Result<(), Failure> {
     sql::execute(tx.connection(), "UPDATE epoch SET running = 0 WHERE id = ?1", [epoch.0])?;
+    sql::execute(tx.connection(), "DELETE FROM lease WHERE holder = ?1", [epoch.0])?;
     Ok(())
 }
 
