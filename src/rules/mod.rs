@@ -1,12 +1,18 @@
 //! Pure decisions. No I/O, no async, no storage, no HTTP: facts in, verdict out. The metadata store calls
 //! them inside its transactions, so that what was decided is what was committed.
 
+pub mod acl;
 pub mod lock;
+pub mod ownership;
 pub mod precondition;
+pub mod public_access;
 pub mod versioning;
 
+pub use acl::{AclRight, AclSubject, CannedAcl};
 pub use lock::LockRefusal;
+pub use ownership::OwnershipControls;
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };
+pub use public_access::PublicAccessBlock;
 pub use versioning::{Versioning, WritePlan};
