@@ -274,7 +274,12 @@ fn gateway(
         allow_v2: config.allow_signature_v2,
         domains: config.domains.clone(),
     };
-    let settings = S3Settings { auth, domains: config.domains.clone(), allow_anonymous: config.allow_anonymous };
+    let settings = S3Settings {
+        auth,
+        domains: config.domains.clone(),
+        allow_anonymous: config.allow_anonymous,
+        default_ownership: config.default_object_ownership,
+    };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
 }

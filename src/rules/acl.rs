@@ -225,7 +225,8 @@ mod tests {
         use AclPermission::{Read, ReadAcp, Write, WriteAcp};
         // Of each list: what it grants to anonymous, to somebody with a key, and to the bucket's owner, if the
         // object is a third one's.
-        let table: [(CannedAcl, &[AclPermission], &[AclPermission], &[AclPermission]); 8] = [
+        type Permissions = &'static [AclPermission];
+        let table: [(CannedAcl, Permissions, Permissions, Permissions); 8] = [
             (CannedAcl::Private, &[], &[], &[]),
             (CannedAcl::PublicRead, &[Read], &[Read], &[Read]),
             (CannedAcl::PublicReadWrite, &[Read, Write], &[Read, Write], &[Read, Write]),

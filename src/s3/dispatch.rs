@@ -3,10 +3,10 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
-    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_object_versions,
-    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part,
-    upload_part_copy,
+    abort_upload, acl, bucket_location, bucket_policy, complete_upload, copy_object, create_bucket, create_upload,
+    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
+    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes,
+    ownership_controls, probes, public_access_block, put_object, upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -25,14 +25,11 @@ macro_rules! unbuilt {
             | Op::DeleteBucketMetadataConfiguration
             | Op::DeleteBucketMetadataTableConfiguration
             | Op::DeleteBucketMetricsConfiguration
-            | Op::DeleteBucketOwnershipControls
-            | Op::DeleteBucketPolicy
             | Op::DeleteBucketReplication
             | Op::DeleteBucketTagging
             | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
             | Op::DeleteObjectTagging
-            | Op::DeletePublicAccessBlock
             | Op::GetBucketMetadataConfiguration
             | Op::GetBucketMetadataTableConfiguration
             | Op::GetObjectAnnotation
@@ -51,8 +48,6 @@ macro_rules! unbuilt {
             | Op::PutBucketLogging
             | Op::PutBucketMetricsConfiguration
             | Op::PutBucketNotificationConfiguration
-            | Op::PutBucketOwnershipControls
-            | Op::PutBucketPolicy
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
             | Op::PutBucketTagging
@@ -63,7 +58,6 @@ macro_rules! unbuilt {
             | Op::PutObjectLockConfiguration
             | Op::PutObjectRetention
             | Op::PutObjectTagging
-            | Op::PutPublicAccessBlock
             | Op::RenameObject
             | Op::RestoreObject
             | Op::SelectObjectContent
@@ -105,12 +99,21 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::ListMultipartUploads => list_uploads::run(gateway, call, body).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => acl::show_object(gateway, call).await,
-        Op::PutBucketAcl => acl::accept(call, &body),
-        Op::PutObjectAcl => acl::accept_for_object(gateway, call, &body).await,
+        Op::PutBucketAcl => acl::put_bucket(gateway, call, body).await,
+        Op::PutObjectAcl => acl::put_object(gateway, call, body).await,
+        Op::GetBucketPolicy => bucket_policy::show(gateway, call).await,
+        Op::PutBucketPolicy => bucket_policy::put(gateway, call, body).await,
+        Op::DeleteBucketPolicy => bucket_policy::delete(gateway, call).await,
+        Op::GetBucketPolicyStatus => bucket_policy::status(call),
+        Op::GetBucketOwnershipControls => ownership_controls::show(call),
+        Op::PutBucketOwnershipControls => ownership_controls::put(gateway, call, body).await,
+        Op::DeleteBucketOwnershipControls => ownership_controls::delete(gateway, call).await,
+        Op::GetPublicAccessBlock => public_access_block::show(call),
+        Op::PutPublicAccessBlock => public_access_block::put(gateway, call, body).await,
+        Op::DeletePublicAccessBlock => public_access_block::delete(gateway, call).await,
         Op::GetObjectTagging => probes::object_tagging(gateway, call).await,
         Op::GetObjectLegalHold | Op::GetObjectRetention => probes::object_lock(gateway, call).await,
         Op::GetBucketAbac => Ok(probes::abac()),
-        Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
         Op::GetBucketRequestPayment => Ok(probes::request_payment()),
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
@@ -129,12 +132,10 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
-        Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         Op::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),
         Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
         Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
-        Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
     }
 }
