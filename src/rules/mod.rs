@@ -3,10 +3,12 @@
 
 pub mod lock;
 pub mod precondition;
+pub mod tag;
 pub mod versioning;
 
 pub use lock::LockRefusal;
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };
+pub use tag::TagRefusal;
 pub use versioning::{Versioning, WritePlan};

@@ -5,8 +5,8 @@ use crate::s3::authorize::Authorized;
 use crate::s3::op::{
     abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
     delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_object_versions,
-    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part,
-    upload_part_copy,
+    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, tagging,
+    upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -28,10 +28,8 @@ macro_rules! unbuilt {
             | Op::DeleteBucketOwnershipControls
             | Op::DeleteBucketPolicy
             | Op::DeleteBucketReplication
-            | Op::DeleteBucketTagging
             | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
-            | Op::DeleteObjectTagging
             | Op::DeletePublicAccessBlock
             | Op::GetBucketMetadataConfiguration
             | Op::GetBucketMetadataTableConfiguration
@@ -55,14 +53,12 @@ macro_rules! unbuilt {
             | Op::PutBucketPolicy
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
-            | Op::PutBucketTagging
             | Op::PutBucketVersioning
             | Op::PutBucketWebsite
             | Op::PutObjectAnnotation
             | Op::PutObjectLegalHold
             | Op::PutObjectLockConfiguration
             | Op::PutObjectRetention
-            | Op::PutObjectTagging
             | Op::PutPublicAccessBlock
             | Op::RenameObject
             | Op::RestoreObject
@@ -107,7 +103,12 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetObjectAcl => acl::show_object(gateway, call).await,
         Op::PutBucketAcl => acl::accept(call, &body),
         Op::PutObjectAcl => acl::accept_for_object(gateway, call, &body).await,
-        Op::GetObjectTagging => probes::object_tagging(gateway, call).await,
+        Op::GetObjectTagging => tagging::get_object(gateway, call).await,
+        Op::PutObjectTagging => tagging::put_object(gateway, call, body).await,
+        Op::DeleteObjectTagging => tagging::delete_object(gateway, call).await,
+        Op::GetBucketTagging => tagging::get_bucket(gateway, call).await,
+        Op::PutBucketTagging => tagging::put_bucket(gateway, call, body).await,
+        Op::DeleteBucketTagging => tagging::delete_bucket(gateway, call).await,
         Op::GetObjectLegalHold | Op::GetObjectRetention => probes::object_lock(gateway, call).await,
         Op::GetBucketAbac => Ok(probes::abac()),
         Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
@@ -131,7 +132,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),
         Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
         Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
         Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),

@@ -22,6 +22,7 @@ pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
 pub(crate) mod probes;
 pub(crate) mod put_object;
+pub(crate) mod tagging;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 
