@@ -1,6 +1,7 @@
 //! Pure decisions. No I/O, no async, no storage, no HTTP: facts in, verdict out. The metadata store calls
 //! them inside its transactions, so that what was decided is what was committed.
 
+pub mod cors;
 pub mod lock;
 pub mod precondition;
 pub mod tag;

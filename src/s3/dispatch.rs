@@ -3,10 +3,10 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
-    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_object_versions,
-    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, tagging,
-    upload_part, upload_part_copy,
+    abort_upload, acl, bucket_location, complete_upload, copy_object, cors, create_bucket, create_upload,
+    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
+    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes,
+    put_object, tagging, upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -17,7 +17,6 @@ macro_rules! unbuilt {
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
             | Op::DeleteBucketAnalyticsConfiguration
-            | Op::DeleteBucketCors
             | Op::DeleteBucketEncryption
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
@@ -41,7 +40,6 @@ macro_rules! unbuilt {
             | Op::PutBucketAbac
             | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
-            | Op::PutBucketCors
             | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
@@ -106,6 +104,9 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetObjectTagging => tagging::get_object(gateway, call).await,
         Op::PutObjectTagging => tagging::put_object(gateway, call, body).await,
         Op::DeleteObjectTagging => tagging::delete_object(gateway, call).await,
+        Op::GetBucketCors => cors::get(gateway, call).await,
+        Op::PutBucketCors => cors::put(gateway, call, body).await,
+        Op::DeleteBucketCors => cors::delete(gateway, call).await,
         Op::GetBucketTagging => tagging::get_bucket(gateway, call).await,
         Op::PutBucketTagging => tagging::put_bucket(gateway, call, body).await,
         Op::DeleteBucketTagging => tagging::delete_bucket(gateway, call).await,
@@ -127,7 +128,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         | Op::GetBucketIntelligentTieringConfiguration
         | Op::GetBucketInventoryConfiguration
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
-        Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),

@@ -12,6 +12,7 @@ pub(crate) mod checksum_headers;
 pub mod code;
 pub(crate) mod conditions;
 pub(crate) mod copy_source;
+pub(crate) mod cors;
 pub(crate) mod dispatch;
 pub(crate) mod document;
 pub mod error;

@@ -5,6 +5,7 @@ pub(crate) mod acl;
 pub(crate) mod bucket_location;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
+pub(crate) mod cors;
 pub(crate) mod create_bucket;
 pub(crate) mod create_upload;
 pub(crate) mod delete_bucket;
