@@ -3,7 +3,7 @@
 //! Must never know what a request asks for.
 
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,16 +47,17 @@ pub(crate) async fn run(socket: TcpStream, address: SocketAddr, shared: Arc<Shar
     }
     let state = Arc::new(ConnectionState::new(address, Arc::clone(&shared.settings), shared.drain.clone()));
     let wire = Wire::new(socket, Arc::clone(&state));
+    // Each kind of connection on the heap: the task has the size of the one that it is, not of the largest.
     match &shared.acceptor {
-        None => serve_http1(wire, &shared, &state).await,
+        None => Box::pin(serve_http1(wire, &shared, &state)).await,
         Some(acceptor) => {
-            let Some(stream) = handshake(acceptor, wire, &state).await else { return };
+            let Some(stream) = Box::pin(handshake(acceptor, wire, &state)).await else { return };
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2);
             state.secured(is_http2);
             if is_http2 {
-                serve_http2(stream, &shared, &state).await;
+                Box::pin(serve_http2(stream, &shared, &state)).await;
             } else {
-                serve_http1(stream, &shared, &state).await;
+                Box::pin(serve_http1(stream, &shared, &state)).await;
             }
         }
     }
@@ -95,7 +96,7 @@ where
         .max_buf_size(settings.http_buffer_bytes.max(HTTP1_BUFFER_BYTES_MIN))
         .max_headers(settings.headers_max)
         .max_header_size(settings.request_head_bytes_max);
-    drive(builder.serve_connection(TokioIo::new(io), service(shared, state)), state).await;
+    drive(Box::pin(builder.serve_connection(TokioIo::new(io), service(shared, state))), state).await;
 }
 
 async fn serve_http2<I>(io: I, shared: &Shared, state: &Arc<ConnectionState>)
@@ -117,7 +118,7 @@ where
         .max_send_buf_size(buffer_bytes)
         .keep_alive_interval(ping)
         .keep_alive_timeout(ping);
-    drive(builder.serve_connection(TokioIo::new(io), service(shared, state)), state).await;
+    drive(Box::pin(builder.serve_connection(TokioIo::new(io), service(shared, state))), state).await;
 }
 
 fn service(shared: &Shared, state: &Arc<ConnectionState>) -> Service {
@@ -164,8 +165,7 @@ where
 
 /// Drives a connection until it closes, a deadline passes or the drain cancels it. Whatever is then under way on
 /// it is dropped by dropping it, and says why.
-async fn drive<C: Driven>(connection: C, state: &ConnectionState) {
-    let mut connection = pin!(connection);
+async fn drive<C: Driven>(mut connection: Pin<Box<C>>, state: &ConnectionState) {
     let mut closing = false;
     loop {
         tokio::select! {

@@ -111,7 +111,7 @@ async fn write(
     chunks: &Arc<dyn ChunkStore>,
     source: &mut Script,
 ) -> Result<(StoredBody, Digests), EngineError> {
-    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, bytes_max: u64::MAX }, source).await
+    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, announced: None, bytes_max: u64::MAX }, source).await
 }
 
 fn read_back(chunks: &dyn ChunkStore, stored: &StoredBody) -> Vec<u8> {
@@ -273,7 +273,13 @@ fn a_body_above_its_bound_is_refused_and_leaves_nothing() {
         let pool = BlockPool::new(2);
         let body = random_body(1, length);
         let mut source = Script::whole(&pool, &body, 4099);
-        let context = WriterContext { pool: &pool, chunks: &chunks, checksum: CHECKSUM, bytes_max: bytes_max as u64 };
+        let context = WriterContext {
+            pool: &pool,
+            chunks: &chunks,
+            checksum: CHECKSUM,
+            announced: None,
+            bytes_max: bytes_max as u64,
+        };
         let result = run_to_the_last_job(async { write_body(context, &mut source).await.map(drop) });
         assert_eq!(matches!(result, Err(EngineError::TooLarge)), refused, "{length} of {bytes_max}: {result:?}");
         assert_nothing_left(&memory, &pool, &format!("{length} of {bytes_max}"));
