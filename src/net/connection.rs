@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -29,6 +29,9 @@ const TLS_BUFFER_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 /// What TLS calls HTTP/1.1.
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// The answer to a head that did not come in time (RFC 9110, 15.5.9). HTTP itself can answer whole heads only.
+const SLOW_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// What all connections of one listener share.
 pub(crate) struct Shared {
@@ -143,14 +146,26 @@ where
 trait Driven: Future<Output = hyper::Result<()>> {
     /// Finishes what is under way and takes no more requests.
     fn close_gracefully(self: Pin<&mut Self>);
+
+    /// Ends a connection on which nothing is under way but a head that takes too long; says so, if the protocol has
+    /// words for it.
+    fn refuse_slow_head(self: Pin<Box<Self>>) -> impl Future<Output = ()>;
 }
 
-impl<I> Driven for http1::Connection<I, Service>
+impl<I> Driven for http1::Connection<TokioIo<I>, Service>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    I: AsyncRead + AsyncWrite + Unpin,
 {
     fn close_gracefully(self: Pin<&mut Self>) {
         self.graceful_shutdown();
+    }
+
+    async fn refuse_slow_head(self: Pin<Box<Self>>) {
+        let mut io = Pin::into_inner(self).into_parts().io.into_inner();
+        // Whether the client still reads does not matter: the connection ends.
+        if io.write_all(SLOW_HEAD).await.is_ok() {
+            let _ = io.shutdown().await;
+        }
     }
 }
 
@@ -161,6 +176,9 @@ where
     fn close_gracefully(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
+
+    /// Streams whose heads are incomplete have no answers; the connection closes.
+    async fn refuse_slow_head(self: Pin<Box<Self>>) {}
 }
 
 /// Drives a connection until it closes, a deadline passes or the drain cancels it. Whatever is then under way on
@@ -197,6 +215,9 @@ async fn drive<C: Driven>(mut connection: Pin<Box<C>>, state: &ConnectionState) 
                 Expiry::Head | Expiry::Stalled => {
                     state.end(EndCause::Deadline);
                     tracing::debug!(peer = %state.address, ?expiry, "connection timed out");
+                    if state.is_within_head() {
+                        let _ = tokio::time::timeout(state.settings.linger, connection.refuse_slow_head()).await;
+                    }
                     return;
                 }
             }
