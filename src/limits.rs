@@ -126,6 +126,9 @@ pub const IDENTITY_POLICY_BYTES_MAX: usize = 10 * KIB as usize;
 pub const SESSION_POLICY_BYTES_MAX: usize = 2 * KIB as usize;
 /// Longest trust policy of a role in bytes (same quotas, at their most).
 pub const TRUST_POLICY_BYTES_MAX: usize = 8 * KIB as usize;
+/// Most `?` in one policy. Each costs a look at every character of what it is matched with; runs without are searched
+/// in one pass.
+pub const POLICY_WILDCARDS_MAX: usize = 512;
 /// Most characters of a statement's `Sid` that a log line shows.
 pub const POLICY_SID_SHOWN_MAX: usize = 64;
 /// Most ETags in one `If-Match` or `If-None-Match` header.

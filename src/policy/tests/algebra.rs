@@ -141,7 +141,7 @@ proptest! {
         scene in scene(), documents in [lines(), lines(), lines()], more in line(), at in 0..3_usize,
     ) {
         let before = answer(scene, &documents);
-        let mut longer = documents.clone();
+        let mut longer = documents;
         // A first statement of a session is a new limit, not a further statement.
         if at == 1 && longer[1].is_empty() {
             return Ok(());
@@ -162,7 +162,7 @@ proptest! {
         scene in scene(), documents in [lines(), lines(), lines()], turn in any::<usize>(),
     ) {
         let before = answer(scene, &documents);
-        let mut turned = documents.clone();
+        let mut turned = documents;
         for lines in &mut turned {
             lines.reverse();
             let by = turn.checked_rem(lines.len()).unwrap_or(0);

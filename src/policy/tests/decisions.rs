@@ -47,71 +47,72 @@ fn as_bucket(letter: char) -> Document {
     bucket(&format!(r#"{{"Principal":{principal},{}}}"#, says(letter)))
 }
 
+/// Relation; identity, session and bucket policy (`A`llow, `D`eny, `-` silent, space for none; in the bucket's
+/// `a`ccount, `u`ser, `s`ession allowed); ACL (`g`roup, `c`anonical id); the expected answer.
+const DECISIONS: &[(Relation, &str, bool)] = &[
+    // Nobody known.
+    (Relation::Anonymous, "    ", false),
+    (Relation::Anonymous, "  A ", true),
+    (Relation::Anonymous, "  - ", false),
+    (Relation::Anonymous, "  a ", false),
+    (Relation::Anonymous, "   g", true),
+    (Relation::Anonymous, "  -g", true),
+    (Relation::Anonymous, "  Dg", false),
+    // The owner's account itself.
+    (Relation::OwnerRoot, "    ", true),
+    (Relation::OwnerRoot, "  - ", true),
+    (Relation::OwnerRoot, "  D ", false),
+    (Relation::OwnerRoot, " -  ", false),
+    (Relation::OwnerRoot, " A  ", true),
+    // A user of the owner without policies.
+    (OWNER, "    ", true),
+    (OWNER, "  D ", false),
+    (OWNER, " -  ", false),
+    (OWNER, " A- ", true),
+    (OWNER, " D  ", false),
+    // A user of the owner with policies.
+    (OWNER, "A   ", true),
+    (OWNER, "-   ", false),
+    (OWNER, "D   ", false),
+    (OWNER, "D A ", false),
+    (OWNER, "A D ", false),
+    (OWNER, "- A ", true),
+    (OWNER, "- u ", true),
+    (OWNER, "- a ", false),
+    (OWNER, "-  c", false),
+    (OWNER, "-  g", true),
+    (OWNER, "- ac", false),
+    (OWNER, "- ag", true),
+    (OWNER, "AA  ", true),
+    (OWNER, "A-  ", false),
+    (OWNER, "-A  ", false),
+    (OWNER, "--A ", false),
+    (OWNER, "--u ", false),
+    (OWNER, "-Au ", true),
+    (OWNER, "--s ", true),
+    (OWNER, "-Ds ", false),
+    // A user of somebody else.
+    (OTHER, "    ", false),
+    (OTHER, "A   ", false),
+    (OTHER, "  A ", true),
+    (OTHER, "  a ", true),
+    (OTHER, "   c", true),
+    (OTHER, "   g", true),
+    (OTHER, "- A ", false),
+    (OTHER, "-  c", false),
+    (OTHER, "A A ", true),
+    (OTHER, "A a ", true),
+    (OTHER, "A  c", true),
+    (OTHER, "D A ", false),
+    (OTHER, "A Dc", false),
+    (OTHER, "A-A ", false),
+    (OTHER, "AAA ", true),
+    (OTHER, "A-s ", false),
+];
+
 #[test]
 fn the_table_of_decisions() {
-    // Relation; identity, session and bucket policy (`A`llow, `D`eny, `-` silent, space for none; in the bucket's
-    // `a`ccount, `u`ser, `s`ession allowed); ACL (`g`roup, `c`anonical id); the expected answer.
-    let table: &[(Relation, &str, bool)] = &[
-        // Nobody known.
-        (Relation::Anonymous, "    ", false),
-        (Relation::Anonymous, "  A ", true),
-        (Relation::Anonymous, "  - ", false),
-        (Relation::Anonymous, "  a ", false),
-        (Relation::Anonymous, "   g", true),
-        (Relation::Anonymous, "  -g", true),
-        (Relation::Anonymous, "  Dg", false),
-        // The owner's account itself.
-        (Relation::OwnerRoot, "    ", true),
-        (Relation::OwnerRoot, "  - ", true),
-        (Relation::OwnerRoot, "  D ", false),
-        (Relation::OwnerRoot, " -  ", false),
-        (Relation::OwnerRoot, " A  ", true),
-        // A user of the owner without policies.
-        (OWNER, "    ", true),
-        (OWNER, "  D ", false),
-        (OWNER, " -  ", false),
-        (OWNER, " A- ", true),
-        (OWNER, " D  ", false),
-        // A user of the owner with policies.
-        (OWNER, "A   ", true),
-        (OWNER, "-   ", false),
-        (OWNER, "D   ", false),
-        (OWNER, "D A ", false),
-        (OWNER, "A D ", false),
-        (OWNER, "- A ", true),
-        (OWNER, "- u ", true),
-        (OWNER, "- a ", false),
-        (OWNER, "-  c", false),
-        (OWNER, "-  g", true),
-        (OWNER, "- ac", false),
-        (OWNER, "- ag", true),
-        (OWNER, "AA  ", true),
-        (OWNER, "A-  ", false),
-        (OWNER, "-A  ", false),
-        (OWNER, "--A ", false),
-        (OWNER, "--u ", false),
-        (OWNER, "-Au ", true),
-        (OWNER, "--s ", true),
-        (OWNER, "-Ds ", false),
-        // A user of somebody else.
-        (OTHER, "    ", false),
-        (OTHER, "A   ", false),
-        (OTHER, "  A ", true),
-        (OTHER, "  a ", true),
-        (OTHER, "   c", true),
-        (OTHER, "   g", true),
-        (OTHER, "- A ", false),
-        (OTHER, "-  c", false),
-        (OTHER, "A A ", true),
-        (OTHER, "A a ", true),
-        (OTHER, "A  c", true),
-        (OTHER, "D A ", false),
-        (OTHER, "A Dc", false),
-        (OTHER, "A-A ", false),
-        (OTHER, "AAA ", true),
-        (OTHER, "A-s ", false),
-    ];
-    for (relation, row, expected) in table {
+    for (relation, row, expected) in DECISIONS {
         let letters: Vec<char> = row.chars().collect();
         let made = |at: usize, make: fn(char) -> Document| (letters[at] != ' ').then(|| make(letters[at]));
         let (identity, session, bucket) = (made(0, as_identity), made(1, as_session), made(2, as_bucket));

@@ -4,7 +4,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{collection, prop_assert_eq};
 
 use super::{ANN, bucket, document, identity, known, nothing, request, says};
-use crate::limits::BUCKET_POLICY_BYTES_MAX;
+use crate::limits::{BUCKET_POLICY_BYTES_MAX, POLICY_WILDCARDS_MAX};
 use crate::policy::{Document, Kind, MapContext, PolicyError, Principal, Request, Target};
 
 /// A statement of a bucket policy with `change` in place of one of its elements.
@@ -81,6 +81,19 @@ fn a_document_as_long_as_may_be_is_read_and_one_byte_more_refused() {
     assert!(Document::parse(Kind::Bucket, at_most.as_bytes()).is_ok());
     let refused = Document::parse(Kind::Bucket, format!("{at_most} ").as_bytes());
     assert_eq!(refused, Err(PolicyError::TooLong(BUCKET_POLICY_BYTES_MAX)));
+}
+
+#[test]
+fn a_document_has_only_so_many_single_wildcards() {
+    let of = |marks: usize| {
+        let marks = "\\u003f".repeat(marks);
+        format!(
+            r#"{{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::b/?","arn:aws:s3:::b/{marks}"]}}"#
+        )
+    };
+    assert_eq!(refusal(Kind::Bucket, &of(POLICY_WILDCARDS_MAX - 1)), None);
+    let refused = refusal(Kind::Bucket, &of(POLICY_WILDCARDS_MAX));
+    assert_eq!(refused, Some(PolicyError::TooManyWildcards(POLICY_WILDCARDS_MAX)));
 }
 
 #[test]
