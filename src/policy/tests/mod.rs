@@ -4,6 +4,7 @@ mod algebra;
 mod builtins;
 mod conditions;
 mod decisions;
+mod examples;
 mod grammar;
 mod publicness;
 
