@@ -120,6 +120,19 @@ pub const HTTP2_WINDOW_BYTES_MIN: usize = 65_535;
 pub const LOG_PATH_BYTES_MAX: usize = 256;
 /// Most bytes of one PEM file. Stops a wrong path from filling memory.
 pub const PEM_BYTES_MAX: u64 = MIB;
+/// Longest bucket policy in bytes (Amazon S3 User Guide, "Bucket policies").
+pub const BUCKET_POLICY_BYTES_MAX: usize = 20 * KIB as usize;
+/// Longest identity policy in bytes (IAM User Guide, "IAM and AWS STS quotas": the sum for a role).
+pub const IDENTITY_POLICY_BYTES_MAX: usize = 10 * KIB as usize;
+/// Longest session policy in bytes (same quotas).
+pub const SESSION_POLICY_BYTES_MAX: usize = 2 * KIB as usize;
+/// Longest trust policy of a role in bytes (same quotas, at their most).
+pub const TRUST_POLICY_BYTES_MAX: usize = 8 * KIB as usize;
+/// Most `?` in one policy. Each costs a look at every character of what it is matched with; runs without are searched
+/// in one pass.
+pub const POLICY_WILDCARDS_MAX: usize = 512;
+/// Most characters of a statement's `Sid` that a log line shows.
+pub const POLICY_SID_SHOWN_MAX: usize = 64;
 /// Most ETags in one `If-Match` or `If-None-Match` header.
 pub const CONDITION_ETAGS_MAX: usize = 64;
 /// Most access keys that the keyring holds in memory.
