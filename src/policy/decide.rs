@@ -119,7 +119,9 @@ pub struct Decision {
     pub allowed: bool,
     /// Whether it is allowed only if the key has no current version when it is committed. The caller then commits with
     /// a put-if-absent and answers a refusal with `AccessDenied`, since it is the permission that is missing. A retry
-    /// of an upload that did arrive may be answered with success where the current version has the same bytes.
+    /// of an upload that did arrive may be answered with success where the current version has the same bytes. Of an
+    /// upload in parts only the completion is a commit. A permission to overwrite that does not hold for an absent key
+    /// is none.
     pub requires_absent: bool,
     /// Why.
     pub reason: Reason,

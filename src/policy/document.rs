@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::limits::{
-    BUCKET_POLICY_BYTES_MAX, IDENTITY_POLICY_BYTES_MAX, POLICY_SID_SHOWN_MAX, SESSION_POLICY_BYTES_MAX,
-    TRUST_POLICY_BYTES_MAX,
+    BUCKET_POLICY_BYTES_MAX, IDENTITY_POLICY_BYTES_MAX, POLICY_SID_SHOWN_MAX, POLICY_WILDCARDS_MAX,
+    SESSION_POLICY_BYTES_MAX, TRUST_POLICY_BYTES_MAX,
 };
 use crate::policy::PolicyError;
 use crate::policy::action::ActionPattern;
@@ -143,6 +143,9 @@ impl Document {
                 return Err(PolicyError::Sid);
             }
             statements.push((StatementName::new(kind.label(), statement.sid.as_deref(), index), statement));
+        }
+        if statements.iter().map(|(_, statement)| statement.single_wildcards()).sum::<usize>() > POLICY_WILDCARDS_MAX {
+            return Err(PolicyError::TooManyWildcards(POLICY_WILDCARDS_MAX));
         }
         Ok(Self { kind, statements })
     }

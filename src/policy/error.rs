@@ -6,6 +6,9 @@ pub enum PolicyError {
     /// Longer than its kind may be, in bytes.
     #[error("Policies must be at most {0} bytes long")]
     TooLong(usize),
+    /// More single-character wildcards than one document may have.
+    #[error("Policies must not have more than {0} wildcards '?'")]
+    TooManyWildcards(usize),
     /// Not JSON, or not an object.
     #[error("Policies must be valid JSON and the first byte must be '{{'")]
     NotJson,

@@ -108,6 +108,11 @@ impl Template {
         self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_)))
     }
 
+    /// How many `?` this has. A run with one is tried at every place of a text, so a document may have only so many.
+    pub(super) fn single_wildcards(&self) -> usize {
+        self.pieces.iter().filter(|piece| **piece == Piece::One).count()
+    }
+
     /// The text before the first wildcard or variable.
     pub(super) fn constant_head(&self) -> &str {
         match self.pieces.first() {

@@ -2,10 +2,12 @@
 //! them inside its transactions, so that what was decided is what was committed.
 
 pub mod acl;
+pub mod cors;
 pub mod lock;
 pub mod ownership;
 pub mod precondition;
 pub mod public_access;
+pub mod tag;
 pub mod versioning;
 
 pub use acl::{AclRight, AclSubject, CannedAcl};
@@ -15,4 +17,5 @@ pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };
 pub use public_access::PublicAccessBlock;
+pub use tag::TagRefusal;
 pub use versioning::{Versioning, WritePlan};

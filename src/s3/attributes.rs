@@ -3,6 +3,7 @@
 
 use crate::s3::authorize::Authorized;
 use crate::s3::op::acl;
+use crate::s3::tagging::header_tags;
 use crate::s3::{Gateway, S3Error};
 use crate::types::VersionAttributes;
 
@@ -11,7 +12,7 @@ use crate::types::VersionAttributes;
 /// # Errors
 /// Those of the headers.
 pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
-    let mut attributes = VersionAttributes::default();
+    let mut attributes = VersionAttributes { tags: header_tags(&call.headers)?, ..VersionAttributes::default() };
     acl::own(gateway, call, &mut attributes)?;
     Ok(attributes)
 }

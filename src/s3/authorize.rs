@@ -20,7 +20,7 @@ use crate::s3::permission::{Need, On, needs};
 use crate::s3::query::Query;
 use crate::s3::verdict::{self, Question};
 use crate::s3::{Code, Gateway, Operation, S3Error, parameters};
-use crate::types::{Bucket, BucketName, ObjectKey, OwnerId, VersionAttributes, VersionId};
+use crate::types::{Bucket, BucketName, ObjectKey, OwnerId, Tags, VersionAttributes, VersionId};
 
 const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
 const EXPECTED_SOURCE_OWNER: &str = "x-amz-source-expected-bucket-owner";
@@ -173,7 +173,11 @@ async fn check_all(gateway: &Gateway, call: &mut Authorized) -> Result<(), S3Err
     let nobody = OwnerId(String::new());
     let owner = call.bucket.as_ref().map_or(&nobody, |bucket| &bucket.owner);
     for need in needs(call.operation, &call.query, &call.headers, owner) {
-        let decision = check(gateway, call, need).await?;
+        // The tags are in the body, which nobody has read yet: `authorize_tags` decides.
+        if awaits_tags(gateway, call, need) {
+            continue;
+        }
+        let decision = check(gateway, call, need, None).await?;
         if !decision.allowed && !is_initiator(gateway, call, &decision).await? {
             return Err(denied(&decision, need));
         }
@@ -190,8 +194,8 @@ fn denied(decision: &Decision, need: Need) -> S3Error {
 
 /// Asks for one permission on what the request names. A version that decides is opened and kept for the operation;
 /// that there is none is only said to those who may list.
-async fn check(gateway: &Gateway, call: &Authorized, need: Need) -> Result<Decision, S3Error> {
-    let question = question(call, need);
+async fn check(gateway: &Gateway, call: &Authorized, need: Need, new_tags: Option<&Tags>) -> Result<Decision, S3Error> {
+    let question = Question { new_tags, ..question(call, need) };
     if !verdict::needs_version(gateway, &call.principal, &question) {
         return Ok(verdict::answer(gateway, call, &question));
     }
@@ -235,6 +239,29 @@ fn conceal(gateway: &Gateway, call: &Authorized, question: &Question<'_>, error:
         return Ok(());
     }
     Err(S3Error::new(Code::AccessDenied).cause("it does not exist, and its sender may not list"))
+}
+
+/// Whether a permission depends on tags that the request brings in its body.
+fn awaits_tags(gateway: &Gateway, call: &Authorized, need: Need) -> bool {
+    call.operation == Operation::PutObjectTagging
+        && verdict::mentions(gateway, &call.principal, &call.facts, need.action, "s3:RequestObjectTag")
+}
+
+/// Decides about a PutObjectTagging whose tags the policies ask for, once they were read.
+///
+/// # Errors
+/// `AccessDenied`.
+pub(crate) async fn authorize_tags(gateway: &Gateway, call: &Authorized, tags: &Tags) -> Result<(), S3Error> {
+    for need in needs(call.operation, &call.query, &call.headers, &call.bucket().owner) {
+        if !awaits_tags(gateway, call, need) {
+            continue;
+        }
+        let decision = check(gateway, call, need, Some(tags)).await?;
+        if !decision.allowed {
+            return Err(denied(&decision, need));
+        }
+    }
+    Ok(())
 }
 
 /// Whether an operation makes the current version of a key.

@@ -47,8 +47,7 @@ fn refuse(headers: &HeaderMap, is_read: bool) -> Result<(), S3Error> {
 fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
     let is = |text: &str| value.eq_ignore_ascii_case(text.as_bytes());
     let refusal = match name {
-        "x-amz-tagging" if value.is_empty() => return None,
-        "x-amz-tagging" | "x-amz-write-offset-bytes" | "x-amz-mfa" => Refusal::NotImplemented,
+        "x-amz-write-offset-bytes" | "x-amz-mfa" => Refusal::NotImplemented,
         "x-amz-bucket-object-lock-enabled" if is("false") => return None,
         "x-amz-bucket-object-lock-enabled" => Refusal::NotImplemented,
         "x-amz-bucket-namespace" if is("global") => return None,
@@ -82,7 +81,6 @@ mod tests {
         let table = [
             ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
             ("x-amz-server-side-encryption-customer-algorithm", "AES256", Code::NotImplemented),
-            ("x-amz-tagging", "a=b", Code::NotImplemented),
             ("x-amz-object-lock-mode", "GOVERNANCE", Code::NotImplemented),
             ("x-amz-bucket-object-lock-enabled", "true", Code::NotImplemented),
             ("x-amz-write-offset-bytes", "5", Code::NotImplemented),
@@ -91,8 +89,8 @@ mod tests {
             assert_eq!(verdict(name, value, false), Some(code), "{name}: {value}");
         }
         let mut headers = HeaderMap::new();
-        headers.insert("x-amz-tagging", HeaderValue::from_static("a=b"));
-        assert!(refuse(&headers, false).unwrap_err().message.contains("x-amz-tagging"));
+        headers.insert("x-amz-write-offset-bytes", HeaderValue::from_static("5"));
+        assert!(refuse(&headers, false).unwrap_err().message.contains("x-amz-write-offset-bytes"));
         let key = "x-amz-server-side-encryption-customer-key";
         assert_eq!(verdict(key, "x", true), Some(Code::InvalidRequest));
     }
@@ -102,8 +100,8 @@ mod tests {
         let table = [
             ("x-amz-request-payer", "requester"),
             ("x-amz-meta-x", "y"),
-            ("x-amz-tagging", ""),
-            ("x-amz-tagging-directive", "COPY"),
+            ("x-amz-tagging", "a=b"),
+            ("x-amz-tagging-directive", "REPLACE"),
             ("x-amz-bypass-governance-retention", "true"),
             ("x-amz-bucket-object-lock-enabled", "false"),
         ];

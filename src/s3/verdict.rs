@@ -109,17 +109,29 @@ pub(crate) fn answer(gateway: &Gateway, call: &Authorized, question: &Question<'
 /// Whether a question about a stored version can only be answered by looking at it: its owner and ACL count, its tags
 /// are asked for, or whether it exists is nothing that just anybody may learn.
 pub(crate) fn needs_version(gateway: &Gateway, principal: &Principal, question: &Question<'_>) -> bool {
-    const TAGS: &str = "s3:ExistingObjectTag/";
     let Some((bucket, facts)) = question.bucket.filter(|_| question.need.on == On::Version) else { return false };
+    let by_tags = mentions(gateway, principal, facts, question.need.action, "s3:ExistingObjectTag/");
     let attached = attached(gateway, principal);
-    let mut documents = attached.identity.iter().chain(&attached.session).flatten().map(Arc::as_ref);
-    let by_tags = documents.any(|document| document.mentions(question.need.action, TAGS))
-        || facts.policy.as_ref().is_some_and(|policy| policy.mentions(question.need.action, TAGS));
+    let is_limited = attached.identity.is_some() || attached.session.is_some();
     match relation(principal, Some(&bucket.owner)) {
         Relation::OwnerRoot => by_tags,
-        Relation::Owner => by_tags || facts.has_acls() || attached.identity.is_some() || attached.session.is_some(),
+        Relation::Owner => by_tags || facts.has_acls() || is_limited,
         Relation::Anonymous | Relation::Other => true,
     }
+}
+
+/// Whether anything that speaks of an action asks for condition keys that begin with `prefix`.
+pub(crate) fn mentions(
+    gateway: &Gateway,
+    principal: &Principal,
+    facts: &BucketFacts,
+    action: &str,
+    prefix: &str,
+) -> bool {
+    let attached = attached(gateway, principal);
+    let mut documents = attached.identity.iter().chain(&attached.session).flatten().map(Arc::as_ref);
+    documents.any(|document| document.mentions(action, prefix))
+        || facts.policy.as_ref().is_some_and(|policy| policy.mentions(action, prefix))
 }
 
 /// How a principal stands to the owner of something; nobody owns what is not there yet.

@@ -6,6 +6,7 @@ pub(crate) mod bucket_location;
 pub(crate) mod bucket_policy;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
+pub(crate) mod cors;
 pub(crate) mod create_bucket;
 pub(crate) mod create_upload;
 pub(crate) mod delete_bucket;
@@ -25,6 +26,7 @@ pub(crate) mod ownership_controls;
 pub(crate) mod probes;
 pub(crate) mod public_access_block;
 pub(crate) mod put_object;
+pub(crate) mod tagging;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 
