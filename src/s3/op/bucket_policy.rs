@@ -6,7 +6,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::limits::BUCKET_POLICY_BYTES_MAX;
+use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response, full_body};
 use crate::policy::{Document, Kind, PolicyError};
 use crate::s3::authorize::Authorized;
@@ -37,8 +37,8 @@ pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Respons
 /// other accounts.
 pub(crate) async fn put(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     check_owner(call)?;
-    // One byte more than may be: the parser's own message names the limit.
-    let text = read_document(call, body, BUCKET_POLICY_BYTES_MAX + 1).await?;
+    // More than a policy may have: the parser's own message names that limit.
+    let text = read_document(call, body, XML_BYTES_MAX).await?;
     let policy = parse(&text, call.bucket().name.as_str()).map_err(|error| {
         let error_text = error.to_string();
         S3Error::new(Code::MalformedPolicy).message(error_text)
