@@ -332,6 +332,7 @@ fn copy_request(house: &House, from: &str, to: &str) -> CopyObject {
             bucket: house.bucket.clone(),
             key: name(from),
             version: None,
+            judged: None,
             precondition: ReadPrecondition::default(),
         },
         bucket: house.bucket.clone(),
