@@ -141,7 +141,7 @@ fn other_accounts_are_named_in_every_form() {
 
 #[test]
 fn a_deny_counts_for_the_owner_too_and_root_can_always_take_it_back() {
-    let server = Server::start_with(&["--log-format", "json"]);
+    let server = Server::start_with(&["--log-format", "json", "--log", "info,sluicegate::s3::verdict=debug"]);
     let (root, ann) = (server.client(), server.client_of("ann"));
     ann.bucket("locked");
     ann.put("/locked/k", "x").expect(200);
@@ -160,7 +160,13 @@ fn a_deny_counts_for_the_owner_too_and_root_can_always_take_it_back() {
     assert!(root.get("/locked?policy").expect(200).text().contains("nothing"));
     put_policy(&root, "locked", &[deny]).expect(204);
     root.delete("/locked?policy").expect(204);
-    assert_eq!(ann.get("/locked/k").expect(200).body, b"x");
+    let allowed = ann.get("/locked/k").expect(200);
+    assert_eq!(allowed.body, b"x");
+    // Why something was allowed can be logged, too.
+    let id = allowed.header("x-amz-request-id").unwrap().to_owned();
+    server.eventually("the log says why", || {
+        server.log().lines().any(|line| line.contains(&id) && line.contains("ownership of the bucket"))
+    });
 }
 
 #[test]
@@ -493,7 +499,7 @@ fn acls_let_in_whom_they_name() {
     };
     denied(ann.put("/listed/k?acl", policy(&bob_id)));
     ann.put("/listed/k?acl", policy(&ann_id)).expect(200);
-    assert_eq!(bob.get("/listed/k?acl").expect(200).all("ID"), [ann_id.clone(), bob_id.clone()]);
+    assert_eq!(bob.get("/listed/k?acl").expect(200).all("ID"), [ann_id.as_str(), bob_id.as_str()]);
     bob.call("PUT", "/listed/k?acl").header("x-amz-acl", "private").send().expect(200);
     denied(bob.get("/listed/k"));
     // The bucket's own list: write is to create and delete, never to read.
@@ -519,10 +525,10 @@ fn where_acls_count_an_object_is_its_writers() {
         denied(ann.get(&format!("/{bucket}/his")));
         denied(server.anonymous().get(&format!("/{bucket}/his")));
         assert_eq!(bob.get(&format!("/{bucket}/his?acl")).expect(200).one("ID"), bob_id, "{rule}");
-        assert_eq!(ann.get(&format!("/{bucket}")).expect(200).all("ID"), [bob_id.clone()], "{rule}");
-        assert_eq!(ann.get(&format!("/{bucket}?versions")).expect(200).all("ID"), [bob_id.clone()], "{rule}");
+        assert_eq!(ann.get(&format!("/{bucket}")).expect(200).all("ID"), [bob_id.as_str()], "{rule}");
+        assert_eq!(ann.get(&format!("/{bucket}?versions")).expect(200).all("ID"), [bob_id.as_str()], "{rule}");
         let page = ann.get(&format!("/{bucket}?list-type=2&fetch-owner=true")).expect(200);
-        assert_eq!(page.all("ID"), [bob_id.clone()], "{rule}");
+        assert_eq!(page.all("ID"), [bob_id.as_str()], "{rule}");
         let put = bob.call("PUT", &format!("/{bucket}/given")).header("x-amz-acl", "bucket-owner-full-control");
         put.body("g").send().expect(200);
         ann.get(&format!("/{bucket}/given")).expect(200);
@@ -539,7 +545,7 @@ fn where_acls_count_an_object_is_its_writers() {
     // A part of an upload is nobody's; the object is whose upload it was.
     let upload = bob.post("/preferred/big?uploads", "").expect(200).one("UploadId");
     for target in ["/preferred?uploads".to_owned(), format!("/preferred/big?uploadId={upload}")] {
-        assert_eq!(ann.get(&target).expect(200).all("ID"), [bob_id.clone(), bob_id.clone()], "{target}");
+        assert_eq!(ann.get(&target).expect(200).all("ID"), [bob_id.as_str(), bob_id.as_str()], "{target}");
     }
     let etag = bob.put(&format!("/preferred/big?partNumber=1&uploadId={upload}"), noise(1, 1000)).expect(200).etag();
     let list = format!(

@@ -379,6 +379,18 @@ async fn a_copy_can_get_any_checksum_of_the_whole_body() {
 }
 
 #[tokio::test]
+async fn a_copy_of_another_version_than_the_judged_one_is_refused() {
+    let house = House::new().await;
+    house.put("source", b"judged").await.unwrap();
+    let mut request = copy_request(&house, "source", "copy");
+    request.source.judged = Some(house.open("source").await.unwrap().order());
+    house.engine.copy_object(request.clone()).await.unwrap();
+    // The same bytes under the same name, and still another version.
+    house.put("source", b"judged").await.unwrap();
+    assert!(matches!(house.engine.copy_object(request).await, Err(EngineError::Conflict)));
+}
+
+#[tokio::test]
 async fn a_copy_takes_or_replaces_metadata_but_never_the_redirect_or_class() {
     let house = House::new().await;
     let mut request = house.put_request("source", Expected::default());
