@@ -2,10 +2,12 @@
 //! them inside its transactions, so that what was decided is what was committed.
 
 pub mod lock;
+pub mod lock_clock;
 pub mod precondition;
 pub mod versioning;
 
-pub use lock::LockRefusal;
+pub use lock::{BucketRefusal, DefaultRetention, LockRefusal, ObjectLock, Period};
+pub use lock_clock::{ClockLimits, LockClock, Reading, Seen, Shown};
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };

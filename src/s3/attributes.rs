@@ -2,13 +2,15 @@
 //! owner, tags, ACL, lock, encryption. One line per feature; what each accepts is in its own file.
 
 use crate::s3::authorize::Authorized;
-use crate::s3::{Gateway, S3Error};
+use crate::s3::{Gateway, S3Error, lock};
 use crate::types::VersionAttributes;
 
 /// What the headers of a request say about the attributes of the version that it makes.
 ///
 /// # Errors
 /// Those of the headers.
-pub(crate) async fn new_attributes(_gateway: &Gateway, _call: &Authorized) -> Result<VersionAttributes, S3Error> {
-    Ok(VersionAttributes::default())
+pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
+    let mut attributes = VersionAttributes::default();
+    (attributes.retention, attributes.legal_hold) = lock::requested_lock(gateway, call).await?;
+    Ok(attributes)
 }

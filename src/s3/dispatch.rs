@@ -3,10 +3,10 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
-    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_object_versions,
-    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part,
-    upload_part_copy,
+    abort_upload, acl, bucket_location, bucket_versioning, complete_upload, copy_object, create_bucket, create_upload,
+    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, legal_hold, list_buckets,
+    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, object_lock,
+    object_retention, probes, put_object, rename_object, restore_object, upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -56,16 +56,10 @@ macro_rules! unbuilt {
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
             | Op::PutBucketTagging
-            | Op::PutBucketVersioning
             | Op::PutBucketWebsite
             | Op::PutObjectAnnotation
-            | Op::PutObjectLegalHold
-            | Op::PutObjectLockConfiguration
-            | Op::PutObjectRetention
             | Op::PutObjectTagging
             | Op::PutPublicAccessBlock
-            | Op::RenameObject
-            | Op::RestoreObject
             | Op::SelectObjectContent
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
@@ -108,14 +102,22 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::PutBucketAcl => acl::accept(call, &body),
         Op::PutObjectAcl => acl::accept_for_object(gateway, call, &body).await,
         Op::GetObjectTagging => probes::object_tagging(gateway, call).await,
-        Op::GetObjectLegalHold | Op::GetObjectRetention => probes::object_lock(gateway, call).await,
+        Op::GetObjectLegalHold => legal_hold::show(gateway, call).await,
+        Op::PutObjectLegalHold => legal_hold::set(gateway, call, body).await,
+        Op::GetObjectRetention => object_retention::show(gateway, call).await,
+        Op::PutObjectRetention => object_retention::set(gateway, call, body).await,
+        Op::GetObjectLockConfiguration => object_lock::show(gateway, call).await,
+        Op::PutObjectLockConfiguration => object_lock::set(gateway, call, body).await,
+        Op::GetBucketVersioning => bucket_versioning::show(gateway, call).await,
+        Op::PutBucketVersioning => bucket_versioning::set(gateway, call, body).await,
+        Op::RenameObject => rename_object::run(gateway, call, body).await,
+        Op::RestoreObject => restore_object::run(gateway, call, body).await,
         Op::GetBucketAbac => Ok(probes::abac()),
         Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
         Op::GetBucketRequestPayment => Ok(probes::request_payment()),
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
         Op::GetBucketNotificationConfiguration => Ok(probes::empty("NotificationConfiguration")),
-        Op::GetBucketVersioning => Ok(probes::empty("VersioningConfiguration")),
         Op::ListBucketAnalyticsConfigurations => Ok(probes::empty_list("ListBucketAnalyticsConfigurationResult")),
         Op::ListBucketIntelligentTieringConfigurations => {
             Ok(probes::empty_list("ListBucketIntelligentTieringConfigurationsResult"))
@@ -133,7 +135,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         Op::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),
         Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
-        Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
         Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
     }

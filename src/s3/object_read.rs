@@ -11,11 +11,11 @@ use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{insert_checksum, insert_part_checksum, insert_type, wants_checksum};
 use crate::s3::conditions::{failed_read_condition, precondition_failed, read_precondition};
 use crate::s3::metadata::header_text;
-use crate::s3::object_headers::{insert_description, insert_validators, object_error};
+use crate::s3::object_headers::{insert_description, insert_validators, object_error, shown_version};
 use crate::s3::parameters;
 use crate::s3::query::Query;
 use crate::s3::{Code, Gateway, S3Error};
-use crate::types::{ByteRange, ChecksumValue, ETag, ObjectVersion, ResolvedRange, Timestamp};
+use crate::types::{ByteRange, ChecksumValue, ETag, ObjectVersion, ResolvedRange, Timestamp, VersionId};
 
 /// Query parameters that override a header of the answer.
 const OVERRIDES: [(&str, HeaderName); 6] = [
@@ -82,9 +82,10 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
     let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
     let open = open.map_err(|error| object_error(error, call.key(), version))?;
     let facts = open.version();
+    let shown = shown_version(call.bucket(), facts.version);
     match precondition.judge(&CurrentFacts { etag: facts.etag, size: facts.size, modified: facts.modified }) {
         ReadVerdict::Proceed => {}
-        ReadVerdict::NotModified => return Ok(not_modified(facts)),
+        ReadVerdict::NotModified => return Ok(not_modified(facts, shown)),
         ReadVerdict::Failed => return Err(precondition_failed(failed_read_condition(&precondition))),
     }
     let selection = match (part, range) {
@@ -92,17 +93,17 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
         (None, Some(range)) if if_range_holds(&call.headers, facts) => select_range(&range, facts.size)?,
         (None, Some(_) | None) => Selection::WHOLE,
     };
-    let mut headers = answer_headers(facts, &selection, wants_checksum(&call.headers));
+    let mut headers = answer_headers(facts, shown, &selection, wants_checksum(&call.headers));
     headers.extend(overrides);
     Ok(Reading { status: selection.status, headers, body: Some((open, selection.span)) })
 }
 
 /// A 304 carries what a 200 would say about freshness (RFC 9110, section 15.4.5).
-fn not_modified(version: &ObjectVersion) -> Reading {
+fn not_modified(version: &ObjectVersion, shown: Option<VersionId>) -> Reading {
     let mut headers = HeaderMap::new();
-    insert_description(&mut headers, version);
+    insert_description(&mut headers, version, shown);
     let mut fresh = HeaderMap::new();
-    insert_validators(&mut fresh, version);
+    insert_validators(&mut fresh, version, shown);
     for name in [header::CACHE_CONTROL, header::EXPIRES] {
         if let Some(value) = headers.remove(&name) {
             fresh.insert(name, value);
@@ -157,9 +158,14 @@ fn if_range_holds(headers: &HeaderMap, version: &ObjectVersion) -> bool {
     }
 }
 
-fn answer_headers(version: &ObjectVersion, selection: &Selection, wants_checksum: bool) -> HeaderMap {
+fn answer_headers(
+    version: &ObjectVersion,
+    shown: Option<VersionId>,
+    selection: &Selection,
+    wants_checksum: bool,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    insert_description(&mut headers, version);
+    insert_description(&mut headers, version, shown);
     let length = match selection.span {
         Span::Nothing => 0,
         Span::Whole => version.size,

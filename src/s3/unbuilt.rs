@@ -13,6 +13,8 @@ enum Refusal {
     NotImplemented,
     /// `AccessControlListNotSupported`: what a bucket says whose owner owns everything in it.
     Acl,
+    /// `AccessDenied`: no device has such a code.
+    Mfa,
     /// `InvalidRequest`: keys were given for what is not encrypted.
     NotEncrypted,
 }
@@ -32,7 +34,7 @@ const KNOWN_ACLS: [&str; 6] = [
 /// Refuses a request whose headers ask for what is not built.
 ///
 /// # Errors
-/// `NotImplemented` with the header's name, `AccessControlListNotSupported`, `InvalidRequest`, `InvalidArgument`.
+/// `AccessDenied` for MFA codes, `NotImplemented` with the header's name, `AccessControlListNotSupported`, `InvalidRequest`, `InvalidArgument`.
 pub(crate) fn refuse_unbuilt_headers(call: &Authorized) -> Result<(), S3Error> {
     refuse(&call.headers, is_read(call.operation))
 }
@@ -58,6 +60,8 @@ fn refuse(headers: &HeaderMap, is_read: bool) -> Result<(), S3Error> {
                     S3Error::new(Code::AccessControlListNotSupported)
                 }
             }
+            Refusal::Mfa => S3Error::new(Code::AccessDenied)
+                .message("Mfa Authentication failed: there are no multi-factor devices here."),
             Refusal::NotEncrypted => {
                 S3Error::invalid_request("The encryption parameters are not applicable to this object.")
             }
@@ -72,20 +76,16 @@ fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
         "x-amz-acl" if ACLS.iter().any(|acl| is(acl)) => return None,
         "x-amz-acl" => Refusal::Acl,
         "x-amz-tagging" if value.is_empty() => return None,
-        "x-amz-tagging" | "x-amz-write-offset-bytes" | "x-amz-mfa" => Refusal::NotImplemented,
-        "x-amz-bucket-object-lock-enabled" if is("false") => return None,
-        "x-amz-bucket-object-lock-enabled" => Refusal::NotImplemented,
+        "x-amz-tagging" | "x-amz-write-offset-bytes" => Refusal::NotImplemented,
+        "x-amz-mfa" => Refusal::Mfa,
         "x-amz-object-ownership" if is("BucketOwnerEnforced") => return None,
         "x-amz-object-ownership" => Refusal::NotImplemented,
         "x-amz-bucket-namespace" if is("global") => return None,
         "x-amz-bucket-namespace" => Refusal::NotImplemented,
-        // Nothing is locked, so there is nothing to bypass: tools that empty buckets send it everywhere.
-        "x-amz-bypass-governance-retention" => return None,
         _ if name.starts_with("x-amz-grant-") => Refusal::Acl,
         _ if name.starts_with("x-amz-copy-source-server-side-encryption") => Refusal::NotEncrypted,
         _ if name.starts_with("x-amz-server-side-encryption") && is_read => Refusal::NotEncrypted,
         _ if name.starts_with("x-amz-server-side-encryption") => Refusal::NotImplemented,
-        _ if name.starts_with("x-amz-object-lock-") => Refusal::NotImplemented,
         _ => return None,
     };
     Some(refusal)
@@ -110,8 +110,7 @@ mod tests {
             ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
             ("x-amz-server-side-encryption-customer-algorithm", "AES256", Code::NotImplemented),
             ("x-amz-tagging", "a=b", Code::NotImplemented),
-            ("x-amz-object-lock-mode", "GOVERNANCE", Code::NotImplemented),
-            ("x-amz-bucket-object-lock-enabled", "true", Code::NotImplemented),
+            ("x-amz-mfa", "20899872 301749", Code::AccessDenied),
             ("x-amz-write-offset-bytes", "5", Code::NotImplemented),
             ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),
             ("x-amz-acl", "nonsense", Code::InvalidArgument),
@@ -136,8 +135,6 @@ mod tests {
             ("x-amz-meta-x", "y"),
             ("x-amz-tagging", ""),
             ("x-amz-tagging-directive", "COPY"),
-            ("x-amz-bypass-governance-retention", "true"),
-            ("x-amz-bucket-object-lock-enabled", "false"),
             ("x-amz-object-ownership", "BucketOwnerEnforced"),
         ];
         for (name, value) in table {
