@@ -9,6 +9,7 @@ use crate::rules::Versioning;
 use crate::types::{AttributeChange, Retention, RetentionMode, Timestamp, VersionAttributes};
 
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+const DAYS_PER_YEAR: i64 = 365;
 
 /// Which part of a lock refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,7 +138,7 @@ pub fn judge_rename(state: Versioning) -> Result<(), BucketRefusal> {
 pub enum Period {
     /// Days of 24 hours.
     Days(u32),
-    /// Years of the calendar.
+    /// Years of 365 days, as S3 counts them.
     Years(u32),
 }
 
@@ -153,11 +154,11 @@ pub struct DefaultRetention {
 impl DefaultRetention {
     /// The retention of a version that is made at `now`.
     pub fn retention(self, now: Timestamp) -> Retention {
-        let until = match self.period {
-            Period::Days(days) => now.plus_seconds(i64::from(days) * SECONDS_PER_DAY),
-            Period::Years(years) => now.plus_years(years),
+        let days = match self.period {
+            Period::Days(days) => i64::from(days),
+            Period::Years(years) => i64::from(years) * DAYS_PER_YEAR,
         };
-        Retention { mode: self.mode, until: until.rounded_up_to_millis() }
+        Retention { mode: self.mode, until: now.plus_seconds(days * SECONDS_PER_DAY).rounded_up_to_millis() }
     }
 }
 
@@ -308,7 +309,7 @@ mod tests {
         for lock in locks {
             assert_eq!(ObjectLock::from_document(&lock.to_document()), Some(lock));
         }
-        for bad in ["", "[]", "{\"default\":{}}", "{\"other\":1}", "<ObjectLockConfiguration/>"] {
+        for bad in ["", "7", "{\"default\":{}}", "{\"other\":1}", "<ObjectLockConfiguration/>"] {
             assert_eq!(ObjectLock::from_document(bad.as_bytes()), None, "{bad}");
         }
     }
@@ -318,7 +319,7 @@ mod tests {
         let made = Timestamp::parse_iso("2024-02-01T00:00:00.000001Z").unwrap();
         let at = |period| DefaultRetention { mode: Governance, period }.retention(made).until.iso_millis();
         assert_eq!(at(Period::Days(30)), "2024-03-02T00:00:00.001Z");
-        assert_eq!(at(Period::Years(1)), "2025-02-01T00:00:00.001Z");
+        assert_eq!(at(Period::Years(1)), "2025-01-31T00:00:00.001Z");
     }
 
     fn any_change() -> impl Strategy<Value = AttributeChange> {

@@ -84,7 +84,6 @@ codes! {
     InvalidRange RANGE_NOT_SATISFIABLE "The requested range is not satisfiable"
     InvalidRegion FORBIDDEN "Region not supported"
     InvalidRequest BAD_REQUEST "The request is not valid."
-    InvalidRetentionPeriod BAD_REQUEST "The retention period is not valid."
     InvalidSecurity FORBIDDEN "The provided security credentials are not valid."
     InvalidSignature BAD_REQUEST "The request signature that the server calculated does not match the signature that you provided."
     InvalidStorageClass BAD_REQUEST "The storage class you specified is not valid"

@@ -174,7 +174,7 @@ impl From<EngineError> for S3Error {
             EngineError::NoSuchVersion => Self::new(Code::NoSuchVersion),
             EngineError::IsDeleteMarker { version, modified } => {
                 let date = HeaderValue::try_from(modified.http_date()).expect("a date is plain ASCII");
-                marked(Self::new(Code::MethodNotAllowed), version)
+                marked(Self::new(Code::MethodNotAllowed).detail("ResourceType", "DeleteMarker"), version)
                     .header(ALLOW, HeaderValue::from_static("DELETE"))
                     .header(LAST_MODIFIED, date)
             }
@@ -242,7 +242,7 @@ fn from_storage(error: &EngineError) -> Option<S3Error> {
 mod tests {
     use super::{Code, S3Error};
     use crate::engine::{EngineError, Mismatch};
-    use crate::types::{ChecksumAlgorithm, VersionId};
+    use crate::types::{ChecksumAlgorithm, Timestamp, VersionId};
 
     #[test]
     fn every_code_has_an_error_status_and_a_message() {
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn delete_markers_are_named_in_headers() {
-        let error = S3Error::from(EngineError::IsDeleteMarker { version: VersionId::Null });
+        let error = S3Error::from(EngineError::IsDeleteMarker { version: VersionId::Null, modified: Timestamp(0) });
         assert_eq!(error.status(), 405);
         let response = error.into_response("/", "R", "H");
         assert_eq!(response.headers()["x-amz-delete-marker"], "true");

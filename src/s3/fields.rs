@@ -16,13 +16,9 @@ impl Fields {
     /// Reads the document of a request. `known` are the paths of all elements that it may have.
     ///
     /// # Errors
-    /// `MissingRequestBodyError`, `MalformedXML`, and those of the body.
+    /// `MalformedXML`, and those of the body.
     pub(crate) async fn read(call: &Authorized, body: RequestBody, known: &[&str]) -> Result<Self, S3Error> {
-        let document = read_document(call, body, XML_BYTES_MAX).await?;
-        if document.is_empty() {
-            return Err(S3Error::new(Code::MissingRequestBodyError));
-        }
-        Self::parse(&document, known)
+        Self::parse(&read_document(call, body, XML_BYTES_MAX).await?, known)
     }
 
     /// Reads a document.

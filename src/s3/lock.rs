@@ -28,7 +28,7 @@ pub(crate) async fn requested_lock(
     if retention.is_none() && legal_hold.is_none() {
         return Ok((None, None));
     }
-    require_lock(gateway, call).await?;
+    require_lock(gateway, call, "Bucket is missing ObjectLockConfiguration").await?;
     if call.operation == Operation::PutObject {
         require_integrity(&call.headers)?;
     }
@@ -60,30 +60,40 @@ fn read_headers(headers: &HeaderMap, now: Timestamp) -> Result<(Option<Retention
         let message = "The retain until date must be provided in ISO 8601 format";
         return Err(S3Error::invalid_argument(UNTIL, until, message));
     };
-    Ok((Some(future_retention(mode, end, now)?), legal_hold))
+    Ok((Some(future_retention(UNTIL, mode, end, now)?), legal_hold))
 }
 
-/// A retention that has not ended yet.
+/// A retention that has not ended yet; `argument` names its end in the refusal.
 ///
 /// # Errors
 /// `InvalidArgument` if `until` is past.
-pub(crate) fn future_retention(mode: RetentionMode, until: Timestamp, now: Timestamp) -> Result<Retention, S3Error> {
+pub(crate) fn future_retention(
+    argument: &'static str,
+    mode: RetentionMode,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Retention, S3Error> {
     if until <= now {
         let message = "The retain until date must be in the future!";
-        return Err(S3Error::invalid_argument(UNTIL, until.iso_millis(), message));
+        return Err(S3Error::invalid_argument(argument, until.iso_millis(), message));
     }
     // What is shown reads back as the same end, so that a client that sends it again shortens nothing.
     Ok(Retention { mode, until: until.rounded_up_to_millis() })
 }
 
-/// Requires the bucket to have an object lock.
+/// Requires the bucket to have an object lock, for an operation on a lock.
 ///
 /// # Errors
 /// `InvalidRequest`.
-pub(crate) async fn require_lock(gateway: &Gateway, call: &Authorized) -> Result<(), S3Error> {
+pub(crate) async fn require_configuration(gateway: &Gateway, call: &Authorized) -> Result<(), S3Error> {
+    require_lock(gateway, call, "Bucket is missing Object Lock Configuration").await
+}
+
+/// S3 words it in one way for writes and in another for the rest.
+async fn require_lock(gateway: &Gateway, call: &Authorized, message: &'static str) -> Result<(), S3Error> {
     match gateway.engine.object_lock(call.bucket()).await? {
         Some(_) => Ok(()),
-        None => Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration")),
+        None => Err(S3Error::invalid_request(message)),
     }
 }
 

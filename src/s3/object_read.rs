@@ -315,14 +315,14 @@ mod tests {
 
     #[test]
     fn the_whole_body_shows_its_checksum_and_a_range_shows_none() {
-        let whole = answer_headers(&version(None), &Selection::WHOLE, true);
+        let whole = answer_headers(&version(None), None, &Selection::WHOLE, true);
         assert_eq!(whole["content-length"], "10");
         assert_eq!(whole["x-amz-checksum-crc32"], "AQIDBA==");
         assert_eq!(whole["x-amz-checksum-type"], "FULL_OBJECT");
-        let unasked = answer_headers(&version(None), &Selection::WHOLE, false);
+        let unasked = answer_headers(&version(None), None, &Selection::WHOLE, false);
         assert!(!unasked.contains_key("x-amz-checksum-crc32"));
         let selection = Selection { status: StatusCode::PARTIAL_CONTENT, span: range(2, 3), part: None };
-        let partial = answer_headers(&version(None), &selection, true);
+        let partial = answer_headers(&version(None), None, &selection, true);
         assert_eq!(partial["content-range"], "bytes 2-4/10");
         assert_eq!(partial["content-length"], "3");
         assert!(!partial.contains_key("x-amz-checksum-crc32"));
@@ -333,21 +333,21 @@ mod tests {
         let checksum = ChecksumValue::new(ChecksumAlgorithm::Crc32, [0; 4]);
         let part = Some(SelectedPart { count: Some(2), checksum });
         let selection = Selection { status: StatusCode::PARTIAL_CONTENT, span: range(5, 5), part };
-        let headers = answer_headers(&version(Some(2)), &selection, true);
+        let headers = answer_headers(&version(Some(2)), None, &selection, true);
         assert_eq!(headers["x-amz-mp-parts-count"], "2");
         assert_eq!(headers["x-amz-checksum-crc32"], "AAAAAA==");
         assert_eq!(headers["x-amz-checksum-type"], "COMPOSITE");
         assert_eq!(headers["content-range"], "bytes 5-9/10");
         let only = Some(SelectedPart { count: None, checksum: None });
         let selection = Selection { status: StatusCode::PARTIAL_CONTENT, span: range(0, 10), part: only };
-        let headers = answer_headers(&version(None), &selection, true);
+        let headers = answer_headers(&version(None), None, &selection, true);
         assert!(!headers.contains_key("x-amz-mp-parts-count"));
         assert_eq!(headers["x-amz-checksum-crc32"], "AQIDBA==");
     }
 
     #[test]
     fn a_304_carries_validators_and_freshness_and_no_length() {
-        let headers = not_modified(&version(None)).headers;
+        let headers = not_modified(&version(None), None).headers;
         assert_eq!(headers["cache-control"], "max-age=5");
         assert_eq!(headers["expires"], "0");
         assert!(headers.contains_key("etag") && headers.contains_key("last-modified"));

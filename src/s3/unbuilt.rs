@@ -30,6 +30,9 @@ const KNOWN_ACLS: [&str; 6] = [
     "bucket-owner-read",
     "log-delivery-write",
 ];
+/// The headers of object lock that work; those of event holds do not.
+const LOCK_HEADERS: [&str; 3] =
+    ["x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold"];
 
 /// Refuses a request whose headers ask for what is not built.
 ///
@@ -86,6 +89,7 @@ fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
         _ if name.starts_with("x-amz-copy-source-server-side-encryption") => Refusal::NotEncrypted,
         _ if name.starts_with("x-amz-server-side-encryption") && is_read => Refusal::NotEncrypted,
         _ if name.starts_with("x-amz-server-side-encryption") => Refusal::NotImplemented,
+        _ if name.starts_with("x-amz-object-lock-") && !LOCK_HEADERS.contains(&name) => Refusal::NotImplemented,
         _ => return None,
     };
     Some(refusal)
@@ -110,6 +114,7 @@ mod tests {
             ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
             ("x-amz-server-side-encryption-customer-algorithm", "AES256", Code::NotImplemented),
             ("x-amz-tagging", "a=b", Code::NotImplemented),
+            ("x-amz-object-lock-event-hold", "ON", Code::NotImplemented),
             ("x-amz-mfa", "20899872 301749", Code::AccessDenied),
             ("x-amz-write-offset-bytes", "5", Code::NotImplemented),
             ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),

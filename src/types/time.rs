@@ -32,18 +32,6 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
-    /// This point moved by calendar years; the 29th of February becomes the 1st of March.
-    pub fn plus_years(self, years: u32) -> Self {
-        let moved = || {
-            let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).ok()?;
-            let year = moment.year().checked_add(i32::try_from(years).ok()?)?;
-            let next = || moment.checked_add(time::Duration::DAY)?.replace_year(year).ok();
-            let moved = moment.replace_year(year).ok().or_else(next)?;
-            i64::try_from(moved.unix_timestamp_nanos() / 1000).ok()
-        };
-        Self(moved().unwrap_or(i64::MAX))
-    }
-
     /// The first point at whole milliseconds that is not before this one: what XML can show without loss.
     pub fn rounded_up_to_millis(self) -> Self {
         let rest = self.0.rem_euclid(1_000);
@@ -197,15 +185,6 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::{Clock as _, SystemClock, Timestamp};
-
-    #[test]
-    fn years_are_those_of_the_calendar() {
-        let at = |text| Timestamp::parse_iso(text).unwrap();
-        assert_eq!(at("2023-11-05T06:07:08.5Z").plus_years(2), at("2025-11-05T06:07:08.5Z"));
-        assert_eq!(at("2024-02-29T00:00:00Z").plus_years(1), at("2025-03-01T00:00:00Z"));
-        assert_eq!(at("2024-02-29T00:00:00Z").plus_years(4), at("2028-02-29T00:00:00Z"));
-        assert_eq!(at("2024-01-01T00:00:00Z").plus_years(9_000), Timestamp(i64::MAX));
-    }
 
     #[test]
     fn a_point_is_rounded_up_to_what_xml_shows() {

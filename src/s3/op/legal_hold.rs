@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::authorize::Authorized;
 use crate::s3::fields::Fields;
-use crate::s3::lock::{legal_hold_name, parse_legal_hold, require_lock};
+use crate::s3::lock::{legal_hold_name, parse_legal_hold, require_configuration};
 use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, respond, respond_xml};
 use crate::s3::op::probes::find_attributes;
 use crate::s3::xml::XmlWriter;
@@ -16,7 +16,7 @@ const KNOWN: [&str; 2] = ["LegalHold", "LegalHold/Status"];
 
 /// Shows the legal hold of a version.
 pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
-    require_lock(gateway, call).await?;
+    require_configuration(gateway, call).await?;
     let (attributes, version) = find_attributes(gateway, call).await?;
     let Some(on) = attributes.legal_hold else {
         return Err(S3Error::new(Code::NoSuchObjectLockConfiguration).detail("Key", call.key().as_str()));
@@ -31,8 +31,8 @@ pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Respons
 /// Sets the legal hold of a version, or takes it away.
 pub(crate) async fn set(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     let version = parameters::version(&call.query)?;
-    require_lock(gateway, call).await?;
     let fields = Fields::read(call, body, &KNOWN).await?;
+    require_configuration(gateway, call).await?;
     let on = fields.value("LegalHold/Status").and_then(parse_legal_hold);
     let on = on.ok_or_else(|| S3Error::new(Code::MalformedXML).cause("the status is neither ON nor OFF"))?;
     let change = AttributeChange::LegalHold(on);

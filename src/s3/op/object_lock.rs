@@ -72,15 +72,12 @@ fn parse(fields: &Fields) -> Result<ObjectLock, S3Error> {
 fn length(name: &'static str, text: &str, max: u32) -> Result<u32, S3Error> {
     let number: i64 = text.parse().map_err(|_| S3Error::new(Code::MalformedXML).cause("a period is no number"))?;
     match u32::try_from(number) {
-        Err(_) | Ok(0) => {
+        Err(_) | Ok(0) if number <= 0 => {
             let message = "Default retention period must be a positive integer value.";
-            Err(S3Error::new(Code::InvalidRetentionPeriod).message(message).detail(name, text))
+            Err(S3Error::invalid_argument(name, text, message))
         }
-        Ok(number) if number > max => {
-            let message = format!("Default retention period too long: at most {max} {name}.");
-            Err(S3Error::new(Code::InvalidRetentionPeriod).message(message).detail(name, text))
-        }
-        Ok(number) => Ok(number),
+        Ok(number) if number <= max => Ok(number),
+        Ok(_) | Err(_) => Err(S3Error::invalid_argument(name, text, "Default retention period too large.")),
     }
 }
 
@@ -126,10 +123,10 @@ mod tests {
             (rule("<Mode>abc</Mode><Days>1</Days>"), Code::MalformedXML),
             (rule("<Mode>GOVERNANCE</Mode><Days>1</Days><Years>1</Years>"), Code::MalformedXML),
             (rule("<Mode>GOVERNANCE</Mode><Days>1.5</Days>"), Code::MalformedXML),
-            (rule("<Mode>GOVERNANCE</Mode><Days>0</Days>"), Code::InvalidRetentionPeriod),
-            (rule("<Mode>GOVERNANCE</Mode><Years>-1</Years>"), Code::InvalidRetentionPeriod),
-            (rule("<Mode>GOVERNANCE</Mode><Days>36501</Days>"), Code::InvalidRetentionPeriod),
-            (rule("<Mode>GOVERNANCE</Mode><Years>101</Years>"), Code::InvalidRetentionPeriod),
+            (rule("<Mode>GOVERNANCE</Mode><Days>0</Days>"), Code::InvalidArgument),
+            (rule("<Mode>GOVERNANCE</Mode><Years>-1</Years>"), Code::InvalidArgument),
+            (rule("<Mode>GOVERNANCE</Mode><Days>99999999999</Days>"), Code::InvalidArgument),
+            (rule("<Mode>GOVERNANCE</Mode><Years>101</Years>"), Code::InvalidArgument),
         ];
         for (inner, code) in table {
             assert_eq!(read(&inner), Err(code), "{inner}");

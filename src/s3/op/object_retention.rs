@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::authorize::Authorized;
 use crate::s3::fields::Fields;
-use crate::s3::lock::{future_retention, may_bypass, mode_name, parse_mode, require_lock};
+use crate::s3::lock::{future_retention, may_bypass, mode_name, parse_mode, require_configuration};
 use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, respond, respond_xml};
 use crate::s3::op::probes::find_attributes;
 use crate::s3::xml::XmlWriter;
@@ -16,7 +16,7 @@ const KNOWN: [&str; 3] = ["Retention", "Retention/Mode", "Retention/RetainUntilD
 
 /// Shows the retention of a version.
 pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
-    require_lock(gateway, call).await?;
+    require_configuration(gateway, call).await?;
     let (attributes, version) = find_attributes(gateway, call).await?;
     let Some(Retention { mode, until }) = attributes.retention else {
         return Err(S3Error::new(Code::NoSuchObjectLockConfiguration).detail("Key", call.key().as_str()));
@@ -31,8 +31,9 @@ pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Respons
 /// Sets the retention of a version; an empty document takes it away.
 pub(crate) async fn set(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     let version = parameters::version(&call.query)?;
-    require_lock(gateway, call).await?;
-    let retention = parse(&Fields::read(call, body, &KNOWN).await?, gateway.clock.now())?;
+    let fields = Fields::read(call, body, &KNOWN).await?;
+    require_configuration(gateway, call).await?;
+    let retention = parse(&fields, gateway.clock.now())?;
     let change = AttributeChange::Retention { retention, bypass_governance: may_bypass(call) };
     let changed = gateway.engine.change_attributes(call.bucket(), call.key(), version, change).await;
     let changed = changed.map_err(|error| object_error(error, call.key(), version))?;
@@ -50,7 +51,7 @@ fn parse(fields: &Fields, now: Timestamp) -> Result<Option<Retention>, S3Error> 
     };
     let mode = parse_mode(mode).ok_or_else(|| malformed("the mode is none"))?;
     let until = Timestamp::parse_iso(until).ok_or_else(|| malformed("the date is none"))?;
-    Ok(Some(future_retention(mode, until, now)?))
+    Ok(Some(future_retention("RetainUntilDate", mode, until, now)?))
 }
 
 #[cfg(test)]
