@@ -2,6 +2,7 @@
 //! owner, tags, ACL, lock, encryption. One line per feature; what each accepts is in its own file.
 
 use crate::s3::authorize::Authorized;
+use crate::s3::tagging::header_tags;
 use crate::s3::{Gateway, S3Error, lock};
 use crate::types::VersionAttributes;
 
@@ -10,7 +11,6 @@ use crate::types::VersionAttributes;
 /// # Errors
 /// Those of the headers.
 pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
-    let mut attributes = VersionAttributes::default();
-    (attributes.retention, attributes.legal_hold) = lock::requested_lock(gateway, call).await?;
-    Ok(attributes)
+    let (retention, legal_hold) = lock::requested_lock(gateway, call).await?;
+    Ok(VersionAttributes { tags: header_tags(&call.headers)?, retention, legal_hold, ..VersionAttributes::default() })
 }

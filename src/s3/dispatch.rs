@@ -3,10 +3,11 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_versioning, complete_upload, copy_object, create_bucket, create_upload,
-    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, legal_hold, list_buckets,
-    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, object_lock,
-    object_retention, probes, put_object, rename_object, restore_object, upload_part, upload_part_copy,
+    abort_upload, acl, bucket_location, bucket_versioning, complete_upload, copy_object, cors, create_bucket,
+    create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, legal_hold,
+    list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes,
+    object_lock, object_retention, probes, put_object, rename_object, restore_object, tagging, upload_part,
+    upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -17,7 +18,6 @@ macro_rules! unbuilt {
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
             | Op::DeleteBucketAnalyticsConfiguration
-            | Op::DeleteBucketCors
             | Op::DeleteBucketEncryption
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
@@ -28,10 +28,8 @@ macro_rules! unbuilt {
             | Op::DeleteBucketOwnershipControls
             | Op::DeleteBucketPolicy
             | Op::DeleteBucketReplication
-            | Op::DeleteBucketTagging
             | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
-            | Op::DeleteObjectTagging
             | Op::DeletePublicAccessBlock
             | Op::GetBucketMetadataConfiguration
             | Op::GetBucketMetadataTableConfiguration
@@ -43,7 +41,6 @@ macro_rules! unbuilt {
             | Op::PutBucketAbac
             | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
-            | Op::PutBucketCors
             | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
@@ -55,10 +52,8 @@ macro_rules! unbuilt {
             | Op::PutBucketPolicy
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
-            | Op::PutBucketTagging
             | Op::PutBucketWebsite
             | Op::PutObjectAnnotation
-            | Op::PutObjectTagging
             | Op::PutPublicAccessBlock
             | Op::SelectObjectContent
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
@@ -69,49 +64,58 @@ macro_rules! unbuilt {
     };
 }
 
-/// Does what an authorized request asks for.
+/// Does what an authorized request asks for. Each operation runs on the heap: a request then has the size of its
+/// own operation, not of the largest.
 ///
 /// # Errors
 /// Those of the operation; `NotImplemented` with its name if it is not built.
 pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
-        Op::ListBuckets => list_buckets::run(gateway, call, body).await,
-        Op::CreateBucket => create_bucket::run(gateway, call, body).await,
-        Op::HeadBucket => head_bucket::run(gateway, call, body).await,
-        Op::DeleteBucket => delete_bucket::run(gateway, call, body).await,
-        Op::GetBucketLocation => bucket_location::run(gateway, call, body).await,
-        Op::ListObjects => list_objects::run(gateway, call, body).await,
-        Op::ListObjectVersions => list_object_versions::run(gateway, call, body).await,
-        Op::ListObjectsV2 => list_objects_v2::run(gateway, call, body).await,
-        Op::PutObject => put_object::run(gateway, call, body).await,
-        Op::GetObject => get_object::run(gateway, call, body).await,
-        Op::HeadObject => head_object::run(gateway, call, body).await,
-        Op::DeleteObject => delete_object::run(gateway, call, body).await,
-        Op::DeleteObjects => delete_objects::run(gateway, call, body).await,
-        Op::CopyObject => copy_object::run(gateway, call, body).await,
-        Op::GetObjectAttributes => object_attributes::run(gateway, call, body).await,
-        Op::CreateMultipartUpload => create_upload::run(gateway, call, body).await,
-        Op::UploadPart => upload_part::run(gateway, call, body).await,
-        Op::UploadPartCopy => upload_part_copy::run(gateway, call, body).await,
-        Op::CompleteMultipartUpload => complete_upload::run(gateway, call, body).await,
-        Op::AbortMultipartUpload => abort_upload::run(gateway, call, body).await,
-        Op::ListParts => list_parts::run(gateway, call, body).await,
-        Op::ListMultipartUploads => list_uploads::run(gateway, call, body).await,
+        Op::ListBuckets => Box::pin(list_buckets::run(gateway, call, body)).await,
+        Op::CreateBucket => Box::pin(create_bucket::run(gateway, call, body)).await,
+        Op::HeadBucket => Box::pin(head_bucket::run(gateway, call, body)).await,
+        Op::DeleteBucket => Box::pin(delete_bucket::run(gateway, call, body)).await,
+        Op::GetBucketLocation => Box::pin(bucket_location::run(gateway, call, body)).await,
+        Op::ListObjects => Box::pin(list_objects::run(gateway, call, body)).await,
+        Op::ListObjectVersions => Box::pin(list_object_versions::run(gateway, call, body)).await,
+        Op::ListObjectsV2 => Box::pin(list_objects_v2::run(gateway, call, body)).await,
+        Op::PutObject => Box::pin(put_object::run(gateway, call, body)).await,
+        Op::GetObject => Box::pin(get_object::run(gateway, call, body)).await,
+        Op::HeadObject => Box::pin(head_object::run(gateway, call, body)).await,
+        Op::DeleteObject => Box::pin(delete_object::run(gateway, call, body)).await,
+        Op::DeleteObjects => Box::pin(delete_objects::run(gateway, call, body)).await,
+        Op::CopyObject => Box::pin(copy_object::run(gateway, call, body)).await,
+        Op::GetObjectAttributes => Box::pin(object_attributes::run(gateway, call, body)).await,
+        Op::CreateMultipartUpload => Box::pin(create_upload::run(gateway, call, body)).await,
+        Op::UploadPart => Box::pin(upload_part::run(gateway, call, body)).await,
+        Op::UploadPartCopy => Box::pin(upload_part_copy::run(gateway, call, body)).await,
+        Op::CompleteMultipartUpload => Box::pin(complete_upload::run(gateway, call, body)).await,
+        Op::AbortMultipartUpload => Box::pin(abort_upload::run(gateway, call, body)).await,
+        Op::ListParts => Box::pin(list_parts::run(gateway, call, body)).await,
+        Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
-        Op::GetObjectAcl => acl::show_object(gateway, call).await,
+        Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
         Op::PutBucketAcl => acl::accept(call, &body),
-        Op::PutObjectAcl => acl::accept_for_object(gateway, call, &body).await,
-        Op::GetObjectTagging => probes::object_tagging(gateway, call).await,
-        Op::GetObjectLegalHold => legal_hold::show(gateway, call).await,
-        Op::PutObjectLegalHold => legal_hold::set(gateway, call, body).await,
-        Op::GetObjectRetention => object_retention::show(gateway, call).await,
-        Op::PutObjectRetention => object_retention::set(gateway, call, body).await,
-        Op::GetObjectLockConfiguration => object_lock::show(gateway, call).await,
-        Op::PutObjectLockConfiguration => object_lock::set(gateway, call, body).await,
-        Op::GetBucketVersioning => bucket_versioning::show(gateway, call).await,
-        Op::PutBucketVersioning => bucket_versioning::set(gateway, call, body).await,
-        Op::RenameObject => rename_object::run(gateway, call, body).await,
-        Op::RestoreObject => restore_object::run(gateway, call, body).await,
+        Op::PutObjectAcl => Box::pin(acl::accept_for_object(gateway, call, &body)).await,
+        Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
+        Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
+        Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
+        Op::GetBucketCors => Box::pin(cors::get(gateway, call)).await,
+        Op::PutBucketCors => Box::pin(cors::put(gateway, call, body)).await,
+        Op::DeleteBucketCors => Box::pin(cors::delete(gateway, call)).await,
+        Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
+        Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
+        Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
+        Op::GetObjectLegalHold => Box::pin(legal_hold::show(gateway, call)).await,
+        Op::PutObjectLegalHold => Box::pin(legal_hold::set(gateway, call, body)).await,
+        Op::GetObjectRetention => Box::pin(object_retention::show(gateway, call)).await,
+        Op::PutObjectRetention => Box::pin(object_retention::set(gateway, call, body)).await,
+        Op::GetObjectLockConfiguration => Box::pin(object_lock::show(gateway, call)).await,
+        Op::PutObjectLockConfiguration => Box::pin(object_lock::set(gateway, call, body)).await,
+        Op::GetBucketVersioning => Box::pin(bucket_versioning::show(gateway, call)).await,
+        Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
+        Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
+        Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
         Op::GetBucketAbac => Ok(probes::abac()),
         Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
         Op::GetBucketRequestPayment => Ok(probes::request_payment()),
@@ -128,12 +132,10 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         | Op::GetBucketIntelligentTieringConfiguration
         | Op::GetBucketInventoryConfiguration
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
-        Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),
         Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
         Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),

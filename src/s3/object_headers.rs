@@ -53,6 +53,10 @@ pub(crate) fn insert_description(headers: &mut HeaderMap, version: &ObjectVersio
     insert_validators(headers, version, shown);
     headers.insert(http::header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     write_metadata(headers, &version.metadata);
+    let tags = version.metadata.attributes.tags.0.len();
+    if tags > 0 {
+        headers.insert(HeaderName::from_static("x-amz-tagging-count"), HeaderValue::from(tags));
+    }
     insert_lock(headers, &version.metadata.attributes);
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod bucket_location;
 pub(crate) mod bucket_versioning;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
+pub(crate) mod cors;
 pub(crate) mod create_bucket;
 pub(crate) mod create_upload;
 pub(crate) mod delete_bucket;
@@ -28,6 +29,7 @@ pub(crate) mod probes;
 pub(crate) mod put_object;
 pub(crate) mod rename_object;
 pub(crate) mod restore_object;
+pub(crate) mod tagging;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 

@@ -4,7 +4,7 @@
 use crate::engine::EngineError;
 use crate::net::Response;
 use crate::s3::authorize::Authorized;
-use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, shown_version};
+use crate::s3::object_headers::{object_error, shown_version};
 use crate::s3::parameters::version;
 use crate::s3::respond::respond_document;
 use crate::s3::xml::XmlWriter;
@@ -47,19 +47,6 @@ pub(crate) fn request_payment() -> Response {
     let mut xml = XmlWriter::document("RequestPaymentConfiguration");
     xml.text("Payer", "BucketOwner");
     respond_document(xml.finish())
-}
-
-/// GetObjectTagging: an object that exists has no tags.
-///
-/// # Errors
-/// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
-pub(crate) async fn object_tagging(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
-    let found = find_object(gateway, call).await?;
-    let mut xml = XmlWriter::document("Tagging");
-    xml.open("TagSet");
-    let mut response = respond_document(xml.finish());
-    insert_version(response.headers_mut(), VERSION_ID, shown_version(call.bucket(), found));
-    Ok(response)
 }
 
 /// Attributes of the version that the request names, and its id as it is shown.
