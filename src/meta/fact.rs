@@ -190,7 +190,7 @@ pub struct CommitCopy {
 pub struct PutOutcome {
     /// Its version.
     pub version: VersionId,
-    /// Whether the bucket's versioning is or was on, so that the id is shown to the client.
+    /// Whether its id is shown to the client (see `Versioning::names_writes`).
     pub shows_version: bool,
     /// Its ETag.
     pub etag: ETag,

@@ -32,6 +32,12 @@ impl Versioning {
         }
     }
 
+    /// Whether the answer to a write names the version that it made. S3 does so only while versioning is on; the id
+    /// of a null version is shown by reads and deletes (API Reference, PutObject, "Versioning suspended").
+    pub fn names_writes(self) -> bool {
+        self.plan_write() == WritePlan::Append
+    }
+
     /// Where the delete marker of a DELETE without a version goes; `None` if the null version is removed
     /// without leaving a marker.
     pub fn plan_delete(self) -> Option<WritePlan> {

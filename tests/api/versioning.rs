@@ -127,8 +127,13 @@ fn a_suspended_bucket_overwrites_the_null_version_only() {
     let one = version_of(&client.put("/box/k", "1").expect(200));
     set_state(&client, "box", "Suspended");
     for body in ["null 1", "null 2"] {
-        assert_eq!(version_of(&client.put("/box/k", body).expect(200)), "null");
+        assert_eq!(client.put("/box/k", body).expect(200).header("x-amz-version-id"), None);
+        assert_eq!(version_of(&client.head("/box/k").expect(200)), "null", "only reads name it");
     }
+    let copy = client.call("PUT", "/box/copy").header("x-amz-copy-source", "/box/k").send().expect(200);
+    assert_eq!(copy.header("x-amz-version-id"), None);
+    assert_eq!(copy.header("x-amz-copy-source-version-id"), Some("null"));
+    client.delete("/box/copy?versionId=null").expect(204);
     let sizes = |expected: &[(usize, bool)]| {
         let (rows, _) = listed(&client.get("/box?versions").expect(200));
         let found: Vec<_> = rows.iter().map(|row| (row.1, row.3)).collect();

@@ -234,7 +234,7 @@ pub(super) async fn versions_follow_the_state_of_the_bucket(store: Store) {
 
     store.set_versioning(id, Versioning::Suspended).await.unwrap();
     let outcome = store.commit_put(put_inline(id, "a", b"5")).await.unwrap();
-    assert_eq!((outcome.shows_version, outcome.version), (true, VersionId::Null));
+    assert_eq!((outcome.shows_version, outcome.version), (false, VersionId::Null));
     assert_eq!(history(store, id, &ids).await, "5! - 4 3");
     let marker = store.commit_delete(delete(id, "a", None)).await.unwrap();
     assert_eq!((marker.removed, marker.version, marker.delete_marker), (true, Some(VersionId::Null), true));

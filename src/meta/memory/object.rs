@@ -87,7 +87,7 @@ impl State {
         let (etag, size, modified) = (row.version.etag, row.version.size, row.version.modified);
         let checksum = row.version.checksum.clone();
         let (version, _) = self.place_planned(bucket, state.plan_write(), row);
-        Ok(PutOutcome { version, shows_version: state != Versioning::Unversioned, etag, checksum, size, modified })
+        Ok(PutOutcome { version, shows_version: state.names_writes(), etag, checksum, size, modified })
     }
 
     fn place_planned(&mut self, bucket: BucketId, plan: WritePlan, mut row: VersionRow) -> (VersionId, bool) {

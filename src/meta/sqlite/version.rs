@@ -183,7 +183,7 @@ pub(super) fn place(tx: &Transaction<'_>, before: Before<'_>, new: &NewVersion<'
     sql::execute(tx.connection(), SIDE, side)?;
     Ok(PutOutcome {
         version: version_id(order, salt),
-        shows_version: before.state != Versioning::Unversioned,
+        shows_version: before.state.names_writes(),
         etag: new.etag,
         checksum: new.checksum.cloned(),
         size: new.size,
