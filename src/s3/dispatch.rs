@@ -69,6 +69,7 @@ macro_rules! unbuilt {
 ///
 /// # Errors
 /// Those of the operation; `NotImplemented` with its name if it is not built.
+#[allow(clippy::too_many_lines, reason = "one flat table, which is exhaustive because it is one")]
 pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
         Op::ListBuckets => Box::pin(list_buckets::run(gateway, call, body)).await,

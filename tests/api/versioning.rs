@@ -23,8 +23,11 @@ fn version_of(answer: &Answer) -> String {
     answer.header("x-amz-version-id").expect("a version id").to_owned()
 }
 
-/// Key, size (0 for a marker), newest or not, marker or not; and the ids.
-fn listed(answer: &Answer) -> (Vec<(String, usize, bool, bool)>, Vec<String>) {
+/// Key, size (0 for a marker), newest or not, marker or not.
+type Row = (String, usize, bool, bool);
+
+/// The rows of a listing, and their ids.
+fn listed(answer: &Answer) -> (Vec<Row>, Vec<String>) {
     let entries = answer.elements(&["Version", "DeleteMarker"]);
     let rows = entries.iter().map(|(name, entry)| {
         (
@@ -203,6 +206,29 @@ fn an_old_version_is_restored_by_a_copy() {
     let list = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
     let done = client.post(&format!("/box/m?uploadId={upload}"), list).expect(200);
     assert_eq!(version_of(&done), version_of(&client.head("/box/m").expect(200)));
+}
+
+#[test]
+fn every_version_has_tags_of_its_own() {
+    let (_server, client) = with_bucket("Enabled");
+    let tags =
+        |value: &str| format!("<Tagging><TagSet><Tag><Key>t</Key><Value>{value}</Value></Tag></TagSet></Tagging>");
+    let old = version_of(&client.call("PUT", "/box/k").header("x-amz-tagging", "t=1").body("old").send().expect(200));
+    let new = version_of(&client.put("/box/k", "new").expect(200));
+    let at = |version: &str| format!("/box/k?tagging&versionId={version}");
+    assert_eq!(version_of(&client.put(&at(&old), tags("2")).expect(200)), old);
+    assert_eq!(version_of(&client.put("/box/k?tagging", tags("3")).expect(200)), new, "the newest");
+    for (target, value, version) in [(at(&old), "2", &old), (at(&new), "3", &new), ("/box/k?tagging".into(), "3", &new)]
+    {
+        let shown = client.get(&target).expect(200);
+        assert_eq!((shown.one("Value").as_str(), version_of(&shown)), (value, version.clone()));
+    }
+    client.delete(&at(&old)).expect(204);
+    assert_eq!(client.get(&at(&old)).expect(200).all("Value"), Vec::<String>::new());
+    assert_eq!(client.head("/box/k").expect(200).header("x-amz-tagging-count"), Some("1"));
+    let marker = version_of(&client.delete("/box/k").expect(204));
+    client.get(&at(&marker)).expect_error(405, "MethodNotAllowed");
+    client.get(&at(&"0".repeat(32))).expect_error(404, "NoSuchVersion");
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Answer {
         while let Some((at, name)) = next(rest) {
             let inside = &rest[at + name.len() + 2..];
             let end = inside.find(&format!("</{name}>")).expect("an element ends");
-            let body = inside[..end].as_bytes().to_vec();
+            let body = inside.as_bytes()[..end].to_vec();
             rest = &inside[end..];
             found.push((name, Self { status: self.status, headers: Vec::new(), body }));
         }
