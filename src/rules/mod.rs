@@ -6,6 +6,7 @@ pub mod lock;
 pub mod precondition;
 pub mod tag;
 pub mod versioning;
+pub mod website;
 
 pub use lock::LockRefusal;
 pub use precondition::{

@@ -21,11 +21,13 @@ pub(crate) mod list_objects_v2;
 pub(crate) mod list_parts;
 pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
+pub(crate) mod post_object;
 pub(crate) mod probes;
 pub(crate) mod put_object;
 pub(crate) mod tagging;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
+pub(crate) mod website;
 
 #[cfg(test)]
 mod tests {
