@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_read_name_their_setting() {
-        let cases: [(&str, RawConfig); 8] = [
+        let cases: [(&str, RawConfig); 10] = [
             ("listen", RawConfig { listen: Some("nowhere".into()), ..raw() }),
             ("memory", RawConfig { memory: Some("lots".into()), ..raw() }),
             ("domain", RawConfig { domain: vec!["a..b".into()], ..raw() }),

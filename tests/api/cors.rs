@@ -113,3 +113,29 @@ fn every_answer_tells_the_page_whether_it_may_read_it() {
     let closed = page(&client, "GET", "/closed").expect(200);
     assert!(allowed(&closed).is_none() && closed.header("vary").is_none());
 }
+
+#[test]
+fn a_bucket_named_by_the_host_has_the_same_rules() {
+    let server = Server::start_with(&["--domain", "s3.test"]);
+    let client = server.client();
+    client.bucket("shared");
+    client.put("/shared/k", "body").expect(200);
+    client.put("/shared?cors", RULES).expect(200);
+    let (origin, method) = (("origin", "https://app.example"), ("access-control-request-method", "PUT"));
+    for host in ["shared.s3.test", "shared.s3.test:9000", "SHARED.S3.TEST"] {
+        let granted = preflight(&server, "/k", &[("host", host), origin, method]).expect(200);
+        assert_eq!(granted.header("access-control-allow-origin"), Some("https://app.example"), "{host}");
+        // The path is the key's alone: it names no bucket here.
+        preflight(&server, "/shared/k", &[("host", host), origin, method]).expect(200);
+    }
+    preflight(&server, "/shared/k", &[("host", "closed.s3.test"), origin, method]).expect_error(403, "AccessForbidden");
+    preflight(&server, "/kkk", &[("host", "s3.test"), origin, method]).expect_error(403, "AccessForbidden");
+    let call = client.call("GET", "/k").header("host", "shared.s3.test").header("origin", "https://app.example");
+    let got = call.send().expect(200);
+    assert_eq!(got.body, b"body");
+    assert_eq!(got.header("access-control-allow-origin"), Some("https://app.example"));
+    let put = client.call("PUT", "/new").header("host", "shared.s3.test").header("origin", "https://app.example");
+    let put = put.body("new").send().expect(200);
+    assert_eq!(put.header("access-control-expose-headers"), Some("ETag, x-amz-request-id"));
+    assert_eq!(client.get("/shared/new").expect(200).body, b"new");
+}

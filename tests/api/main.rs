@@ -24,6 +24,6 @@ mod listings;
 mod multipart;
 mod objects;
 mod operations;
-mod post_form;
+mod post_object;
 mod tagging;
 mod website;

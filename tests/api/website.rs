@@ -58,9 +58,13 @@ fn errors_are_pages() {
     }
     // Nothing is public yet, the error document included.
     client.put("/site/secret.html", "secret").expect(200);
-    client.put("/site/errors/sorry.html", "sorry").expect(200);
+    client.put("/site/errors/sorry.html", "apologies").expect(200);
     let denied = page(visit(&server, "GET", "/secret.html"), 403, "AccessDenied");
-    assert!(denied.text().contains("<h1>403 Forbidden</h1>") && !denied.text().contains("sorry"), "{}", denied.text());
+    assert!(
+        denied.text().contains("<h1>403 Forbidden</h1>") && !denied.text().contains("apologies"),
+        "{}",
+        denied.text()
+    );
     assert!(denied.text().contains("Retrieve a Custom Error Document"), "{}", denied.text());
     let head = page(visit(&server, "HEAD", "/secret.html"), 403, "AccessDenied");
     assert!(head.body.is_empty());
