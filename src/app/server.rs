@@ -276,7 +276,12 @@ fn gateway(
         allow_v2: config.allow_signature_v2,
         domains: config.domains.clone(),
     };
-    let settings = S3Settings { auth, domains: config.domains.clone(), allow_anonymous: config.allow_anonymous };
+    let settings = S3Settings {
+        auth,
+        domains: config.domains.clone(),
+        website_domains: config.website_domains.clone(),
+        allow_anonymous: config.allow_anonymous,
+    };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
 }

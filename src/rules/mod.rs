@@ -7,6 +7,7 @@ pub mod lock_clock;
 pub mod precondition;
 pub mod tag;
 pub mod versioning;
+pub mod website;
 
 pub use lock::{BucketRefusal, DefaultRetention, LockRefusal, ObjectLock, Period};
 pub use lock_clock::{ClockLimits, LockClock, Reading, Seen, Shown};
