@@ -1,14 +1,16 @@
 //! The second stage of a request: who asks.
 
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::auth::{PayloadKind, Verdict, verify};
+use crate::auth::{AuthError, FileSize, FormFields, FormVerdict, PayloadKind, Verdict, verify, verify_form};
 use crate::identity::Principal;
 use crate::net::Peer;
 use crate::s3::query::Query;
 use crate::s3::route::Routed;
-use crate::s3::{Code, Gateway, S3Error};
+use crate::s3::{Code, Gateway, Operation, S3Error};
+use crate::types::{BucketName, ObjectKey};
 
 /// Parameters of a presigned URL that are its signature, and no headers that moved into the query.
 const SIGNATURE_PARAMETERS: [&str; 7] = [
@@ -21,13 +23,44 @@ const SIGNATURE_PARAMETERS: [&str; 7] = [
     "x-amz-signedheaders",
 ];
 
+/// How a request is signed, in the words of condition keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signature {
+    /// `s3:signatureversion`.
+    pub(crate) version: &'static str,
+    /// `s3:authType`.
+    pub(crate) place: &'static str,
+}
+
+impl Signature {
+    fn new(is_v4: bool, place: &'static str) -> Self {
+        Self { version: if is_v4 { "AWS4-HMAC-SHA256" } else { "AWS" }, place }
+    }
+
+    /// Of a request that was verified.
+    fn of(headers: &HeaderMap, query: &Query, presigned: bool) -> Self {
+        if presigned {
+            return Self::new(query.has("X-Amz-Signature"), "REST-QUERY-STRING");
+        }
+        let is_v4 = headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
+        Self::new(is_v4, "REST-HEADER")
+    }
+
+    /// For tests.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self::new(true, "REST-HEADER")
+    }
+}
+
 /// A request whose sender is known, or known to be anonymous. Only `authenticate` makes one.
 #[derive(Debug)]
 pub(crate) struct Authenticated {
     pub(crate) routed: Routed,
     pub(crate) principal: Principal,
     pub(crate) payload: PayloadKind,
-    pub(crate) signed: bool,
+    /// How it is signed; `None` for anonymous requests.
+    pub(crate) signature: Option<Signature>,
     pub(crate) headers: HeaderMap,
     pub(crate) path: String,
     /// The other end of the connection.
@@ -46,24 +79,81 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
     let path = head.uri.path().to_owned();
     let peer = head.extensions.get::<Peer>().copied();
     let mut headers = head.headers;
-    let (principal, payload, signed) = match verdict {
-        Verdict::Anonymous { payload } => {
-            if !gateway.settings.allow_anonymous {
-                return Err(S3Error::new(Code::AccessDenied).cause("the request is not signed"));
-            }
-            (Principal::Anonymous, payload, false)
-        }
+    let (principal, payload, signature) = match verdict {
+        Verdict::Anonymous { payload } => (anonymous(gateway)?, payload, None),
         Verdict::Signed(verified) => {
-            let principal = gateway.keyring.principal(&verified.access_key_id).ok_or_else(|| {
-                S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", &verified.access_key_id)
-            })?;
+            let principal = identity(gateway, &verified.access_key_id)?;
+            let signature = Signature::of(&headers, &routed.query, verified.presigned);
             if verified.presigned {
                 hoist(&mut headers, &routed.query);
             }
-            (principal, verified.payload, true)
+            (principal, verified.payload, Some(signature))
         }
     };
-    Ok(Authenticated { routed, principal, payload, signed, headers, path, peer, _seal: () })
+    Ok(Authenticated { routed, principal, payload, signature, headers, path, peer, _seal: () })
+}
+
+/// Finds out who stands behind a POST form that wants to store `key`, and holds the form to the policy that they
+/// signed. What comes out is a PutObject, with the size that its file may have.
+///
+/// # Errors
+/// What authentication refuses, `AccessDenied` for what the policy does not allow and for anonymous forms unless
+/// they are let through, `InvalidPolicyDocument`.
+pub(crate) fn authenticate_form(
+    gateway: &Gateway,
+    routed: Routed,
+    head: Parts,
+    fields: &FormFields,
+    key: ObjectKey,
+    headers: HeaderMap,
+) -> Result<(Authenticated, FileSize), S3Error> {
+    // A signature of the request's own, beside the form's, is no way that S3 knows: neither may shield the other.
+    let now = gateway.clock.now();
+    let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, now)?;
+    if !matches!(verdict, Verdict::Anonymous { .. }) {
+        return Err(AuthError::SeveralMechanisms.into());
+    }
+    let (principal, signature, size) = match verify_form(fields, gateway.keyring.as_ref(), &gateway.settings.auth, now)?
+    {
+        FormVerdict::Anonymous => (anonymous(gateway)?, None, FileSize::ANY),
+        FormVerdict::Signed { access_key_id, policy } => {
+            let bucket = routed.bucket.as_ref().map(BucketName::as_str).unwrap_or_default();
+            let size = policy.judge(fields, bucket, now).map_err(AuthError::FormPolicy)?;
+            let signature = Signature::new(fields.value("x-amz-signature").is_some(), "POST");
+            (identity(gateway, &access_key_id)?, Some(signature), size)
+        }
+    };
+    let (routed, path) = (routed.about(Operation::PutObject, Some(key)), head.uri.path().to_owned());
+    let (payload, peer) = (PayloadKind::Unsigned, head.extensions.get::<Peer>().copied());
+    Ok((Authenticated { routed, principal, payload, signature, headers, path, peer, _seal: () }, size))
+}
+
+/// A visitor of a website: nobody in particular, who reads objects.
+///
+/// # Errors
+/// `AccessDenied` unless anonymous requests are let through.
+pub(crate) fn authenticate_visitor(
+    gateway: &Gateway,
+    routed: Routed,
+    headers: HeaderMap,
+    head: &Parts,
+) -> Result<Authenticated, S3Error> {
+    let (principal, payload) = (anonymous(gateway)?, PayloadKind::Unsigned);
+    let (path, peer) = (head.uri.path().to_owned(), head.extensions.get::<Peer>().copied());
+    Ok(Authenticated { routed, principal, payload, signature: None, headers, path, peer, _seal: () })
+}
+
+fn anonymous(gateway: &Gateway) -> Result<Principal, S3Error> {
+    if gateway.settings.allow_anonymous {
+        Ok(Principal::Anonymous)
+    } else {
+        Err(S3Error::new(Code::AccessDenied).cause("the request is not signed"))
+    }
+}
+
+fn identity(gateway: &Gateway, access_key_id: &str) -> Result<Principal, S3Error> {
+    let gone = || S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id);
+    gateway.keyring.principal(access_key_id).ok_or_else(gone)
 }
 
 /// Moves headers that a presigner put into the query back among the headers, as S3 reads them (the JavaScript
@@ -85,8 +175,21 @@ fn hoist(headers: &mut HeaderMap, query: &Query) {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::hoist;
+    use super::{Signature, hoist};
     use crate::s3::query::Query;
+
+    #[test]
+    fn signatures_are_named_by_version_and_place() {
+        let of = |authorization: &'static str, query: &str| {
+            let headers = HeaderMap::from_iter([(super::AUTHORIZATION, HeaderValue::from_static(authorization))]);
+            let signature = Signature::of(&headers, &Query::parse(query).unwrap(), authorization.is_empty());
+            (signature.version, signature.place)
+        };
+        assert_eq!(of("AWS4-HMAC-SHA256 Credential=x", ""), ("AWS4-HMAC-SHA256", "REST-HEADER"));
+        assert_eq!(of("AWS id:signature", ""), ("AWS", "REST-HEADER"));
+        assert_eq!(of("", "X-Amz-Signature=1"), ("AWS4-HMAC-SHA256", "REST-QUERY-STRING"));
+        assert_eq!(of("", "Signature=1"), ("AWS", "REST-QUERY-STRING"));
+    }
 
     #[test]
     fn headers_in_a_presigned_query_count_as_headers() {

@@ -12,9 +12,10 @@ use crate::engine::{EngineError, OpenObject};
 use crate::identity::{Principal, account_id};
 use crate::net::Peer;
 use crate::policy::{Decision, Reason, Relation};
-use crate::s3::authenticate::Authenticated;
+use crate::s3::authenticate::{Authenticated, Signature};
 use crate::s3::bucket_facts::{BucketFacts, bucket_facts};
 use crate::s3::copy_source::SourceName;
+use crate::s3::metadata::header_text;
 use crate::s3::permission::{Need, On, needs};
 use crate::s3::query::Query;
 use crate::s3::verdict::{self, Question};
@@ -38,8 +39,8 @@ pub struct Authorized {
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: PayloadKind,
-    /// False only for anonymous requests (`response-…` overrides need a signature).
-    pub(crate) signed: bool,
+    /// How it is signed; `None` for anonymous requests (`response-…` overrides need a signature).
+    pub(crate) signature: Option<Signature>,
     /// Path of the request as sent, for `Resource` and `Location`.
     pub(crate) path: String,
     pub(crate) request_id: String,
@@ -98,6 +99,14 @@ impl Authorized {
         matches!(relation, Relation::Owner | Relation::OwnerRoot)
     }
 
+    /// The refusal of a condition that its sender did not set: what is missing is the permission.
+    pub(crate) fn explain(&self, error: S3Error) -> S3Error {
+        if self.requires_absent && error.code == Code::PreconditionFailed {
+            return S3Error::new(Code::AccessDenied).cause("the key exists, and its sender may not overwrite");
+        }
+        error
+    }
+
     /// What counts the bytes of the request's body.
     pub(crate) fn received(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.received)
@@ -117,7 +126,7 @@ impl Authorized {
             query: Query::parse(query).expect("a test's query is legal"),
             headers,
             payload,
-            signed: true,
+            signature: Some(Signature::for_test()),
             path: path.to_owned(),
             request_id: "TEST".to_owned(),
             peer: None,
@@ -139,7 +148,7 @@ pub(crate) async fn authorize(
     request_id: &str,
     received: Arc<AtomicU64>,
 ) -> Result<Authorized, S3Error> {
-    let Authenticated { routed, principal, payload, signed, headers, path, peer, .. } = request;
+    let Authenticated { routed, principal, payload, signature, headers, path, peer, .. } = request;
     let bucket = match &routed.bucket {
         Some(name) if routed.operation != Operation::CreateBucket => Some(find(gateway, &principal, name).await?),
         Some(_) | None => None,
@@ -157,7 +166,7 @@ pub(crate) async fn authorize(
         query: routed.query,
         headers,
         payload,
-        signed,
+        signature,
         path,
         request_id: request_id.to_owned(),
         peer,
@@ -288,7 +297,7 @@ fn commits_object(operation: Operation) -> bool {
 /// Lets the operation through only if its key stays absent: as if its sender had asked for that.
 fn require_absent(call: &mut Authorized) -> Result<(), S3Error> {
     // Its sender asks for the same: then 412 is the true answer to a key that exists.
-    if call.headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*") {
+    if header_text(&call.headers, "if-none-match").is_some_and(|text| text == "*") {
         return Ok(());
     }
     if call.headers.contains_key(IF_MATCH) {

@@ -3,10 +3,11 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_policy, complete_upload, copy_object, cors, create_bucket,
-    create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
-    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes,
-    ownership_controls, probes, public_access_block, put_object, tagging, upload_part, upload_part_copy,
+    abort_upload, acl, bucket_location, bucket_policy, bucket_versioning, complete_upload, copy_object, cors,
+    create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
+    legal_hold, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
+    object_attributes, object_lock, object_retention, ownership_controls, probes, public_access_block, put_object,
+    rename_object, restore_object, tagging, upload_part, upload_part_copy, website,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -25,15 +26,12 @@ macro_rules! unbuilt {
             | Op::DeleteBucketMetadataTableConfiguration
             | Op::DeleteBucketMetricsConfiguration
             | Op::DeleteBucketReplication
-            | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
             | Op::GetBucketMetadataConfiguration
             | Op::GetBucketMetadataTableConfiguration
             | Op::GetObjectAnnotation
             | Op::GetObjectTorrent
             | Op::ListObjectAnnotations
-            | Op::PostObject
-            | Op::PreflightRequest
             | Op::PutBucketAbac
             | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
@@ -46,20 +44,44 @@ macro_rules! unbuilt {
             | Op::PutBucketNotificationConfiguration
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
-            | Op::PutBucketVersioning
-            | Op::PutBucketWebsite
             | Op::PutObjectAnnotation
-            | Op::PutObjectLegalHold
-            | Op::PutObjectLockConfiguration
-            | Op::PutObjectRetention
-            | Op::RenameObject
-            | Op::RestoreObject
             | Op::SelectObjectContent
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
             | Op::UpdateBucketMetadataJournalTableConfiguration
             | Op::UpdateObjectEncryption
             | Op::WriteGetObjectResponse
+    };
+}
+
+/// Operations on the configurations of buckets: `configure` does them.
+macro_rules! configuring {
+    () => {
+        Op::DeleteBucketCors
+            | Op::DeleteBucketOwnershipControls
+            | Op::DeleteBucketPolicy
+            | Op::DeleteBucketTagging
+            | Op::DeleteBucketWebsite
+            | Op::DeletePublicAccessBlock
+            | Op::GetBucketAcl
+            | Op::GetBucketCors
+            | Op::GetBucketOwnershipControls
+            | Op::GetBucketPolicy
+            | Op::GetBucketPolicyStatus
+            | Op::GetBucketTagging
+            | Op::GetBucketVersioning
+            | Op::GetBucketWebsite
+            | Op::GetObjectLockConfiguration
+            | Op::GetPublicAccessBlock
+            | Op::PutBucketAcl
+            | Op::PutBucketCors
+            | Op::PutBucketOwnershipControls
+            | Op::PutBucketPolicy
+            | Op::PutBucketTagging
+            | Op::PutBucketVersioning
+            | Op::PutBucketWebsite
+            | Op::PutObjectLockConfiguration
+            | Op::PutPublicAccessBlock
     };
 }
 
@@ -78,9 +100,6 @@ macro_rules! probed {
             | Op::GetBucketNotificationConfiguration
             | Op::GetBucketReplication
             | Op::GetBucketRequestPayment
-            | Op::GetBucketVersioning
-            | Op::GetBucketWebsite
-            | Op::GetObjectLockConfiguration
             | Op::ListBucketAnalyticsConfigurations
             | Op::ListBucketIntelligentTieringConfigurations
             | Op::ListBucketInventoryConfigurations
@@ -93,6 +112,7 @@ macro_rules! probed {
 ///
 /// # Errors
 /// Those of the operation; `NotImplemented` with its name if it is not built.
+#[allow(clippy::too_many_lines, reason = "one flat table, which is exhaustive because it is one")]
 pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
         Op::ListBuckets => Box::pin(list_buckets::run(gateway, call, body)).await,
@@ -117,10 +137,30 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::AbortMultipartUpload => Box::pin(abort_upload::run(gateway, call, body)).await,
         Op::ListParts => Box::pin(list_parts::run(gateway, call, body)).await,
         Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
-        Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
-        Op::PutBucketAcl => Box::pin(acl::put_bucket(gateway, call, body)).await,
         Op::PutObjectAcl => Box::pin(acl::put_object(gateway, call, body)).await,
+        Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
+        Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
+        Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
+        Op::GetObjectLegalHold => Box::pin(legal_hold::show(gateway, call)).await,
+        Op::PutObjectLegalHold => Box::pin(legal_hold::set(gateway, call, body)).await,
+        Op::GetObjectRetention => Box::pin(object_retention::show(gateway, call)).await,
+        Op::PutObjectRetention => Box::pin(object_retention::set(gateway, call, body)).await,
+        Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
+        Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
+        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
+        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
+        configuring!() => Box::pin(configure(gateway, call, body)).await,
+        probed!() => probe(call),
+        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
+    }
+}
+
+/// Reads, replaces or deletes a configuration of a bucket.
+async fn configure(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
+    match call.operation {
+        Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
+        Op::PutBucketAcl => Box::pin(acl::put_bucket(gateway, call, body)).await,
         Op::GetBucketPolicy => Box::pin(bucket_policy::show(gateway, call)).await,
         Op::PutBucketPolicy => Box::pin(bucket_policy::put(gateway, call, body)).await,
         Op::DeleteBucketPolicy => Box::pin(bucket_policy::delete(gateway, call)).await,
@@ -131,18 +171,20 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetPublicAccessBlock => public_access_block::show(call),
         Op::PutPublicAccessBlock => Box::pin(public_access_block::put(gateway, call, body)).await,
         Op::DeletePublicAccessBlock => Box::pin(public_access_block::delete(gateway, call)).await,
-        Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
-        Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
-        Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
         Op::GetBucketCors => Box::pin(cors::get(gateway, call)).await,
         Op::PutBucketCors => Box::pin(cors::put(gateway, call, body)).await,
         Op::DeleteBucketCors => Box::pin(cors::delete(gateway, call)).await,
+        Op::GetBucketWebsite => Box::pin(website::get(gateway, call)).await,
+        Op::PutBucketWebsite => Box::pin(website::put(gateway, call, body)).await,
+        Op::DeleteBucketWebsite => Box::pin(website::delete(gateway, call)).await,
         Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
-        Op::GetObjectLegalHold | Op::GetObjectRetention => Box::pin(probes::object_lock(gateway, call)).await,
-        probed!() => probe(call),
-        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
+        Op::GetObjectLockConfiguration => Box::pin(object_lock::show(gateway, call)).await,
+        Op::PutObjectLockConfiguration => Box::pin(object_lock::set(gateway, call, body)).await,
+        Op::GetBucketVersioning => Box::pin(bucket_versioning::show(gateway, call)).await,
+        Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
+        other => Err(S3Error::not_implemented(other.name())),
     }
 }
 
@@ -154,7 +196,6 @@ fn probe(call: &Authorized) -> Result<Response, S3Error> {
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
         Op::GetBucketNotificationConfiguration => Ok(probes::empty("NotificationConfiguration")),
-        Op::GetBucketVersioning => Ok(probes::empty("VersioningConfiguration")),
         Op::ListBucketAnalyticsConfigurations => Ok(probes::empty_list("ListBucketAnalyticsConfigurationResult")),
         Op::ListBucketIntelligentTieringConfigurations => {
             Ok(probes::empty_list("ListBucketIntelligentTieringConfigurationsResult"))
@@ -168,8 +209,6 @@ fn probe(call: &Authorized) -> Result<Response, S3Error> {
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
-        Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
         other => Err(S3Error::not_implemented(other.name())),
     }
 }
