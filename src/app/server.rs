@@ -281,6 +281,7 @@ fn gateway(
         domains: config.domains.clone(),
         website_domains: config.website_domains.clone(),
         allow_anonymous: config.allow_anonymous,
+        default_ownership: config.default_object_ownership,
     };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))

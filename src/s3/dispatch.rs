@@ -3,10 +3,10 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, complete_upload, copy_object, cors, create_bucket, create_upload,
-    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
-    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes,
-    put_object, tagging, upload_part, upload_part_copy, website,
+    abort_upload, acl, bucket_location, bucket_policy, complete_upload, copy_object, cors, create_bucket,
+    create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
+    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes,
+    ownership_controls, probes, public_access_block, put_object, tagging, upload_part, upload_part_copy, website,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -24,11 +24,8 @@ macro_rules! unbuilt {
             | Op::DeleteBucketMetadataConfiguration
             | Op::DeleteBucketMetadataTableConfiguration
             | Op::DeleteBucketMetricsConfiguration
-            | Op::DeleteBucketOwnershipControls
-            | Op::DeleteBucketPolicy
             | Op::DeleteBucketReplication
             | Op::DeleteObjectAnnotation
-            | Op::DeletePublicAccessBlock
             | Op::GetBucketMetadataConfiguration
             | Op::GetBucketMetadataTableConfiguration
             | Op::GetObjectAnnotation
@@ -44,8 +41,6 @@ macro_rules! unbuilt {
             | Op::PutBucketLogging
             | Op::PutBucketMetricsConfiguration
             | Op::PutBucketNotificationConfiguration
-            | Op::PutBucketOwnershipControls
-            | Op::PutBucketPolicy
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
             | Op::PutBucketVersioning
@@ -53,7 +48,6 @@ macro_rules! unbuilt {
             | Op::PutObjectLegalHold
             | Op::PutObjectLockConfiguration
             | Op::PutObjectRetention
-            | Op::PutPublicAccessBlock
             | Op::RenameObject
             | Op::RestoreObject
             | Op::SelectObjectContent
@@ -96,8 +90,18 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
-        Op::PutBucketAcl => acl::accept(call, &body),
-        Op::PutObjectAcl => Box::pin(acl::accept_for_object(gateway, call, &body)).await,
+        Op::PutBucketAcl => Box::pin(acl::put_bucket(gateway, call, body)).await,
+        Op::PutObjectAcl => Box::pin(acl::put_object(gateway, call, body)).await,
+        Op::GetBucketPolicy => Box::pin(bucket_policy::show(gateway, call)).await,
+        Op::PutBucketPolicy => Box::pin(bucket_policy::put(gateway, call, body)).await,
+        Op::DeleteBucketPolicy => Box::pin(bucket_policy::delete(gateway, call)).await,
+        Op::GetBucketPolicyStatus => bucket_policy::status(call),
+        Op::GetBucketOwnershipControls => ownership_controls::show(call),
+        Op::PutBucketOwnershipControls => Box::pin(ownership_controls::put(gateway, call, body)).await,
+        Op::DeleteBucketOwnershipControls => Box::pin(ownership_controls::delete(gateway, call)).await,
+        Op::GetPublicAccessBlock => public_access_block::show(call),
+        Op::PutPublicAccessBlock => Box::pin(public_access_block::put(gateway, call, body)).await,
+        Op::DeletePublicAccessBlock => Box::pin(public_access_block::delete(gateway, call)).await,
         Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
         Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
         Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
@@ -112,7 +116,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
         Op::GetObjectLegalHold | Op::GetObjectRetention => Box::pin(probes::object_lock(gateway, call)).await,
         Op::GetBucketAbac => Ok(probes::abac()),
-        Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
         Op::GetBucketRequestPayment => Ok(probes::request_payment()),
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
@@ -130,10 +133,8 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
-        Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
-        Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
         // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
         Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),

@@ -7,11 +7,16 @@ use crate::engine::{CreateBucket, EngineError};
 use crate::identity::Principal;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
+use crate::rules::{OwnershipControls, acl};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::read_document;
+use crate::s3::metadata::header_text;
+use crate::s3::op::acl::new_bucket_acl;
+use crate::s3::op::ownership_controls::OWNERSHIP;
 use crate::s3::respond::respond_empty;
 use crate::s3::xml::{XmlEvent, XmlFeed};
 use crate::s3::{Code, Gateway, S3Error};
+use crate::types::{DocumentKind, Documents, ObjectOwnership, OwnerId};
 
 /// The region whose buckets have no location constraint.
 const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
@@ -28,9 +33,9 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let document = read_document(call, body, XML_BYTES_MAX).await?;
     check_location(read_constraint(&document)?.as_deref(), region)?;
     let location = if region == REGION_WITHOUT_CONSTRAINT { String::new() } else { region.to_owned() };
-    let created =
-        gateway.engine.create_bucket(CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) });
-    match created.await {
+    let mut create = CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) };
+    own(gateway, call, owner, &mut create.documents)?;
+    match gateway.engine.create_bucket(create).await {
         Ok(_) => {}
         // Only us-east-1 has always answered a repeated creation so, and clients count on it.
         Err(EngineError::BucketExists { owner: other }) if other == *owner => {
@@ -44,6 +49,20 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let location = HeaderValue::try_from(format!("/{name}")).expect("a bucket name is plain ASCII");
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
+}
+
+/// Gives a new bucket the ownership and the ACL that its creator asks for.
+fn own(gateway: &Gateway, call: &Authorized, owner: &OwnerId, documents: &mut Documents) -> Result<(), S3Error> {
+    let rule = match header_text(&call.headers, OWNERSHIP) {
+        None => gateway.settings.default_ownership,
+        Some(name) => ObjectOwnership::parse(&name)
+            .ok_or_else(|| S3Error::invalid_argument(OWNERSHIP, name, "Invalid x-amz-object-ownership header"))?,
+    };
+    documents.0.insert(DocumentKind::Ownership, OwnershipControls::Rule(rule).encode().into());
+    if let Some(list) = new_bucket_acl(gateway, &call.headers, owner, rule)? {
+        documents.0.insert(DocumentKind::Acl, acl::encode(&list).into());
+    }
+    Ok(())
 }
 
 /// The `LocationConstraint` of a CreateBucketConfiguration; an empty document has none.

@@ -34,13 +34,6 @@ pub(crate) fn abac() -> Response {
     respond_document(xml.finish())
 }
 
-/// GetBucketOwnershipControls: the owner of a bucket owns everything in it.
-pub(crate) fn ownership_controls() -> Response {
-    let mut xml = XmlWriter::document("OwnershipControls");
-    xml.open("Rule").text("ObjectOwnership", "BucketOwnerEnforced");
-    respond_document(xml.finish())
-}
-
 /// GetBucketRequestPayment: nobody is charged, least of all the requester.
 pub(crate) fn request_payment() -> Response {
     let mut xml = XmlWriter::document("RequestPaymentConfiguration");
@@ -63,7 +56,7 @@ pub(crate) async fn object_lock(gateway: &Gateway, call: &Authorized) -> Result<
 /// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
 pub(crate) async fn find_object(gateway: &Gateway, call: &Authorized) -> Result<VersionId, S3Error> {
     let version = version(&call.query)?;
-    let found = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let found = call.open(gateway, version).await;
     let object = found.map_err(|error: EngineError| S3Error::from(error).detail("Key", call.key().as_str()))?;
     Ok(object.version().version)
 }
