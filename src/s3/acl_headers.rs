@@ -12,13 +12,13 @@ use crate::types::{Acl, AclPermission, Grant, Grantee, ObjectOwnership, OwnerId}
 
 /// The header of canned ACLs.
 pub(crate) const ACL: &str = "x-amz-acl";
-/// The headers of grants, in the order in which S3 lists them.
+/// The headers of grants, in the order in which their grants are listed.
 const GRANTS: [(&str, AclPermission); 5] = [
-    ("x-amz-grant-full-control", AclPermission::FullControl),
     ("x-amz-grant-read", AclPermission::Read),
     ("x-amz-grant-write", AclPermission::Write),
     ("x-amz-grant-read-acp", AclPermission::ReadAcp),
     ("x-amz-grant-write-acp", AclPermission::WriteAcp),
+    ("x-amz-grant-full-control", AclPermission::FullControl),
 ];
 /// The group URIs of S3.
 const GROUPS: [(&str, Grantee); 3] = [

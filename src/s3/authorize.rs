@@ -12,7 +12,6 @@ use crate::engine::{EngineError, OpenObject};
 use crate::identity::{Principal, account_id};
 use crate::net::Peer;
 use crate::policy::{Decision, Reason, Relation};
-use crate::rules::EtagCondition;
 use crate::s3::authenticate::Authenticated;
 use crate::s3::bucket_facts::{BucketFacts, bucket_facts};
 use crate::s3::copy_source::SourceName;
@@ -73,6 +72,12 @@ impl Authorized {
     /// If the operation names no key: `route` never makes such a request.
     pub fn key(&self) -> &ObjectKey {
         self.key.as_ref().expect("route gives every object operation its key")
+    }
+
+    /// Whose something is that `writer` wrote (`None` for the bucket's owner): where ACLs are off everything is the
+    /// bucket owner's.
+    pub(crate) fn owner_of<'a>(&'a self, writer: Option<&'a OwnerId>) -> &'a OwnerId {
+        writer.filter(|_| self.facts.has_acls()).unwrap_or(&self.bucket().owner)
     }
 
     /// Opens the version that the request names: the very one that was judged, if it had to be.
@@ -204,10 +209,8 @@ async fn check(gateway: &Gateway, call: &Authorized, need: Need, new_tags: Optio
     let opened = call.open(gateway, version).await;
     let attributes = opened.as_ref().ok().map(|open| &open.version().metadata.attributes);
     let decision = verdict::answer(gateway, call, &Question { attributes, ..question });
-    if decision.allowed
-        && let Err(error) = &opened
-    {
-        conceal(gateway, call, &question, error)?;
+    if let Err(error) = &opened {
+        reveal_or_conceal(gateway, call, &question, &decision, error)?;
     }
     *call.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
     Ok(decision)
@@ -227,18 +230,31 @@ fn question<'a>(call: &'a Authorized, need: Need) -> Question<'a> {
     }
 }
 
-/// Answers `AccessDenied` for what is not there, unless the sender may list the key: otherwise the difference would
-/// tell anybody which keys exist.
-fn conceal(gateway: &Gateway, call: &Authorized, question: &Question<'_>, error: &EngineError) -> Result<(), S3Error> {
-    let is_absence = matches!(
-        error,
-        EngineError::NoSuchKey { .. } | EngineError::NoSuchVersion | EngineError::IsDeleteMarker { .. }
-    );
-    let list = Question { need: Need::LIST, prefix: question.key, ..*question };
-    if !is_absence || verdict::answer(gateway, call, &list).allowed {
+/// Decides what is told of what is not there. Who may read it, but not list, gets `AccessDenied`: otherwise the
+/// difference would tell anybody which keys exist. Who may list, but not read, gets `NoSuchKey`, as on S3.
+fn reveal_or_conceal(
+    gateway: &Gateway,
+    call: &Authorized,
+    question: &Question<'_>,
+    decision: &Decision,
+    error: &EngineError,
+) -> Result<(), S3Error> {
+    let (is_key, is_absence) = match error {
+        EngineError::NoSuchKey { .. } => (true, true),
+        EngineError::NoSuchVersion | EngineError::IsDeleteMarker { .. } => (false, true),
+        _ => (false, false),
+    };
+    let is_reading = matches!(call.operation, Operation::GetObject | Operation::HeadObject);
+    let may_learn = is_key && is_reading && decision.reason == Reason::NothingAllows;
+    if !is_absence || !(decision.allowed || may_learn) {
         return Ok(());
     }
-    Err(S3Error::new(Code::AccessDenied).cause("it does not exist, and its sender may not list"))
+    let list = Question { need: Need::LIST, prefix: question.key, ..*question };
+    match (decision.allowed, verdict::answer(gateway, call, &list).allowed) {
+        (true, true) | (false, false) => Ok(()),
+        (true, false) => Err(S3Error::new(Code::AccessDenied).cause("it does not exist, and its sender may not list")),
+        (false, true) => Err(S3Error::new(Code::NoSuchKey).detail("Key", question.key.unwrap_or_default())),
+    }
 }
 
 /// Whether a permission depends on tags that the request brings in its body.
@@ -271,6 +287,10 @@ fn commits_object(operation: Operation) -> bool {
 
 /// Lets the operation through only if its key stays absent: as if its sender had asked for that.
 fn require_absent(call: &mut Authorized) -> Result<(), S3Error> {
+    // Its sender asks for the same: then 412 is the true answer to a key that exists.
+    if call.headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*") {
+        return Ok(());
+    }
     if call.headers.contains_key(IF_MATCH) {
         return Err(S3Error::new(Code::AccessDenied).cause("it may not overwrite, and If-Match asks for nothing else"));
     }
@@ -279,11 +299,12 @@ fn require_absent(call: &mut Authorized) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// Whoever began an upload may list its parts and abort it, unless that is denied by name.
+/// Whoever began an upload may list its parts and abort it, unless that is denied by name, or his own policies leave it
+/// out.
 async fn is_initiator(gateway: &Gateway, call: &Authorized, decision: &Decision) -> Result<bool, S3Error> {
     let is_about_upload = matches!(call.operation, Operation::AbortMultipartUpload | Operation::ListParts);
     let Some(owner) = verdict::owner_id(&call.principal) else { return Ok(false) };
-    if !is_about_upload || decision.reason != Reason::NothingAllows {
+    if !is_about_upload || decision.reason != Reason::NothingAllows || verdict::is_limited(gateway, &call.principal) {
         return Ok(false);
     }
     let Ok(upload) = parameters::upload(&call.query) else { return Ok(false) };
@@ -298,10 +319,8 @@ async fn is_initiator(gateway: &Gateway, call: &Authorized, decision: &Decision)
 pub(crate) struct AuthorizedSource {
     /// Its bucket.
     pub(crate) bucket: Bucket,
-    /// Its version.
-    pub(crate) version: Option<VersionId>,
-    /// What the version must still be, where it has no id of its own.
-    pub(crate) if_match: Option<EtagCondition>,
+    /// The order of the version that was judged.
+    pub(crate) judged: Option<u64>,
 }
 
 /// Checks that the sender may read the source of a copy, and, where its tags are copied along, that he may read and
@@ -331,7 +350,7 @@ pub(crate) async fn authorize_source(
     };
     let read = asked(Need::get(is_versioned));
     let tags = Need::get_tagging(is_versioned);
-    let mut source = AuthorizedSource { bucket: bucket.clone(), version: name.version, if_match: None };
+    let mut source = AuthorizedSource { bucket: bucket.clone(), judged: None };
     let reads_policy = facts.policy.is_some() || call.facts.policy.is_some();
     if !reads_policy && !verdict::needs_version(gateway, &call.principal, &read) {
         let decision = verdict::answer(gateway, call, &read);
@@ -344,7 +363,7 @@ pub(crate) async fn authorize_source(
         return Err(denied(&decision, read.need));
     }
     if let Err(error) = &opened {
-        conceal(gateway, call, &read, error)?;
+        reveal_or_conceal(gateway, call, &read, &decision, error)?;
     }
     let copies_tags = attributes.is_some_and(|attributes| copies_tags(call, attributes));
     if copies_tags {
@@ -356,12 +375,7 @@ pub(crate) async fn authorize_source(
             }
         }
     }
-    if let Ok(open) = &opened {
-        match open.version().version {
-            version @ VersionId::Ordered { .. } => source.version = Some(version),
-            VersionId::Null => source.if_match = Some(EtagCondition::List(vec![open.version().etag.to_string()])),
-        }
-    }
+    source.judged = opened.as_ref().ok().map(OpenObject::order);
     checked_source(call, source)
 }
 

@@ -5,23 +5,23 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
-
 use crate::identity::account_id;
 use crate::policy::{Context, Values};
 use crate::s3::authorize::Authorized;
+use crate::s3::copy_source::{SourceName, source_name};
 use crate::s3::metadata::header_text;
+use crate::s3::query::Query;
+use crate::s3::tagging::TAGGING;
 use crate::s3::{Gateway, Operation};
 use crate::types::{OwnerId, Tags, Timestamp};
 
 /// Condition keys that are the values of headers of their names.
-const HEADERS: [&str; 19] = [
+const HEADERS: [&str; 17] = [
     "if-match",
     "if-none-match",
     "x-amz-acl",
     "x-amz-bucket-namespace",
     "x-amz-content-sha256",
-    "x-amz-copy-source",
     "x-amz-grant-full-control",
     "x-amz-grant-read",
     "x-amz-grant-read-acp",
@@ -34,7 +34,6 @@ const HEADERS: [&str; 19] = [
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-storage-class",
     "x-amz-website-redirect-location",
-    "x-amz-object-lock-mode",
 ];
 
 const MICROS_PER_DAY: i64 = 24 * 3600 * 1_000_000;
@@ -89,6 +88,8 @@ impl RequestContext<'_> {
             "aws:referer" => self.header("referer"),
             "aws:useragent" => self.header("user-agent"),
             "aws:requestedregion" => Some(self.gateway.settings.auth.region.clone()),
+            // The gateway has no services that act on their own, and none through which others act.
+            "aws:principalisawsservice" | "aws:viaawsservice" => Some(false.to_string()),
             "aws:resourceaccount" | "s3:resourceaccount" => self.bucket_owner.map(account_id),
             "s3:prefix" => match self.prefix {
                 Some(prefix) => Some(prefix.to_owned()),
@@ -101,6 +102,7 @@ impl RequestContext<'_> {
             "s3:authtype" => self.signature().map(|(_, kind)| kind.to_owned()),
             "s3:signatureage" => self.signature_age(),
             "s3:objectcreationoperation" => Some(self.creates_object().to_string()),
+            "s3:x-amz-copy-source" => self.copy_source(),
             "s3:object-lock-legal-hold" => self.header("x-amz-object-lock-legal-hold"),
             "s3:object-lock-mode" => self.header("x-amz-object-lock-mode"),
             "s3:object-lock-retain-until-date" => self.header("x-amz-object-lock-retain-until-date"),
@@ -132,9 +134,20 @@ impl RequestContext<'_> {
         })
     }
 
-    /// Milliseconds since a presigned URL was signed.
+    /// The source of a copy without its encoding and without a slash in front, so that no spelling of it gets around
+    /// a pattern. What cannot be read is shown as it is; such a copy is refused later.
+    fn copy_source(&self) -> Option<String> {
+        let sent = self.header("x-amz-copy-source")?;
+        Some(match source_name(&self.call.headers) {
+            Ok(SourceName { bucket, key, .. }) => format!("{bucket}/{}", key.as_str()),
+            Err(_) => sent,
+        })
+    }
+
+    /// Milliseconds since a request was signed.
     fn signature_age(&self) -> Option<String> {
-        let signed = Timestamp::parse_amz_basic(self.call.query.value("X-Amz-Date")?)?;
+        let sent = self.call.query.value("X-Amz-Date").map(str::to_owned).or_else(|| self.header("x-amz-date"))?;
+        let signed = Timestamp::parse_amz_basic(&sent).filter(|_| self.call.signed)?;
         Some(((self.now.0 - signed.0) / 1000).to_string())
     }
 
@@ -157,12 +170,8 @@ impl RequestContext<'_> {
         if let Some(tags) = self.new_tags {
             return tags.0.clone();
         }
-        let text = self.header("x-amz-tagging").unwrap_or_default();
-        let decode = |text: &str| {
-            let spaced = text.replace('+', " ");
-            percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-        };
-        let pairs = text.split('&').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decode(k), decode(v))).collect()
+        // What cannot be read is refused later, whatever is decided here.
+        let Some(query) = self.header(TAGGING).and_then(|text| Query::parse(&text)) else { return Vec::new() };
+        query.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 }

@@ -95,12 +95,9 @@ pub(crate) async fn copy_source(
     call: &Authorized,
     name: &SourceName,
 ) -> Result<CopySource, S3Error> {
-    let mut precondition = copy_source_precondition(&call.headers)?;
-    let AuthorizedSource { bucket, version, if_match } = authorize_source(gateway, call, name).await?;
-    if precondition.if_match.is_none() {
-        precondition.if_match = if_match;
-    }
-    Ok(CopySource { bucket, key: name.key.clone(), version, precondition })
+    let precondition = copy_source_precondition(&call.headers)?;
+    let AuthorizedSource { bucket, judged } = authorize_source(gateway, call, name).await?;
+    Ok(CopySource { bucket, key: name.key.clone(), version: name.version, judged, precondition })
 }
 
 /// Reads `x-amz-copy-source-range`, which must be `bytes=first-last`: an open end, a suffix or a list would

@@ -59,6 +59,31 @@ macro_rules! unbuilt {
     };
 }
 
+/// Reads of configurations that cannot be set yet: `probe` has the answer of a bucket that never had one.
+macro_rules! probed {
+    () => {
+        Op::GetBucketAbac
+            | Op::GetBucketAccelerateConfiguration
+            | Op::GetBucketAnalyticsConfiguration
+            | Op::GetBucketEncryption
+            | Op::GetBucketIntelligentTieringConfiguration
+            | Op::GetBucketInventoryConfiguration
+            | Op::GetBucketLifecycleConfiguration
+            | Op::GetBucketLogging
+            | Op::GetBucketMetricsConfiguration
+            | Op::GetBucketNotificationConfiguration
+            | Op::GetBucketReplication
+            | Op::GetBucketRequestPayment
+            | Op::GetBucketVersioning
+            | Op::GetBucketWebsite
+            | Op::GetObjectLockConfiguration
+            | Op::ListBucketAnalyticsConfigurations
+            | Op::ListBucketIntelligentTieringConfigurations
+            | Op::ListBucketInventoryConfigurations
+            | Op::ListBucketMetricsConfigurations
+    };
+}
+
 /// Does what an authorized request asks for. Each operation runs on the heap: a request then has the size of its
 /// own operation, not of the largest.
 ///
@@ -115,6 +140,14 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
         Op::GetObjectLegalHold | Op::GetObjectRetention => Box::pin(probes::object_lock(gateway, call)).await,
+        probed!() => probe(call),
+        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
+    }
+}
+
+/// Reads a configuration that cannot be set yet.
+fn probe(call: &Authorized) -> Result<Response, S3Error> {
+    match call.operation {
         Op::GetBucketAbac => Ok(probes::abac()),
         Op::GetBucketRequestPayment => Ok(probes::request_payment()),
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
@@ -137,6 +170,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
         // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
         Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
-        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
+        other => Err(S3Error::not_implemented(other.name())),
     }
 }

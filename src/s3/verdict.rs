@@ -72,6 +72,12 @@ fn attached(_gateway: &Gateway, _principal: &Principal) -> Attached {
     Attached::default()
 }
 
+/// Whether policies that are attached to a principal limit it to less than what its account may.
+pub(crate) fn is_limited(gateway: &Gateway, principal: &Principal) -> bool {
+    let attached = attached(gateway, principal);
+    attached.identity.is_some() || attached.session.is_some()
+}
+
 /// Answers a question.
 pub(crate) fn answer(gateway: &Gateway, call: &Authorized, question: &Question<'_>) -> Decision {
     let attached = attached(gateway, &call.principal);
@@ -103,7 +109,18 @@ pub(crate) fn answer(gateway: &Gateway, call: &Authorized, question: &Question<'
         sources.identity = Identity::Policies(documents);
     }
     sources.session = session.as_deref();
-    decide(&request, &sources)
+    let decision = decide(&request, &sources);
+    tracing::debug!(
+        request_id = %call.request_id,
+        action = question.need.action,
+        bucket = question.bucket_name,
+        key = ?question.key,
+        allowed = decision.allowed,
+        requires_absent = decision.requires_absent,
+        reason = %decision.reason,
+        "access decided"
+    );
+    decision
 }
 
 /// Whether a question about a stored version can only be answered by looking at it: its owner and ACL count, its tags
@@ -111,11 +128,9 @@ pub(crate) fn answer(gateway: &Gateway, call: &Authorized, question: &Question<'
 pub(crate) fn needs_version(gateway: &Gateway, principal: &Principal, question: &Question<'_>) -> bool {
     let Some((bucket, facts)) = question.bucket.filter(|_| question.need.on == On::Version) else { return false };
     let by_tags = mentions(gateway, principal, facts, question.need.action, "s3:ExistingObjectTag/");
-    let attached = attached(gateway, principal);
-    let is_limited = attached.identity.is_some() || attached.session.is_some();
     match relation(principal, Some(&bucket.owner)) {
         Relation::OwnerRoot => by_tags,
-        Relation::Owner => by_tags || facts.has_acls() || is_limited,
+        Relation::Owner => by_tags || facts.has_acls() || is_limited(gateway, principal),
         Relation::Anonymous | Relation::Other => true,
     }
 }

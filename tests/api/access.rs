@@ -141,7 +141,7 @@ fn other_accounts_are_named_in_every_form() {
 
 #[test]
 fn a_deny_counts_for_the_owner_too_and_root_can_always_take_it_back() {
-    let server = Server::start_with(&["--log-format", "json"]);
+    let server = Server::start_with(&["--log-format", "json", "--log", "info,sluicegate::s3::verdict=debug"]);
     let (root, ann) = (server.client(), server.client_of("ann"));
     ann.bucket("locked");
     ann.put("/locked/k", "x").expect(200);
@@ -160,7 +160,13 @@ fn a_deny_counts_for_the_owner_too_and_root_can_always_take_it_back() {
     assert!(root.get("/locked?policy").expect(200).text().contains("nothing"));
     put_policy(&root, "locked", &[deny]).expect(204);
     root.delete("/locked?policy").expect(204);
-    assert_eq!(ann.get("/locked/k").expect(200).body, b"x");
+    let allowed = ann.get("/locked/k").expect(200);
+    assert_eq!(allowed.body, b"x");
+    // Why something was allowed can be logged, too.
+    let id = allowed.header("x-amz-request-id").unwrap().to_owned();
+    server.eventually("the log says why", || {
+        server.log().lines().any(|line| line.contains(&id) && line.contains("ownership of the bucket"))
+    });
 }
 
 #[test]
@@ -202,6 +208,8 @@ fn conditions_see_the_request() {
         (r#"{"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}"#, None, 200),
         (r#"{"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}"#, None, 403),
         (r#"{"StringEquals": {"aws:PrincipalType": "Anonymous"}}"#, None, 200),
+        (r#"{"Bool": {"aws:ViaAWSService": "false"}}"#, None, 200),
+        (r#"{"Bool": {"aws:PrincipalIsAWSService": "false"}}"#, None, 200),
     ];
     for (condition, header, status) in table {
         assert_eq!(try_read(condition, header), status, "{condition} {header:?}");
@@ -216,6 +224,13 @@ fn conditions_see_the_request() {
     denied(bob.get("/when/k"));
     let url = bob.call("GET", "/when/k").presign(60);
     anonymous.get(&url).expect(200);
+    for (age, status) in [("600000", 200), ("-600000", 403)] {
+        let fresh = with_condition(&read, &format!(r#"{{"NumericLessThan": {{"s3:signatureAge": "{age}"}}}}"#));
+        put_policy(&client, "when", &[&fresh]).expect(204);
+        assert_eq!(bob.get("/when/k").status, status, "{age}");
+        assert_eq!(anonymous.get(&bob.call("GET", "/when/k").presign(60)).status, status, "{age}");
+        denied(anonymous.get("/when/k"));
+    }
     let named = with_condition(&read, r#"{"StringEquals": {"aws:username": "bob"}}"#);
     put_policy(&client, "when", &[&named]).expect(204);
     bob.get("/when/k").expect(200);
@@ -236,8 +251,13 @@ fn listings_can_be_limited_to_a_prefix() {
     assert_eq!(bob.get("/homes?list-type=2&prefix=bob/").expect(200).all("Key"), ["bob/k"]);
     denied(bob.get("/homes?prefix=ann/"));
     denied(bob.get("/homes"));
-    // Who may list a prefix learns what is missing there, and only there.
-    denied(bob.get("/homes/bob/none"));
+    // Who may list a prefix learns what is missing there, and only there, even if he may not read what is there.
+    bob.get("/homes/bob/none").expect_error(404, "NoSuchKey");
+    bob.head("/homes/bob/none").expect(404);
+    bob.head("/homes/ann/none").expect(403);
+    denied(bob.get("/homes/bob/k"));
+    denied(bob.get("/homes/ann/none"));
+    denied(bob.put("/homes/bob/none?acl", ""));
     let read = allow(r#""*""#, "s3:GetObject", "homes/*");
     put_policy(&client, "homes", &[&list, &read]).expect(204);
     bob.get("/homes/bob/none").expect_error(404, "NoSuchKey");
@@ -306,6 +326,31 @@ fn a_copy_needs_its_source() {
     put_policy(&ann, "anns", &[&read_tags]).expect(204);
     copy("/anns/open/tagged").expect(200);
     copy("/anns/open/k?versionId=null").expect(200);
+    // The sender's own conditions stay as they are.
+    let since = |date: &str| {
+        let call = bob.call("PUT", "/bobs/copy").header("x-amz-copy-source", "/anns/open/k");
+        call.header("x-amz-copy-source-if-unmodified-since", date).send()
+    };
+    since("Wed, 21 Oct 2015 07:28:00 GMT").expect_error(412, "PreconditionFailed");
+    since("Wed, 21 Oct 2099 07:28:00 GMT").expect(200);
+}
+
+#[test]
+fn no_spelling_of_a_copy_source_gets_around_a_policy() {
+    let server = Server::start();
+    let (client, bob) = (server.client(), server.client_of("bob"));
+    client.bucket("spelled");
+    client.put("/spelled/shut/k", "secret").expect(200);
+    client.put("/spelled/open/k", "x").expect(200);
+    let all = allow(r#""*""#, "s3:*", "spelled/*");
+    let deny = r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::spelled/*",
+        "Condition": {"StringLike": {"s3:x-amz-copy-source": "spelled/shut/*"}}}"#;
+    put_policy(&client, "spelled", &[&all, deny]).expect(204);
+    let copy = |source: &str| bob.call("PUT", "/spelled/copy").header("x-amz-copy-source", source).send();
+    copy("/spelled/open/k").expect(200);
+    for source in ["/spelled/shut/k", "spelled/shut/k", "spelled/%73hut/k", "spelled%2Fshut%2Fk?versionId=null"] {
+        denied(copy(source));
+    }
 }
 
 #[test]
@@ -400,6 +445,17 @@ fn acls_are_off_unless_the_bucket_turns_them_on() {
     create.header("x-amz-acl", "public-read").send().expect(200);
     assert_eq!(client.get("/chosen?ownershipControls").expect(200).one("ObjectOwnership"), "BucketOwnerPreferred");
     server.anonymous().get("/chosen").expect(200);
+    // A repeated creation changes nothing, and says so.
+    client.put("/chosen", "").expect(200);
+    let repeat = |acl: &str| {
+        let create = client.call("PUT", "/chosen").header("x-amz-object-ownership", "BucketOwnerPreferred");
+        create.header("x-amz-acl", acl).send()
+    };
+    repeat("public-read").expect(200);
+    repeat("public-read-write").expect_error(409, "BucketAlreadyOwnedByYou");
+    put("/chosen", "private").expect_error(409, "BucketAlreadyOwnedByYou");
+    let create = client.call("PUT", "/chosen").header("x-amz-object-ownership", "BucketOwnerEnforced");
+    create.send().expect_error(409, "BucketAlreadyOwnedByYou");
     let wrong = client.call("PUT", "/wrong").header("x-amz-object-ownership", "Mine").send();
     wrong.expect_error(400, "InvalidArgument");
 }
@@ -443,7 +499,7 @@ fn acls_let_in_whom_they_name() {
     };
     denied(ann.put("/listed/k?acl", policy(&bob_id)));
     ann.put("/listed/k?acl", policy(&ann_id)).expect(200);
-    assert_eq!(bob.get("/listed/k?acl").expect(200).all("ID"), [ann_id.clone(), bob_id.clone()]);
+    assert_eq!(bob.get("/listed/k?acl").expect(200).all("ID"), [ann_id.as_str(), bob_id.as_str()]);
     bob.call("PUT", "/listed/k?acl").header("x-amz-acl", "private").send().expect(200);
     denied(bob.get("/listed/k"));
     // The bucket's own list: write is to create and delete, never to read.
@@ -469,8 +525,10 @@ fn where_acls_count_an_object_is_its_writers() {
         denied(ann.get(&format!("/{bucket}/his")));
         denied(server.anonymous().get(&format!("/{bucket}/his")));
         assert_eq!(bob.get(&format!("/{bucket}/his?acl")).expect(200).one("ID"), bob_id, "{rule}");
-        assert_eq!(ann.get(&format!("/{bucket}")).expect(200).all("ID"), [bob_id.clone()], "{rule}");
-        assert_eq!(ann.get(&format!("/{bucket}?versions")).expect(200).all("ID"), [bob_id.clone()], "{rule}");
+        assert_eq!(ann.get(&format!("/{bucket}")).expect(200).all("ID"), [bob_id.as_str()], "{rule}");
+        assert_eq!(ann.get(&format!("/{bucket}?versions")).expect(200).all("ID"), [bob_id.as_str()], "{rule}");
+        let page = ann.get(&format!("/{bucket}?list-type=2&fetch-owner=true")).expect(200);
+        assert_eq!(page.all("ID"), [bob_id.as_str()], "{rule}");
         let put = bob.call("PUT", &format!("/{bucket}/given")).header("x-amz-acl", "bucket-owner-full-control");
         put.body("g").send().expect(200);
         ann.get(&format!("/{bucket}/given")).expect(200);
@@ -486,6 +544,9 @@ fn where_acls_count_an_object_is_its_writers() {
     assert!(!ann.get("/writers").expect(200).all("ID").contains(&bob_id));
     // A part of an upload is nobody's; the object is whose upload it was.
     let upload = bob.post("/preferred/big?uploads", "").expect(200).one("UploadId");
+    for target in ["/preferred?uploads".to_owned(), format!("/preferred/big?uploadId={upload}")] {
+        assert_eq!(ann.get(&target).expect(200).all("ID"), [bob_id.as_str(), bob_id.as_str()], "{target}");
+    }
     let etag = bob.put(&format!("/preferred/big?partNumber=1&uploadId={upload}"), noise(1, 1000)).expect(200).etag();
     let list = format!(
         "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
@@ -543,6 +604,9 @@ fn a_policy_may_allow_to_write_but_not_to_overwrite() {
     let write = with_condition(&write, r#"{"Bool": {"sluicegate:OverwritesObject": "false"}}"#);
     put_policy(&client, "once", &[&write]).expect(204);
     bob.put("/once/k", "first").expect(200);
+    // Who asks for the same himself gets the answer to his own condition.
+    let absent = bob.call("PUT", "/once/k").header("if-none-match", "*").body("second").send();
+    absent.expect_error(412, "PreconditionFailed");
     denied(bob.put("/once/k", "second"));
     denied(bob.call("PUT", "/once/k").header("if-match", "*").body("third").send());
     let upload = bob.post("/once/k?uploads", "").expect(200).one("UploadId");

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::engine::EngineError;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
-use crate::rules::{AclSubject, CannedAcl, acl};
+use crate::rules::{AclSubject, CannedAcl, PublicAccessBlock, acl};
 use crate::s3::acl_headers::{AskedAcl, asked_acl, judge_acl};
 use crate::s3::acl_xml::{read_acl, write_acl};
 use crate::s3::authorize::Authorized;
@@ -49,7 +49,7 @@ pub(crate) async fn put_bucket(gateway: &Gateway, call: &Authorized, body: Reque
 /// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
 pub(crate) async fn show_object(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
     let found = find(gateway, call).await?;
-    let owner = object_owner(call, &found.metadata.attributes);
+    let owner = call.owner_of(found.metadata.attributes.owner.as_ref());
     let stored = found.metadata.attributes.acl.clone().filter(|_| call.facts.has_acls());
     let mut headers = HeaderMap::new();
     insert_version(&mut headers, VERSION_ID, shown_version(&found));
@@ -63,7 +63,7 @@ pub(crate) async fn show_object(gateway: &Gateway, call: &Authorized) -> Result<
 /// As of `put_bucket` and `show_object`.
 pub(crate) async fn put_object(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     let found = find(gateway, call).await?;
-    let owner = object_owner(call, &found.metadata.attributes);
+    let owner = call.owner_of(found.metadata.attributes.owner.as_ref());
     let list = sent_acl(gateway, call, body, owner).await?;
     let list = list.resolve(AclSubject::Object, owner, &call.bucket().owner);
     let list = judge_acl(list, owner, call.facts.ownership(), call.facts.block())?;
@@ -91,12 +91,6 @@ async fn find(gateway: &Gateway, call: &Authorized) -> Result<ObjectVersion, S3E
     let open = call.open(gateway, version).await;
     let open = open.map_err(|error: EngineError| object_error(error, call.key(), version))?;
     Ok(open.version().clone())
-}
-
-/// Who owns a version: where ACLs are off everything is the bucket owner's.
-fn object_owner<'a>(call: &'a Authorized, attributes: &'a VersionAttributes) -> &'a OwnerId {
-    let writer = attributes.owner.as_ref().filter(|_| call.facts.has_acls());
-    writer.unwrap_or(&call.bucket().owner)
 }
 
 /// The list that a request to replace one brings: in its headers or in its body, never in both.
@@ -139,7 +133,7 @@ pub(crate) fn own(gateway: &Gateway, call: &Authorized, attributes: &mut Version
     Ok(())
 }
 
-/// The list of a bucket that is being made.
+/// The list that a bucket is being made with; `None` if its creator asks for none, `Some(None)` for the default.
 ///
 /// # Errors
 /// Those of the headers, `InvalidBucketAclWithObjectOwnership` where ACLs are off.
@@ -148,10 +142,11 @@ pub(crate) fn new_bucket_acl(
     headers: &http::HeaderMap<HeaderValue>,
     owner: &OwnerId,
     ownership: ObjectOwnership,
-) -> Result<Option<Acl>, S3Error> {
+) -> Result<Option<Option<Acl>>, S3Error> {
     let Some(asked) = asked_acl(gateway, headers)? else { return Ok(None) };
     let list = asked.resolve(AclSubject::Bucket, owner, owner);
-    judge_acl(list, owner, ownership, crate::rules::PublicAccessBlock::default()).map_err(|error| match error.code {
+    let judged = judge_acl(list, owner, ownership, PublicAccessBlock::default());
+    judged.map(Some).map_err(|error| match error.code {
         Code::AccessControlListNotSupported => S3Error::new(Code::InvalidBucketAclWithObjectOwnership),
         _ => error,
     })
