@@ -28,7 +28,7 @@ use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{Collector, EpochSweeper, Leased, Runner, UploadExpiry};
+use crate::worker::{Collector, EpochSweeper, Leased, LockClockKeeper, Runner, UploadExpiry};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -300,6 +300,7 @@ fn start_workers(
     workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
     let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
     workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
+    workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
     let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
     workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));
     workers

@@ -4,6 +4,7 @@
 pub mod acl;
 pub mod cors;
 pub mod lock;
+pub mod lock_clock;
 pub mod ownership;
 pub mod precondition;
 pub mod public_access;
@@ -12,7 +13,8 @@ pub mod versioning;
 pub mod website;
 
 pub use acl::{AclRight, AclSubject, CannedAcl};
-pub use lock::LockRefusal;
+pub use lock::{BucketRefusal, DefaultRetention, LockRefusal, ObjectLock, Period};
+pub use lock_clock::{ClockLimits, LockClock, Reading, Seen, Shown};
 pub use ownership::OwnershipControls;
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,

@@ -4,7 +4,7 @@
 use crate::s3::authorize::Authorized;
 use crate::s3::op::acl;
 use crate::s3::tagging::header_tags;
-use crate::s3::{Gateway, S3Error};
+use crate::s3::{Gateway, S3Error, lock};
 use crate::types::VersionAttributes;
 
 /// What the headers of a request say about the attributes of the version that it makes.
@@ -12,7 +12,9 @@ use crate::types::VersionAttributes;
 /// # Errors
 /// Those of the headers.
 pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
-    let mut attributes = VersionAttributes { tags: header_tags(&call.headers)?, ..VersionAttributes::default() };
+    let (retention, legal_hold) = lock::requested_lock(gateway, call).await?;
+    let tags = header_tags(&call.headers)?;
+    let mut attributes = VersionAttributes { tags, retention, legal_hold, ..VersionAttributes::default() };
     acl::own(gateway, call, &mut attributes)?;
     Ok(attributes)
 }

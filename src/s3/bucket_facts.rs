@@ -139,6 +139,7 @@ mod tests {
             owner: OwnerId("o".to_owned()),
             created: Timestamp(0),
             location: String::new(),
+            is_versioned: false,
             generation,
         }
     }

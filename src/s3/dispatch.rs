@@ -3,10 +3,11 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_policy, complete_upload, copy_object, cors, create_bucket,
-    create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
-    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes,
-    ownership_controls, probes, public_access_block, put_object, tagging, upload_part, upload_part_copy, website,
+    abort_upload, acl, bucket_location, bucket_policy, bucket_versioning, complete_upload, copy_object, cors,
+    create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
+    legal_hold, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
+    object_attributes, object_lock, object_retention, ownership_controls, probes, public_access_block, put_object,
+    rename_object, restore_object, tagging, upload_part, upload_part_copy, website,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -43,13 +44,7 @@ macro_rules! unbuilt {
             | Op::PutBucketNotificationConfiguration
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
-            | Op::PutBucketVersioning
             | Op::PutObjectAnnotation
-            | Op::PutObjectLegalHold
-            | Op::PutObjectLockConfiguration
-            | Op::PutObjectRetention
-            | Op::RenameObject
-            | Op::RestoreObject
             | Op::SelectObjectContent
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
@@ -74,9 +69,6 @@ macro_rules! probed {
             | Op::GetBucketNotificationConfiguration
             | Op::GetBucketReplication
             | Op::GetBucketRequestPayment
-            | Op::GetBucketVersioning
-            | Op::GetBucketWebsite
-            | Op::GetObjectLockConfiguration
             | Op::ListBucketAnalyticsConfigurations
             | Op::ListBucketIntelligentTieringConfigurations
             | Op::ListBucketInventoryConfigurations
@@ -89,6 +81,7 @@ macro_rules! probed {
 ///
 /// # Errors
 /// Those of the operation; `NotImplemented` with its name if it is not built.
+#[allow(clippy::too_many_lines, reason = "one flat table, which is exhaustive because it is one")]
 pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
         Op::ListBuckets => Box::pin(list_buckets::run(gateway, call, body)).await,
@@ -139,7 +132,18 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
-        Op::GetObjectLegalHold | Op::GetObjectRetention => Box::pin(probes::object_lock(gateway, call)).await,
+        Op::GetObjectLegalHold => Box::pin(legal_hold::show(gateway, call)).await,
+        Op::PutObjectLegalHold => Box::pin(legal_hold::set(gateway, call, body)).await,
+        Op::GetObjectRetention => Box::pin(object_retention::show(gateway, call)).await,
+        Op::PutObjectRetention => Box::pin(object_retention::set(gateway, call, body)).await,
+        Op::GetObjectLockConfiguration => Box::pin(object_lock::show(gateway, call)).await,
+        Op::PutObjectLockConfiguration => Box::pin(object_lock::set(gateway, call, body)).await,
+        Op::GetBucketVersioning => Box::pin(bucket_versioning::show(gateway, call)).await,
+        Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
+        Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
+        Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
+        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
+        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
         probed!() => probe(call),
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
     }
@@ -153,7 +157,6 @@ fn probe(call: &Authorized) -> Result<Response, S3Error> {
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
         Op::GetBucketNotificationConfiguration => Ok(probes::empty("NotificationConfiguration")),
-        Op::GetBucketVersioning => Ok(probes::empty("VersioningConfiguration")),
         Op::ListBucketAnalyticsConfigurations => Ok(probes::empty_list("ListBucketAnalyticsConfigurationResult")),
         Op::ListBucketIntelligentTieringConfigurations => {
             Ok(probes::empty_list("ListBucketIntelligentTieringConfigurationsResult"))
@@ -167,9 +170,6 @@ fn probe(call: &Authorized) -> Result<Response, S3Error> {
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
-        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
-        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
         other => Err(S3Error::not_implemented(other.name())),
     }
 }

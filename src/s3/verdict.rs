@@ -251,6 +251,7 @@ mod tests {
             owner: owner("alice"),
             created: Timestamp(0),
             location: String::new(),
+            is_versioned: false,
             generation: 0,
         }
     }

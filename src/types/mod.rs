@@ -31,4 +31,4 @@ pub use object::{
 };
 pub use ownership::ObjectOwnership;
 pub use range::{ByteRange, ResolvedRange};
-pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp, Uptime};

@@ -52,7 +52,7 @@ pub(crate) async fn show_object(gateway: &Gateway, call: &Authorized) -> Result<
     let owner = call.owner_of(found.metadata.attributes.owner.as_ref());
     let stored = found.metadata.attributes.acl.clone().filter(|_| call.facts.has_acls());
     let mut headers = HeaderMap::new();
-    insert_version(&mut headers, VERSION_ID, shown_version(&found));
+    insert_version(&mut headers, VERSION_ID, shown_version(call.bucket(), found.version));
     let document = write_acl(gateway, owner, &stored.unwrap_or_else(|| acl::owner_only(owner)));
     Ok(respond_xml(headers, document))
 }
@@ -71,7 +71,7 @@ pub(crate) async fn put_object(gateway: &Gateway, call: &Authorized, body: Reque
         change(gateway, call, &found, list).await?;
     }
     let mut response = respond_empty(StatusCode::OK);
-    insert_version(response.headers_mut(), VERSION_ID, shown_version(&found));
+    insert_version(response.headers_mut(), VERSION_ID, shown_version(call.bucket(), found.version));
     Ok(response)
 }
 

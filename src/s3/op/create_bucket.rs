@@ -1,13 +1,15 @@
 //! CreateBucket. Source: Amazon S3 API Reference, CreateBucket.
 
+use std::sync::Arc;
+
 use http::header::LOCATION;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::engine::{CreateBucket, EngineError};
 use crate::identity::Principal;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
-use crate::rules::{OwnershipControls, acl};
+use crate::rules::{ObjectLock, OwnershipControls, Versioning, acl};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::bucket_facts::bucket_facts;
@@ -34,9 +36,13 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let document = read_document(call, body, XML_BYTES_MAX).await?;
     check_location(read_constraint(&document)?.as_deref(), region)?;
     let location = if region == REGION_WITHOUT_CONSTRAINT { String::new() } else { region.to_owned() };
-    let mut create = CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) };
-    let asked = own(gateway, call, owner, &mut create.documents)?;
-    match gateway.engine.create_bucket(create).await {
+    let mut new = CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) };
+    let asked = own(gateway, call, owner, &mut new.documents)?;
+    if wants_lock(&call.headers)? {
+        new.versioning = Versioning::Enabled;
+        new.documents.0.insert(DocumentKind::ObjectLock, Arc::from(ObjectLock::default().to_document()));
+    }
+    match gateway.engine.create_bucket(new).await {
         Ok(_) => {}
         // Only us-east-1 has always answered a repeated creation so, and clients count on it.
         Err(EngineError::BucketExists { owner: other }) if other == *owner => {
@@ -83,6 +89,17 @@ async fn is_so_already(gateway: &Gateway, name: &BucketName, asked: &Asked) -> R
     let facts = bucket_facts(gateway, &bucket).await?;
     let is_ruled = asked.rule.is_none_or(|rule| facts.controls == Some(rule));
     Ok(is_ruled && asked.list.as_ref().is_none_or(|list| *list == facts.acl))
+}
+
+/// Whether the bucket is to have an object lock, which turns its versioning on.
+fn wants_lock(headers: &HeaderMap) -> Result<bool, S3Error> {
+    const ENABLED: &str = "x-amz-bucket-object-lock-enabled";
+    match header_text(headers, ENABLED) {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) => Err(S3Error::invalid_argument(ENABLED, text, "It must be either 'true' or 'false'.")),
+    }
 }
 
 /// The `LocationConstraint` of a CreateBucketConfiguration; an empty document has none.

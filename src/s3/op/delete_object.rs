@@ -6,7 +6,7 @@ use crate::engine::DeleteObject;
 use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::authorize::{Authorized, may_bypass};
 use crate::s3::conditions::{delete_precondition, failed_delete_condition};
-use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, object_error, respond};
+use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, object_error, respond, shown_version};
 use crate::s3::parameters;
 use crate::s3::{Gateway, S3Error};
 
@@ -28,7 +28,9 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         .await
         .map_err(|error| naming_condition(object_error(error, call.key(), version), condition))?;
     let mut headers = HeaderMap::new();
-    insert_version(&mut headers, VERSION_ID, deleted.version);
+    // S3 repeats the version that was asked for, whether it was there or not.
+    let named = version.and_then(|version| shown_version(call.bucket(), version));
+    insert_version(&mut headers, VERSION_ID, deleted.version.or(named));
     if deleted.delete_marker {
         headers.insert(HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("true"));
     }

@@ -1,14 +1,14 @@
 //! The questions that tools ask every bucket about features that it does not have. Nothing of these kinds can
 //! be stored here, so the empty answers are the true ones.
 
-use crate::engine::EngineError;
 use crate::net::Response;
 use crate::s3::authorize::Authorized;
+use crate::s3::object_headers::{object_error, shown_version};
 use crate::s3::parameters::version;
 use crate::s3::respond::respond_document;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Code, Gateway, S3Error};
-use crate::types::VersionId;
+use crate::types::{VersionAttributes, VersionId};
 
 /// A document that says nothing.
 pub(crate) fn empty(root: &'static str) -> Response {
@@ -41,22 +41,17 @@ pub(crate) fn request_payment() -> Response {
     respond_document(xml.finish())
 }
 
-/// GetObjectRetention and GetObjectLegalHold: the bucket has no lock.
-///
-/// # Errors
-/// Always: `InvalidRequest` if the object exists.
-pub(crate) async fn object_lock(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
-    find_object(gateway, call).await?;
-    Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))
-}
-
-/// The version of the object that the request names.
+/// Attributes of the version that the request names, and its id as it is shown.
 ///
 /// # Errors
 /// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
-pub(crate) async fn find_object(gateway: &Gateway, call: &Authorized) -> Result<VersionId, S3Error> {
+pub(crate) async fn find_attributes(
+    gateway: &Gateway,
+    call: &Authorized,
+) -> Result<(VersionAttributes, Option<VersionId>), S3Error> {
     let version = version(&call.query)?;
     let found = call.open(gateway, version).await;
-    let object = found.map_err(|error: EngineError| S3Error::from(error).detail("Key", call.key().as_str()))?;
-    Ok(object.version().version)
+    let object = found.map_err(|error| object_error(error, call.key(), version))?;
+    let facts = object.version();
+    Ok((facts.metadata.attributes.clone(), shown_version(call.bucket(), facts.version)))
 }
