@@ -135,8 +135,8 @@ pub(crate) fn authenticate_form(
 pub(crate) fn authenticate_visitor(
     gateway: &Gateway,
     routed: Routed,
-    headers: HeaderMap,
     head: &Parts,
+    headers: HeaderMap,
 ) -> Result<Authenticated, S3Error> {
     let (principal, payload) = (anonymous(gateway)?, PayloadKind::Unsigned);
     let (path, peer) = (head.uri.path().to_owned(), head.extensions.get::<Peer>().copied());

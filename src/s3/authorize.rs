@@ -99,14 +99,6 @@ impl Authorized {
         matches!(relation, Relation::Owner | Relation::OwnerRoot)
     }
 
-    /// The refusal of a condition that its sender did not set: what is missing is the permission.
-    pub(crate) fn explain(&self, error: S3Error) -> S3Error {
-        if self.requires_absent && error.code == Code::PreconditionFailed {
-            return S3Error::new(Code::AccessDenied).cause("the key exists, and its sender may not overwrite");
-        }
-        error
-    }
-
     /// What counts the bytes of the request's body.
     pub(crate) fn received(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.received)

@@ -198,7 +198,10 @@ fn has_no_body(method: &Method, status: StatusCode) -> bool {
 }
 
 /// Adds to an error what only the whole request can tell.
-fn explain(call: &Authorized, error: S3Error) -> S3Error {
+pub(crate) fn explain(call: &Authorized, error: S3Error) -> S3Error {
+    if call.requires_absent && error.code == Code::PreconditionFailed {
+        return S3Error::new(Code::AccessDenied).cause("the key exists, and its sender may not overwrite");
+    }
     let empty_crc = call.headers.get("x-amz-checksum-crc32").is_some_and(|value| value == EMPTY_CRC32);
     if error.code == Code::BadDigest && empty_crc {
         return error.message(
@@ -206,7 +209,7 @@ fn explain(call: &Authorized, error: S3Error) -> S3Error {
              was presigned by an SDK, presign it with the request checksum calculation set to WHEN_REQUIRED.",
         );
     }
-    call.explain(error)
+    error
 }
 
 #[cfg(test)]

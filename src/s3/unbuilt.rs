@@ -20,7 +20,6 @@ enum Refusal {
 /// The headers of object lock that work; those of event holds do not.
 const LOCK_HEADERS: [&str; 3] =
     ["x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold"];
-
 /// Refuses a request whose headers ask for what is not built.
 ///
 /// # Errors

@@ -639,7 +639,7 @@ fn the_expected_owner_is_an_account_or_a_canonical_id() {
 }
 
 #[test]
-fn a_rename_needs_to_delete_its_source() {
+fn a_rename_needs_to_read_and_delete_its_source() {
     let server = Server::start();
     let (client, bob) = (server.client(), server.client_of("bob"));
     client.bucket("names");
@@ -648,7 +648,9 @@ fn a_rename_needs_to_delete_its_source() {
     }
     let write = allow(r#""*""#, "s3:PutObject", "names/*");
     let write = with_condition(&write, r#"{"Bool": {"sluicegate:OverwritesObject": "false"}}"#);
-    put_policy(&client, "names", &[&write, &allow(r#""*""#, "s3:DeleteObject", "names/open/*")]).expect(204);
+    let delete = allow(r#""*""#, "s3:DeleteObject", "names/open/*");
+    let read = allow(r#""*""#, "s3:GetObject", "names/*");
+    put_policy(&client, "names", &[&write, &read, &delete]).expect(204);
     let rename = |source: &str, target: &str| {
         bob.call("PUT", &format!("/names/{target}?renameObject")).header("x-amz-rename-source", source)
     };
@@ -657,6 +659,9 @@ fn a_rename_needs_to_delete_its_source() {
     denied(rename("open/a", "open/taken").header("if-none-match", "*").header("if-none-match", "\"x\"").send());
     rename("open/a", "open/b").send().expect(200);
     client.get("/names/open/b").expect(200);
+    // What may not be read may not be moved to where it might be.
+    put_policy(&client, "names", &[&write, &delete]).expect(204);
+    denied(rename("open/b", "open/c").send());
 }
 
 #[test]

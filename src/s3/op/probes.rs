@@ -50,7 +50,7 @@ pub(crate) async fn find_attributes(
     call: &Authorized,
 ) -> Result<(VersionAttributes, Option<VersionId>), S3Error> {
     let version = version(&call.query)?;
-    let found = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let found = call.open(gateway, version).await;
     let object = found.map_err(|error| object_error(error, call.key(), version))?;
     let facts = object.version();
     Ok((facts.metadata.attributes.clone(), shown_version(call.bucket(), facts.version)))

@@ -7,8 +7,9 @@ use percent_encoding::percent_decode_str;
 use crate::engine::{EngineError, RenameObject};
 use crate::limits::CLIENT_TOKEN_BYTES_MAX;
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::{Authorized, authorize_key};
+use crate::s3::authorize::{Authorized, authorize_key, authorize_source};
 use crate::s3::conditions::{rename_precondition, rename_source_precondition};
+use crate::s3::copy_source::SourceName;
 use crate::s3::metadata::header_text;
 use crate::s3::object_headers::{object_error, respond};
 use crate::s3::permission::Need;
@@ -23,13 +24,16 @@ const TOKEN: &str = "x-amz-client-token";
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody) -> Result<Response, S3Error> {
     check_token(&call.headers)?;
     let source = source_key(&call.headers)?;
-    authorize_key(gateway, call, Need::delete(false), source.as_str(), None)?;
     if source == *call.key() {
         return Err(S3Error::invalid_request("The source and the destination of a rename are the same object."));
     }
     if source.as_str().ends_with('/') || call.key().as_str().ends_with('/') {
         return Err(S3Error::invalid_request("RenameObject is not supported for keys that end with a slash."));
     }
+    // What is renamed goes from where it was, and may come to be read by others.
+    let name = SourceName { bucket: call.bucket().name.clone(), key: source.clone(), version: None };
+    authorize_source(gateway, call, &name).await?;
+    authorize_key(gateway, call, Need::delete(false), source.as_str(), None)?;
     let rename = RenameObject {
         bucket: call.bucket().clone(),
         source: source.clone(),
