@@ -1,12 +1,18 @@
 //! Pure decisions. No I/O, no async, no storage, no HTTP: facts in, verdict out. The metadata store calls
 //! them inside its transactions, so that what was decided is what was committed.
 
+pub mod lifecycle;
 pub mod lock;
 pub mod precondition;
+pub mod quota;
+pub mod undelete;
 pub mod versioning;
 
+pub use lifecycle::{DayLength, Lifecycle};
 pub use lock::LockRefusal;
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };
+pub use quota::{Growth, Quota, QuotaRefusal, Usage};
+pub use undelete::Undelete;
 pub use versioning::{Versioning, WritePlan};
