@@ -1,6 +1,6 @@
 //! Why a metadata transaction did not happen.
 
-use crate::rules::{LockRefusal, WriteRefusal};
+use crate::rules::{LockRefusal, QuotaRefusal, WriteRefusal};
 use crate::types::{OwnerId, VersionId};
 
 /// Why a metadata transaction did not happen.
@@ -36,6 +36,12 @@ pub enum MetaError {
     /// Object lock forbids it.
     #[error("the version is locked: {0}")]
     Locked(LockRefusal),
+    /// A quota forbids it.
+    #[error("a quota is used up: {0}")]
+    QuotaExceeded(QuotaRefusal),
+    /// Restoring would remove the current version for good.
+    #[error("the key has a current version, which would be lost")]
+    WouldLose,
     /// A precondition does not hold.
     #[error("a precondition does not hold")]
     PreconditionFailed,

@@ -11,11 +11,11 @@ use super::row::{
     unsigned, version_id,
 };
 use super::writer::Transaction;
-use super::{body, sql};
+use super::{body, sql, undelete, usage};
 use crate::meta::{BodyRef, PutOutcome, StoredVersion};
-use crate::rules::{CurrentFacts, Versioning, WritePlan};
+use crate::rules::{CurrentFacts, Growth, Undelete, Versioning, WritePlan};
 use crate::types::{
-    BucketId, ETag, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId,
+    BucketId, ETag, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId, Timestamp, VersionId,
 };
 
 /// A row of `version` as decisions need it.
@@ -129,15 +129,23 @@ pub(super) fn null_given_newest(
     }
 }
 
-/// Removes a version: its rows, and its reference to a manifest.
+/// Removes a version for good: its rows, and its reference to a manifest. What a client deletes or overwrites
+/// goes through `undelete::retire`.
 pub(super) fn remove(tx: &Transaction<'_>, bucket: BucketId, key: &ObjectKey, row: &VersionRow) -> Result<(), Failure> {
-    const VERSION: &str = "DELETE FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank = ?3";
+    const VERSION: &str = "DELETE FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank = ?3 RETURNING owner";
     let connection = tx.connection();
-    sql::execute(connection, VERSION, params![bucket.0, key.as_str().as_bytes(), -signed(row.order)])?;
+    let name = params![bucket.0, key.as_str().as_bytes(), -signed(row.order)];
+    let owner = sql::first(connection, VERSION, name, read_owner)?.flatten();
     if !row.is_delete_marker {
+        usage::count_growth(tx, (bucket, owner.as_ref()), Growth::of_version(row.size).reversed())?;
         sql::execute(connection, "DELETE FROM side WHERE id = ?1", [signed(row.order)])?;
     }
     row.manifest.map_or(Ok(()), |manifest| body::release(tx, manifest))
+}
+
+/// In whose name a row is, from its only column; nobody's in particular if that is the bucket's owner.
+pub(super) fn read_owner(row: &Row<'_>) -> Result<Option<OwnerId>, Failure> {
+    Ok(row.get::<_, Option<String>>(0)?.map(OwnerId))
 }
 
 /// A version that is about to be placed. Its manifest already counts the reference.
@@ -212,6 +220,31 @@ struct Room {
     replaced: bool,
 }
 
+/// Makes room for a version that is not new; returns its order and salt.
+pub(super) fn make_place(
+    tx: &Transaction<'_>,
+    name: (BucketId, &ObjectKey),
+    before: Before<'_>,
+    now: Timestamp,
+) -> Result<(u64, Option<i64>), Failure> {
+    let Room { order, salt, .. } = make_room(tx, name, before, before.state.plan_write(), now)?;
+    Ok((order, salt))
+}
+
+/// Whether a write would remove a version for good.
+pub(super) fn loses_version(
+    connection: &Connection,
+    (bucket, key): (BucketId, &ObjectKey),
+    before: Before<'_>,
+    undelete: Undelete,
+) -> Result<bool, Failure> {
+    let replaced = match before.state.plan_write() {
+        WritePlan::Append => None,
+        WritePlan::ReplaceNull => null_given_newest(connection, bucket, key, before.newest)?,
+    };
+    Ok(undelete.days == 0 && replaced.is_some_and(|row| !row.is_delete_marker))
+}
+
 /// Removes the null version if `plan` replaces it.
 fn make_room(
     tx: &Transaction<'_>,
@@ -225,7 +258,7 @@ fn make_room(
         WritePlan::ReplaceNull => {
             let old = null_given_newest(tx.connection(), bucket, key, before.newest)?;
             if let Some(old) = &old {
-                remove(tx, bucket, key, old)?;
+                undelete::retire(tx, bucket, key, old, now)?;
             }
             Ok(Room { order: tx.tick(now), salt: None, replaced: old.is_some() })
         }
@@ -235,8 +268,9 @@ fn make_room(
 fn insert(tx: &Transaction<'_>, new: &NewVersion<'_>, order: u64, salt: Option<i64>) -> Result<(), Failure> {
     const VERSION: &str = "INSERT INTO version
         (bucket_id, key, rank, salt, delete_marker, size, modified, etag, etag_parts, storage_class, checksum,
-         manifest_id)
-        VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+         manifest_id, owner)
+        VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let owner = new.metadata.attributes.owner.as_ref();
     let row = params![
         new.bucket.0,
         new.key.as_str().as_bytes(),
@@ -249,9 +283,10 @@ fn insert(tx: &Transaction<'_>, new: &NewVersion<'_>, order: u64, salt: Option<i
         storage_class_code(new.metadata.storage_class),
         new.checksum.map(|checksum| checksum_code(checksum.value.algorithm(), checksum.kind)),
         new.manifest,
+        owner.map(|owner| &owner.0),
     ];
     sql::execute(tx.connection(), VERSION, row)?;
-    Ok(())
+    usage::count_growth(tx, (new.bucket, owner), Growth::of_version(new.size))
 }
 
 /// The metadata of a version; none for a delete marker.
