@@ -24,11 +24,12 @@ use crate::identity::{Keyring, LoadedRoot, RootCredentials, RootSource};
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
 use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
+use crate::rules::DayLength;
 use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{Collector, EpochSweeper, Leased, Runner, UploadExpiry};
+use crate::worker::{Collector, EpochSweeper, Leased, LifecycleRules, Runner, UndeleteCollector, UploadExpiry};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -276,7 +277,9 @@ fn gateway(
         allow_v2: config.allow_signature_v2,
         domains: config.domains.clone(),
     };
-    let settings = S3Settings { auth, domains: config.domains.clone(), allow_anonymous: config.allow_anonymous };
+    let lifecycle_day = DayLength::of_seconds(config.lifecycle_day_seconds);
+    let (domains, allow_anonymous) = (config.domains.clone(), config.allow_anonymous);
+    let settings = S3Settings { auth, domains, allow_anonymous, lifecycle_day };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
 }
@@ -294,6 +297,10 @@ fn start_workers(
     workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
     let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
     workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
+    let lifecycle = LifecycleRules::new(Arc::clone(engine), DayLength::of_seconds(config.lifecycle_day_seconds));
+    workers.start(Arc::new(Leased::new(lifecycle, Arc::clone(engine), epoch, crashed.clone())));
+    let undelete = UndeleteCollector::new(Arc::clone(engine));
+    workers.start(Arc::new(Leased::new(undelete, Arc::clone(engine), epoch, crashed.clone())));
     let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
     workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));
     workers

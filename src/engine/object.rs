@@ -28,6 +28,8 @@ impl Engine {
     pub async fn put_object(&self, request: PutObject, source: &mut dyn ByteSource) -> Result<Written, EngineError> {
         let PutObject { bucket, key, metadata, expected, precondition } = request;
         self.judge_write(&bucket, &key, &precondition).await?;
+        let owner = metadata.attributes.owner.as_ref();
+        self.admit_body(&bucket, &key, owner, expected.length, None).await?;
         let algorithm = expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
         let (body, digests) = self.receive_body(&expected, algorithm, source).await?;
         let (bucket, now) = (bucket.id, self.clock.now());

@@ -42,8 +42,9 @@ pub struct ExpireVersion {
     pub order: u64,
     /// What is to be done.
     pub action: Action,
-    /// For a noncurrent version: when the next newer one was created.
-    pub since: Option<Timestamp>,
+    /// For a noncurrent version: when the current one was created. While that is so it has not been current
+    /// itself since it was judged.
+    pub current: Option<Timestamp>,
     /// Its tags.
     pub tags: Tags,
     /// The time.

@@ -2,12 +2,7 @@
 
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
-use crate::s3::op::{
-    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
-    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_object_versions,
-    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part,
-    upload_part_copy,
-};
+use crate::s3::op::{abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, lifecycle, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part, upload_part_copy};
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
 /// The operations that are not built, as a pattern: building one takes its name out of here.
@@ -21,7 +16,6 @@ macro_rules! unbuilt {
             | Op::DeleteBucketEncryption
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
-            | Op::DeleteBucketLifecycle
             | Op::DeleteBucketMetadataConfiguration
             | Op::DeleteBucketMetadataTableConfiguration
             | Op::DeleteBucketMetricsConfiguration
@@ -47,7 +41,6 @@ macro_rules! unbuilt {
             | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
-            | Op::PutBucketLifecycleConfiguration
             | Op::PutBucketLogging
             | Op::PutBucketMetricsConfiguration
             | Op::PutBucketNotificationConfiguration
@@ -129,7 +122,9 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
         Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
-        Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
+        Op::GetBucketLifecycleConfiguration => lifecycle::get(gateway, call).await,
+        Op::PutBucketLifecycleConfiguration => lifecycle::put(gateway, call, body).await,
+        Op::DeleteBucketLifecycle => lifecycle::delete(gateway, call).await,
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         Op::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),

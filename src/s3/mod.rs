@@ -14,6 +14,7 @@ pub(crate) mod copy_source;
 pub(crate) mod dispatch;
 pub(crate) mod document;
 pub mod error;
+pub(crate) mod expiration;
 pub(crate) mod keep_alive;
 pub(crate) mod listing;
 pub(crate) mod metadata;
@@ -31,6 +32,7 @@ pub mod service;
 pub(crate) mod unbuilt;
 pub mod xml;
 pub mod xml_feed;
+pub(crate) mod xml_tree;
 
 pub use code::Code;
 pub use error::S3Error;

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::guard::{Admission, Drain, Ticket};
 use crate::identity::Keyring;
 use crate::net::{Handler, Request, RequestBody, Response, empty_body};
+use crate::rules::DayLength;
 use crate::s3::access::{AccessRecord, TrackedBody};
 use crate::s3::authenticate::authenticate;
 use crate::s3::authorize::{Authorized, authorize};
@@ -40,6 +41,8 @@ pub struct S3Settings {
     /// Whether anonymous requests are let through to authorization (which grants them nothing until
     /// policies exist).
     pub allow_anonymous: bool,
+    /// How long a day of lifecycle rules is.
+    pub lifecycle_day: DayLength,
 }
 
 /// The S3 service. Implements `net::Handler`.

@@ -245,7 +245,7 @@ impl State {
             Action::RemoveMarker => versions.len() == 1 && version.is_delete_marker,
             Action::RemoveNoncurrent { newer_min } => {
                 let newer = versions[..age].iter().skip(1).filter(|(_, row)| !row.version.is_delete_marker).count();
-                age > 0 && Some(versions[age - 1].1.version.modified) == expire.since && newer >= newer_min as usize
+                age > 0 && Some(versions[0].1.version.modified) == expire.current && newer >= newer_min as usize
             }
         };
         generation == Some(expire.generation) && version.metadata.attributes.tags == expire.tags && place_holds

@@ -43,8 +43,8 @@ pub(super) fn expire(tx: &Transaction<'_>, expire: &ExpireVersion) -> Result<Exp
 /// The row, if it is still where it was judged.
 fn judged(connection: &Connection, expire: &ExpireVersion) -> Result<Option<VersionRow>, Failure> {
     const GENERATION: &str = "SELECT generation FROM bucket WHERE id = ?1";
-    const NEXT_NEWER: &str = "SELECT modified FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank < ?3
-        ORDER BY rank DESC LIMIT 1";
+    const CURRENT: &str = "SELECT modified FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank < ?3
+        ORDER BY rank LIMIT 1";
     // The current version is the first of those before it and is not counted.
     const NEWER: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank < ?3
         AND delete_marker = 0 AND rank > (SELECT MIN(rank) FROM version WHERE bucket_id = ?1 AND key = ?2) LIMIT ?4)";
@@ -56,17 +56,17 @@ fn judged(connection: &Connection, expire: &ExpireVersion) -> Result<Option<Vers
     let Some(row) = version::by_order(connection, expire.bucket, &expire.key, expire.order)? else { return Ok(None) };
     let (key, rank) = (expire.key.as_str().as_bytes(), -signed(expire.order));
     let place = params![expire.bucket.0, key, rank];
-    let next_newer = sql::first(connection, NEXT_NEWER, place, |row| Ok(Timestamp(row.get(0)?)))?;
+    let current = sql::first(connection, CURRENT, place, |row| Ok(Timestamp(row.get(0)?)))?;
     let is_same = match expire.action {
-        Action::Expire => next_newer.is_none() && !row.is_delete_marker,
+        Action::Expire => current.is_none() && !row.is_delete_marker,
         Action::RemoveMarker => {
             let older = sql::first(connection, OLDER, place, |row| Ok(row.get(0)?))?;
-            next_newer.is_none() && row.is_delete_marker && older == Some(false)
+            current.is_none() && row.is_delete_marker && older == Some(false)
         }
         Action::RemoveNoncurrent { newer_min } => {
             let limited = params![expire.bucket.0, key, rank, newer_min];
             let newer = sql::first(connection, NEWER, limited, |row| Ok(row.get::<_, u32>(0)?))?;
-            next_newer.is_some() && next_newer == expire.since && newer >= Some(newer_min)
+            current.is_some() && current == expire.current && newer >= Some(newer_min)
         }
     };
     Ok(is_same.then_some(row))

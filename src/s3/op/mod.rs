@@ -13,6 +13,7 @@ pub(crate) mod delete_objects;
 pub(crate) mod get_object;
 pub(crate) mod head_bucket;
 pub(crate) mod head_object;
+pub(crate) mod lifecycle;
 pub(crate) mod list_buckets;
 pub(crate) mod list_object_versions;
 pub(crate) mod list_objects;
