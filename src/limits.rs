@@ -56,6 +56,28 @@ pub const BUCKET_NAME_BYTES_MAX: usize = 63;
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Most bytes of user metadata: names without `x-amz-meta-`, plus values.
 pub const USER_METADATA_BYTES_MAX: usize = 2 * KIB as usize;
+/// Most tags of one object.
+pub const OBJECT_TAGS_MAX: usize = 10;
+/// Most tags of one bucket.
+pub const BUCKET_TAGS_MAX: usize = 50;
+/// Longest key of a tag in characters.
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+/// Longest value of a tag in characters.
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
+/// Most rules of a bucket's cross-origin configuration.
+pub const CORS_RULES_MAX: usize = 100;
+/// Longest id of a cross-origin rule in characters.
+pub const CORS_RULE_ID_CHARS_MAX: usize = 255;
+/// Most routing rules of a bucket's website.
+pub const WEBSITE_ROUTING_RULES_MAX: usize = 50;
+/// Most bytes of a POST form before its file: S3's own bound.
+pub const FORM_FIELDS_BYTES_MAX: usize = 20 * KIB as usize;
+/// Most fields of a POST form before its file. Stops forms of many tiny fields.
+pub const FORM_FIELDS_MAX: usize = 128;
+/// Most bytes of the headers of one field of a POST form.
+pub const FORM_FIELD_HEAD_BYTES_MAX: usize = 4 * KIB as usize;
+/// Longest boundary between the fields of a form in bytes (RFC 2046, section 5.1.1).
+pub const FORM_BOUNDARY_BYTES_MAX: usize = 70;
 /// Most bytes of bucket documents that are kept in memory, so that requests need not read them again.
 pub const DOCUMENT_CACHE_BYTES_MAX: usize = 512 * KIB as usize;
 /// Highest part number; the lowest is 1.

@@ -396,7 +396,8 @@ mod tests {
             Rule { enabled: false, ..expiring("off", prefix("a/"), Expiration::Days(1)) },
         ]);
         let version = object("a/k", at("2020-01-01T12:00:00Z"), CURRENT);
-        let due = |now| rules.due(&version, at(now), DayLength::default()).map(|due| (due.action, due.rule.id.as_str()));
+        let due =
+            |now| rules.due(&version, at(now), DayLength::default()).map(|due| (due.action, due.rule.id.as_str()));
         assert_eq!(due("2020-01-03T23:59:59Z"), None);
         assert_eq!(due("2020-01-04T00:00:00Z"), Some((Action::Expire, "soon")));
         assert_eq!(due("2021-01-01T00:00:00Z"), Some((Action::Expire, "soon")));
@@ -484,9 +485,8 @@ mod tests {
     fn any_filter() -> impl Strategy<Value = Filter> {
         let tag = (0..3_u8, 0..2_u8).prop_map(|(name, value)| (format!("t{name}"), format!("{value}")));
         let prefix = option::of(prop_oneof![Just(String::new()), Just("a".to_owned()), Just("ab".to_owned())]);
-        (prefix, vec(tag, 0..2), option::of(0..20_u64), option::of(1..20_u64)).prop_map(
-            |(prefix, tags, larger_than, smaller_than)| Filter { prefix, tags, larger_than, smaller_than },
-        )
+        (prefix, vec(tag, 0..2), option::of(0..20_u64), option::of(1..20_u64))
+            .prop_map(|(prefix, tags, larger_than, smaller_than)| Filter { prefix, tags, larger_than, smaller_than })
     }
 
     fn any_rule() -> impl Strategy<Value = Rule> {
@@ -496,7 +496,8 @@ mod tests {
             any::<bool>().prop_map(Expiration::DeleteMarker),
         ]);
         let noncurrent = option::of(
-            (1..5_u32, option::of(1..4_u32)).prop_map(|(days, newer_versions)| NoncurrentExpiration { days, newer_versions }),
+            (1..5_u32, option::of(1..4_u32))
+                .prop_map(|(days, newer_versions)| NoncurrentExpiration { days, newer_versions }),
         );
         (any_filter(), any::<bool>(), expiration, noncurrent, option::of(1..5_u32)).prop_map(
             |(filter, enabled, expiration, noncurrent, abort_days)| {

@@ -1,10 +1,12 @@
 //! Pure decisions. No I/O, no async, no storage, no HTTP: facts in, verdict out. The metadata store calls
 //! them inside its transactions, so that what was decided is what was committed.
 
+pub mod cors;
 pub mod lifecycle;
 pub mod lock;
 pub mod precondition;
 pub mod quota;
+pub mod tag;
 pub mod undelete;
 pub mod versioning;
 
@@ -14,5 +16,6 @@ pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };
 pub use quota::{Growth, Quota, QuotaRefusal, Usage};
+pub use tag::TagRefusal;
 pub use undelete::Undelete;
 pub use versioning::{Versioning, WritePlan};

@@ -2,7 +2,12 @@
 
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
-use crate::s3::op::{abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, lifecycle, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part, upload_part_copy};
+use crate::s3::op::{
+    abort_upload, acl, bucket_location, complete_upload, copy_object, cors, create_bucket, create_upload,
+    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, lifecycle, list_buckets,
+    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes,
+    put_object, tagging, upload_part, upload_part_copy,
+};
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
 /// The operations that are not built, as a pattern: building one takes its name out of here.
@@ -12,7 +17,6 @@ macro_rules! unbuilt {
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
             | Op::DeleteBucketAnalyticsConfiguration
-            | Op::DeleteBucketCors
             | Op::DeleteBucketEncryption
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
@@ -22,10 +26,8 @@ macro_rules! unbuilt {
             | Op::DeleteBucketOwnershipControls
             | Op::DeleteBucketPolicy
             | Op::DeleteBucketReplication
-            | Op::DeleteBucketTagging
             | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
-            | Op::DeleteObjectTagging
             | Op::DeletePublicAccessBlock
             | Op::GetBucketMetadataConfiguration
             | Op::GetBucketMetadataTableConfiguration
@@ -37,7 +39,6 @@ macro_rules! unbuilt {
             | Op::PutBucketAbac
             | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
-            | Op::PutBucketCors
             | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
@@ -48,14 +49,12 @@ macro_rules! unbuilt {
             | Op::PutBucketPolicy
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
-            | Op::PutBucketTagging
             | Op::PutBucketVersioning
             | Op::PutBucketWebsite
             | Op::PutObjectAnnotation
             | Op::PutObjectLegalHold
             | Op::PutObjectLockConfiguration
             | Op::PutObjectRetention
-            | Op::PutObjectTagging
             | Op::PutPublicAccessBlock
             | Op::RenameObject
             | Op::RestoreObject
@@ -101,7 +100,15 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
         Op::PutBucketAcl => acl::accept(call, &body),
         Op::PutObjectAcl => Box::pin(acl::accept_for_object(gateway, call, &body)).await,
-        Op::GetObjectTagging => Box::pin(probes::object_tagging(gateway, call)).await,
+        Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
+        Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
+        Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
+        Op::GetBucketCors => Box::pin(cors::get(gateway, call)).await,
+        Op::PutBucketCors => Box::pin(cors::put(gateway, call, body)).await,
+        Op::DeleteBucketCors => Box::pin(cors::delete(gateway, call)).await,
+        Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
+        Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
+        Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
         Op::GetObjectLegalHold | Op::GetObjectRetention => Box::pin(probes::object_lock(gateway, call)).await,
         Op::GetBucketAbac => Ok(probes::abac()),
         Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
@@ -120,14 +127,12 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         | Op::GetBucketIntelligentTieringConfiguration
         | Op::GetBucketInventoryConfiguration
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
-        Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => lifecycle::get(gateway, call).await,
         Op::PutBucketLifecycleConfiguration => lifecycle::put(gateway, call, body).await,
         Op::DeleteBucketLifecycle => lifecycle::delete(gateway, call).await,
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),
         Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
         Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
         Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),

@@ -23,3 +23,4 @@ mod listings;
 mod multipart;
 mod objects;
 mod operations;
+mod tagging;

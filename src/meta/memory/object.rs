@@ -12,7 +12,11 @@ use crate::types::{BucketId, ETag, ObjectKey, ObjectMetadata, ObjectVersion, Tim
 
 impl State {
     /// Versions of a key, newest first.
-    pub(super) fn versions_of(&self, bucket: BucketId, key: &ObjectKey) -> impl Iterator<Item = (&VersionName, &VersionRow)> {
+    pub(super) fn versions_of(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+    ) -> impl Iterator<Item = (&VersionName, &VersionRow)> {
         let first = (bucket, key.as_str().to_owned(), Reverse(u64::MAX));
         let last = (bucket, key.as_str().to_owned(), Reverse(0));
         self.versions.range(first..=last)

@@ -17,10 +17,11 @@ use crate::types::{BucketId, BucketName, DocumentKind, ObjectKey, OwnerId, Times
 impl State {
     /// Everything that counts, with its bucket and its owner.
     fn stored_things(&self) -> impl Iterator<Item = (BucketId, OwnerId, Growth)> + '_ {
-        let versions = self.versions.iter().filter(|(_, row)| !row.version.is_delete_marker).map(|((bucket, ..), row)| {
-            let owner = row.version.metadata.attributes.owner.clone();
-            (*bucket, self.owner_or(*bucket, owner), Growth::of_version(row.version.size))
-        });
+        let versions =
+            self.versions.iter().filter(|(_, row)| !row.version.is_delete_marker).map(|((bucket, ..), row)| {
+                let owner = row.version.metadata.attributes.owner.clone();
+                (*bucket, self.owner_or(*bucket, owner), Growth::of_version(row.version.size))
+            });
         let uploads = self.uploads.iter().map(|((bucket, ..), upload)| {
             let parts = self.manifest_parts(upload.manifest, 0, u32::MAX);
             let bytes = parts.iter().map(|part| part.part.size).sum();
@@ -140,7 +141,10 @@ impl State {
     }
 
     pub(super) fn list_retained(&self, query: &RetainedQuery) -> Vec<RetainedVersion> {
-        let mut found: Vec<RetainedVersion> = self.retained.iter().filter(|(_, row)| row.bucket_name == query.bucket)
+        let mut found: Vec<RetainedVersion> = self
+            .retained
+            .iter()
+            .filter(|(_, row)| row.bucket_name == query.bucket)
             .map(|(id, row)| {
                 let version = &row.row.version;
                 RetainedVersion {

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, document, expiry, garbage, key, listing, object, undelete, upload, usage, verify,
-    version, version_listing,
+    SqliteMeta, body, boot, bucket, complete, document, expiry, garbage, key, listing, object, undelete, upload, usage,
+    verify, version, version_listing,
 };
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,

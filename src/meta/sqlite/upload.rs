@@ -109,7 +109,12 @@ fn owner_of(connection: &Connection, name: UploadName<'_>) -> Result<Option<Owne
 }
 
 /// Counts that an upload's parts changed from `old` to `new` bytes.
-fn count_parts(tx: &Transaction<'_>, name: UploadName<'_>, charged: usage::Charged<'_>, sizes: (u64, u64)) -> Result<(), Failure> {
+fn count_parts(
+    tx: &Transaction<'_>,
+    name: UploadName<'_>,
+    charged: usage::Charged<'_>,
+    sizes: (u64, u64),
+) -> Result<(), Failure> {
     const BYTES: &str = "UPDATE upload SET bytes = bytes + ?4 WHERE bucket_id = ?1 AND key = ?2 AND id = ?3";
     let (old, new) = sizes;
     let grown = signed(new) - signed(old);

@@ -59,7 +59,8 @@ fn read_bucket(connection: &Connection, bucket: BucketId) -> Result<Option<Bucke
         FROM bucket b JOIN bucket_usage u ON u.bucket_id = b.id WHERE b.id = ?1";
     sql::first(connection, PAGE, [bucket.0], |row| {
         let quota = blob_or_null(row, 4)?.map(|body| Quota::from_document(body).ok_or(Failure::Corrupt("quota")));
-        let undelete = blob_or_null(row, 5)?.map(|body| Undelete::from_document(body).ok_or(Failure::Corrupt("undelete")));
+        let undelete =
+            blob_or_null(row, 5)?.map(|body| Undelete::from_document(body).ok_or(Failure::Corrupt("undelete")));
         Ok(BucketPage {
             name: row.get(0)?,
             owner: OwnerId(row.get(1)?),
@@ -171,10 +172,7 @@ pub(super) fn count_growth(tx: &Transaction<'_>, (bucket, owner): Charged<'_>, g
 }
 
 /// Whether quotas admit a change.
-fn judge(
-    bucket: (&OwnerAccount, Growth),
-    identity: (&OwnerAccount, Growth),
-) -> Result<(), MetaError> {
+fn judge(bucket: (&OwnerAccount, Growth), identity: (&OwnerAccount, Growth)) -> Result<(), MetaError> {
     bucket.0.quota.judge(QuotaOf::Bucket, bucket.0.usage, bucket.1).map_err(MetaError::QuotaExceeded)?;
     identity.0.quota.judge(QuotaOf::Identity, identity.0.usage, identity.1).map_err(MetaError::QuotaExceeded)
 }
@@ -212,7 +210,9 @@ pub(super) fn admit_version(
     judge_in(tx, charged, growth, |owner| {
         // Somebody else's version that goes makes no room for this identity.
         match replaced {
-            Some((row, growth)) if is_charged_to(tx.connection(), bucket, key, row.order, owner)? => Ok(new.and(growth)),
+            Some((row, growth)) if is_charged_to(tx.connection(), bucket, key, row.order, owner)? => {
+                Ok(new.and(growth))
+            }
             Some(_) | None => Ok(new),
         }
     })

@@ -15,9 +15,7 @@ use crate::limits::{
 };
 use crate::net::{RequestBody, Response};
 use crate::rules::Lifecycle;
-use crate::rules::lifecycle::{
-    DAY_SECONDS, Expiration, Filter, NoncurrentExpiration, Rule, Scope, TransitionMinimum,
-};
+use crate::rules::lifecycle::{DAY_SECONDS, Expiration, Filter, NoncurrentExpiration, Rule, Scope, TransitionMinimum};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::metadata::header_text;
@@ -137,7 +135,9 @@ fn check_rule(rule: &Rule) -> Result<(), S3Error> {
         return refuse("AbortIncompleteMultipartUpload cannot be specified with Tags.");
     }
     if rule.scope.needs_object() && rule.abort_days.is_some() {
-        return refuse("AbortIncompleteMultipartUpload cannot be specified with ObjectSizeGreaterThan or ObjectSizeLessThan.");
+        return refuse(
+            "AbortIncompleteMultipartUpload cannot be specified with ObjectSizeGreaterThan or ObjectSizeLessThan.",
+        );
     }
     if rule.scope.needs_object() && matches!(rule.expiration, Some(Expiration::DeleteMarker(_))) {
         return refuse("ExpiredObjectDeleteMarker cannot be specified with Tags or object sizes.");
@@ -178,7 +178,9 @@ fn read_filter(filter: &Element) -> Result<Filter, S3Error> {
     let larger_than = size(filter, "ObjectSizeGreaterThan")?;
     let smaller_than = size(filter, "ObjectSizeLessThan")?;
     if larger_than.zip(smaller_than).is_some_and(|(larger, smaller)| smaller <= larger) {
-        return Err(S3Error::invalid_request("ObjectSizeLessThan has to be a value greater than ObjectSizeGreaterThan."));
+        return Err(S3Error::invalid_request(
+            "ObjectSizeLessThan has to be a value greater than ObjectSizeGreaterThan.",
+        ));
     }
     let prefix = filter.text_of("Prefix")?.map(check_prefix).transpose()?;
     Ok(Filter { prefix, tags, larger_than, smaller_than })
@@ -341,7 +343,9 @@ mod tests {
     use crate::s3::Code;
 
     fn rules(inner: &str) -> String {
-        format!("<LifecycleConfiguration xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>{inner}</LifecycleConfiguration>")
+        format!(
+            "<LifecycleConfiguration xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>{inner}</LifecycleConfiguration>"
+        )
     }
 
     /// A rule with a prefix filter, and these further elements.
@@ -417,7 +421,9 @@ mod tests {
                 "<Rule><Status>Enabled</Status><Filter><Prefix>a</Prefix><ObjectSizeLessThan>1</ObjectSizeLessThan>\
                  </Filter>{DAYS}</Rule>"
             )),
-            rules(&format!("<Rule><Status>Enabled</Status><Filter><And><Prefix>a</Prefix></And></Filter>{DAYS}</Rule>")),
+            rules(&format!(
+                "<Rule><Status>Enabled</Status><Filter><And><Prefix>a</Prefix></And></Filter>{DAYS}</Rule>"
+            )),
             rules(&rule(DAYS).repeat(1001)),
             status("enabled"),
             status(""),
@@ -434,7 +440,9 @@ mod tests {
             rules(&rule("<Expiration><Days>0</Days></Expiration>")),
             rules(&rule("<Expiration><Days>-1</Days></Expiration>")),
             rules(&rule("<Expiration><Date>2020-01-01T00:00:01Z</Date></Expiration>")),
-            rules(&rule("<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>")),
+            rules(&rule(
+                "<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>",
+            )),
             rules(&rule(
                 "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101\
                  </NewerNoncurrentVersions></NoncurrentVersionExpiration>",
@@ -449,7 +457,9 @@ mod tests {
         for document in invalid_argument {
             assert_eq!(code(&document), Code::InvalidArgument, "{document}");
         }
-        assert!(read_rules(rules(&rule(DAYS).replace("<ID>r<", &format!("<ID>{}<", "i".repeat(255)))).as_bytes()).is_ok());
+        assert!(
+            read_rules(rules(&rule(DAYS).replace("<ID>r<", &format!("<ID>{}<", "i".repeat(255)))).as_bytes()).is_ok()
+        );
     }
 
     #[test]
