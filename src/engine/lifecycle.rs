@@ -11,6 +11,7 @@ use crate::engine::{Engine, EngineError};
 use crate::limits::{LIFECYCLE_BUCKETS_STEP, LIFECYCLE_CONCURRENCY_MAX, LIFECYCLE_STEP, UNDELETE_STEP};
 use crate::meta::{ExpireVersion, ExpiryOutcome, MetaError, MetaStore};
 use crate::rules::lifecycle::{Action, DayLength, Due, Lifecycle, ObjectFacts, Position, VersionFacts};
+use crate::rules::lock;
 use crate::telemetry::record;
 use crate::types::{
     Bucket, BucketName, DocumentKind, ListedVersion, ObjectKey, Timestamp, UploadId, UploadListQuery, VersionId,
@@ -31,6 +32,8 @@ pub enum Candidate {
         version: VersionId,
         /// Id of the rule.
         rule: String,
+        /// Whether object lock holds it, so that it stays.
+        is_locked: bool,
     },
     /// An open upload.
     Upload {
@@ -149,7 +152,7 @@ async fn version_page(
     };
     let page = meta.list_versions(asked.bucket.id, &query).await?;
     // Whether a delete marker is alone is known only once the next version is: the last one waits for its page.
-    let judged_count = if page.next.is_some() { page.versions.len() - 1 } else { page.versions.len() };
+    let judged_count = page.versions.len().saturating_sub(usize::from(page.next.is_some()));
     let mut place = place.clone();
     let mut promising = Vec::new();
     for (index, listed) in page.versions.iter().take(judged_count).enumerate() {
@@ -209,7 +212,9 @@ async fn look_up(
     let Judged { listed, position, current } = judged;
     let Ok(key) = ObjectKey::parse(listed.object.key.as_str()) else { return Ok(None) };
     let Some(stored) = meta.version(asked.bucket.id, &key, Some(listed.version)).await? else { return Ok(None) };
-    let tags = stored.version.metadata.attributes.tags;
+    let attributes = stored.version.metadata.attributes;
+    let is_held = lock::judge_removal(&attributes, false, asked.now).is_err();
+    let tags = attributes.tags;
     let object = (!listed.is_delete_marker).then_some(ObjectFacts { size: listed.object.size, tags: Some(&tags) });
     // The null version may be another one by now.
     let is_same = stored.version.modified == listed.object.modified;
@@ -225,7 +230,9 @@ async fn look_up(
         tags,
         now: asked.now,
     };
-    Ok(Some(Candidate::Version { expire, version: listed.version, rule }))
+    // A current version is hidden, not removed, wherever locks can be.
+    let is_locked = is_held && matches!(action, Action::RemoveNoncurrent { .. });
+    Ok(Some(Candidate::Version { expire, version: listed.version, rule, is_locked }))
 }
 
 async fn upload_page(
@@ -283,7 +290,7 @@ impl Engine {
         let cursor: Cursor = cursor.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
         let Some(place) = &cursor.place else { return self.next_lifecycle_bucket(cursor).await };
         let found = match BucketName::parse(&cursor.bucket) {
-            Ok(name) => rules_of(self.meta.as_ref(), &name).await?,
+            Ok(name) => self.readable_rules(&name).await,
             Err(_) => None,
         };
         let mut step = LifecycleStep::default();
@@ -311,7 +318,7 @@ impl Engine {
     async fn next_lifecycle_bucket(&self, cursor: Cursor) -> Result<LifecycleStep, EngineError> {
         let page = self.meta.list_buckets(None, "", &cursor.bucket, LIFECYCLE_BUCKETS_STEP).await?;
         for bucket in &page.buckets {
-            if rules_of(self.meta.as_ref(), &bucket.name).await?.is_some() {
+            if self.readable_rules(&bucket.name).await.is_some() {
                 let bucket = bucket.name.as_str().to_owned();
                 self.keep_cursor(&Cursor { bucket, place: Some(first_place()) }).await?;
                 return Ok(LifecycleStep::default());
@@ -329,6 +336,17 @@ impl Engine {
         Ok(LifecycleStep { is_pass_over: true, ..LifecycleStep::default() })
     }
 
+    /// The rules of a bucket, if they can be read: one bucket's trouble keeps no other from its turn.
+    async fn readable_rules(&self, name: &BucketName) -> Option<(Bucket, Lifecycle)> {
+        match rules_of(self.meta.as_ref(), name).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(bucket = %name, %error, "lifecycle passes over a bucket");
+                None
+            }
+        }
+    }
+
     async fn keep_cursor(&self, cursor: &Cursor) -> Result<(), EngineError> {
         let body = serde_json::to_vec(cursor).expect("a cursor is plain data");
         Ok(self.meta.set_cursor(CURSOR, Some(body)).await?)
@@ -337,7 +355,7 @@ impl Engine {
     async fn act(&self, bucket: &Bucket, candidate: &Candidate) -> Result<LifecycleStep, EngineError> {
         let mut step = LifecycleStep::default();
         match candidate {
-            Candidate::Version { expire, version, rule } => match self.meta.expire_version(expire.clone()).await {
+            Candidate::Version { expire, version, rule, .. } => match self.meta.expire_version(expire.clone()).await {
                 Ok(ExpiryOutcome::Done) => {
                     tracing::debug!(bucket = %bucket.name, key = ?expire.key.as_str(), %version, rule, action = expire.action.name(), "lifecycle");
                     match expire.action {

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
+use super::metadata::metadata_blob;
 use super::row::{count, etag, key, signed};
 use super::version::{Before, VersionRow};
 use super::writer::Transaction;
@@ -120,6 +121,7 @@ pub(super) fn restore(tx: &Transaction<'_>, restore: &RestoreVersion) -> Result<
     sql::execute(connection, PLACE, params![id, bucket.0, -signed(order), salt, now.0, owner.map(|owner| &owner.0)])?;
     sql::execute(connection, "UPDATE side SET id = ?2 WHERE id = ?1", [id, signed(order)])?;
     sql::execute(connection, "DELETE FROM retained WHERE id = ?1", [id])?;
+    name_owner(tx, (*bucket, key), owner)?;
     let was = Growth::of_bytes(found.size).reversed();
     usage::count_growth(tx, (found.from, Some(&found.owner)), was)?;
     usage::count_growth(tx, (*bucket, owner), Growth::of_version(found.size))?;
@@ -134,10 +136,28 @@ pub(super) fn restore(tx: &Transaction<'_>, restore: &RestoreVersion) -> Result<
     })
 }
 
+/// Notes in the metadata of a version that was just restored in whose name it is: its bucket may have been made
+/// again by somebody else, whom a version without an owner of its own would belong to.
+fn name_owner(
+    tx: &Transaction<'_>,
+    (bucket, key): (BucketId, &ObjectKey),
+    owner: Option<&OwnerId>,
+) -> Result<(), Failure> {
+    const UPDATE: &str = "UPDATE side SET metadata = ?2 WHERE id = ?1";
+    let connection = tx.connection();
+    let row = version::newest(connection, bucket, key)?.ok_or(Failure::Corrupt("restored version"))?;
+    let mut metadata = version::metadata_of(connection, bucket, key, &row)?;
+    if metadata.attributes.owner.as_ref() != owner {
+        metadata.attributes.owner = owner.cloned();
+        sql::execute(connection, UPDATE, params![signed(row.order), metadata_blob(&metadata)])?;
+    }
+    Ok(())
+}
+
 /// Removes up to `max` versions for good whose time has come; returns how many.
 pub(super) fn collect(tx: &Transaction<'_>, now: Timestamp, max: u32) -> Result<u32, Failure> {
     const DUE: &str = "SELECT id, bucket_id, size, owner, manifest_id FROM retained WHERE until <= ?1
-        ORDER BY until LIMIT ?2";
+        ORDER BY until, id LIMIT ?2";
     let connection = tx.connection();
     let due = sql::all(connection, DUE, params![now.0, max], |row| {
         let retained = Retained { from: BucketId(row.get(1)?), size: count(row, 2)?, owner: OwnerId(row.get(3)?) };
