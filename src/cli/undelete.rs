@@ -43,7 +43,7 @@ pub enum UndeleteAction {
         #[arg(group = "what")]
         key: Option<String>,
         /// Which of several versions of the key, as listed; otherwise the one that went last
-        #[arg(long, requires = "key")]
+        #[arg(long, conflicts_with = "prefix")]
         id: Option<u64>,
         /// All keys that begin so and have no object now
         #[arg(long, group = "what")]
