@@ -158,7 +158,7 @@ async fn newest_of(meta: &dyn MetaStore, bucket: &Bucket, key: &ObjectKey) -> Re
     // The key itself comes before all keys that it is a prefix of.
     while let Some(page) = pages.next(meta).await? {
         let of_key = page.iter().filter(|row| row.key == *key);
-        newest = of_key.map(|row| row.id).last().or(newest);
+        newest = of_key.map(|row| row.id).next_back().or(newest);
         if page.last().is_some_and(|row| row.key != *key) {
             break;
         }

@@ -190,7 +190,7 @@ fn many_objects_expire_over_many_pages() {
     client.bucket("cycle");
     for number in 0..600 {
         let prefix = if number % 3 == 0 { "keep" } else { "drop" };
-        client.put(&format!("/cycle/{:03}-{prefix}", number), "").expect(200);
+        client.put(&format!("/cycle/{number:03}-{prefix}"), "").expect(200);
     }
     let tag = "<Tag><Key>none</Key><Value>has it</Value></Tag>";
     let drop: String = (0..600)

@@ -124,7 +124,7 @@ pub(super) async fn of_racing_writes_exactly_those_within_the_quota_win(store: S
     store.set_owner_quota(&owner("bob"), Quota { bytes: Some(50), objects: Some(7) }).await.unwrap();
     set_quota(store.as_ref(), one, None, None).await;
     let by_bob = |number: usize| {
-        let bucket = if number % 2 == 0 { one } else { two };
+        let bucket = if number.is_multiple_of(2) { one } else { two };
         put_by("bob", put_inline(bucket, &format!("bob{number}"), b"12345"))
     };
     assert_eq!(race(&store, 40, by_bob).await, 7);

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, Row, params};
 
@@ -120,11 +121,11 @@ fn with_bucket<T>(
     work: impl FnOnce(Option<&mut BucketPage>) -> T,
 ) -> Result<T, Failure> {
     let mut book = tx.book().borrow_mut();
-    if !book.buckets.contains_key(&bucket) {
-        let page = read_bucket(tx.connection(), bucket)?;
-        book.buckets.insert(bucket, page);
-    }
-    Ok(work(book.buckets.get_mut(&bucket).and_then(Option::as_mut)))
+    let page = match book.buckets.entry(bucket) {
+        Entry::Occupied(page) => page.into_mut(),
+        Entry::Vacant(place) => place.insert(read_bucket(tx.connection(), bucket)?),
+    };
+    Ok(work(page.as_mut()))
 }
 
 fn with_owner<T>(tx: &Transaction<'_>, owner: &OwnerId, work: impl FnOnce(&mut OwnerPage) -> T) -> Result<T, Failure> {

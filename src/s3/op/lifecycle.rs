@@ -267,20 +267,19 @@ fn positive(name: &'static str, action: &str, text: &str) -> Result<u32, S3Error
 fn refuse_transitions(rule: &Element) -> Result<(), S3Error> {
     const CLASSES: [&str; 6] =
         ["GLACIER", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"];
-    let transitions = rule.all("Transition").chain(rule.all("NoncurrentVersionTransition"));
-    for transition in transitions {
-        transition.allow(&["Date", "Days", "NoncurrentDays", "NewerNoncurrentVersions", "StorageClass"])?;
-        if let Some(date) = transition.text_of("Date")? {
-            read_date(date)?;
-        }
-        let class = transition.required_text("StorageClass")?.trim();
-        if !CLASSES.contains(&class) {
-            return Err(malformed(format!("StorageClass {class}")));
-        }
-        let what = format!("A transition to the storage class {class} (all classes are served by the same disk)");
-        return Err(S3Error::not_implemented(&what).detail("StorageClass", class));
+    let Some(transition) = rule.all("Transition").chain(rule.all("NoncurrentVersionTransition")).next() else {
+        return Ok(());
+    };
+    transition.allow(&["Date", "Days", "NoncurrentDays", "NewerNoncurrentVersions", "StorageClass"])?;
+    if let Some(date) = transition.text_of("Date")? {
+        read_date(date)?;
     }
-    Ok(())
+    let class = transition.required_text("StorageClass")?.trim();
+    if !CLASSES.contains(&class) {
+        return Err(malformed(format!("StorageClass {class}")));
+    }
+    let what = format!("A transition to the storage class {class} (all classes are served by the same disk)");
+    Err(S3Error::not_implemented(&what).detail("StorageClass", class))
 }
 
 fn write_rules(rules: &[Rule]) -> String {
