@@ -29,7 +29,9 @@ use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{Collector, EpochSweeper, Leased, LifecycleRules, Runner, UndeleteCollector, UploadExpiry};
+use crate::worker::{
+    Collector, EpochSweeper, Leased, LifecycleRules, LockClockKeeper, Runner, UndeleteCollector, UploadExpiry,
+};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -301,6 +303,7 @@ fn start_workers(
     workers.start(Arc::new(Leased::new(lifecycle, Arc::clone(engine), epoch, crashed.clone())));
     let undelete = UndeleteCollector::new(Arc::clone(engine));
     workers.start(Arc::new(Leased::new(undelete, Arc::clone(engine), epoch, crashed.clone())));
+    workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
     let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
     workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));
     workers

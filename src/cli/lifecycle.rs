@@ -5,6 +5,7 @@ use crate::cli::bucket::{all_buckets, find};
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
 use crate::engine::lifecycle::{Asked, Candidate, first_place, page, rules_of};
+use crate::engine::look_at_lock_clock;
 use crate::meta::MetaStore;
 use crate::rules::DayLength;
 use crate::types::{Bucket, BucketName, Clock as _, SystemClock, Timestamp};
@@ -42,6 +43,14 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_iso(text).ok_or_else(|| "a time such as 2030-01-01T00:00:00Z".to_owned())
 }
 
+/// When it is asked.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: Timestamp,
+    lock_time: Timestamp,
+    day: DayLength,
+}
+
 /// Something that would go.
 struct Going {
     action: &'static str,
@@ -62,10 +71,11 @@ pub async fn dry_run(action: LifecycleAction, day: DayLength, meta: &dyn MetaSto
         Some(name) => vec![find(meta, &name).await?.name],
         None => all_buckets(meta).await?.into_iter().map(|bucket| bucket.name).collect(),
     };
-    let now = at.unwrap_or_else(|| SystemClock.now());
+    let lock_time = look_at_lock_clock(meta, &SystemClock).await?.time;
+    let moment = Moment { now: at.unwrap_or_else(|| SystemClock.now()), lock_time: at.unwrap_or(lock_time), day };
     let mut shown = Vec::new();
     for name in &names {
-        walk(meta, name, (now, day), |bucket, going| {
+        walk(meta, name, moment, |bucket, going| {
             if json {
                 shown.extend(going.iter().map(|going| as_json(bucket, going)));
             } else {
@@ -83,11 +93,11 @@ pub async fn dry_run(action: LifecycleAction, day: DayLength, meta: &dyn MetaSto
 async fn walk(
     meta: &dyn MetaStore,
     name: &BucketName,
-    (now, day): (Timestamp, DayLength),
+    Moment { now, lock_time, day }: Moment,
     mut show: impl FnMut(&Bucket, &[Going]),
 ) -> Result<(), Failure> {
     let Some((bucket, rules)) = rules_of(meta, name).await? else { return Ok(()) };
-    let asked = Asked { bucket: &bucket, rules: &rules, now, day };
+    let asked = Asked { bucket: &bucket, rules: &rules, now, lock_time, day };
     let mut place = Some(first_place());
     while let Some(at) = place {
         let (due, next) = page(meta, asked, &at).await?;

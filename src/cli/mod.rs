@@ -96,6 +96,7 @@ mod tests {
             "bucket lifecycle --dry-run --lifecycle-day-seconds 10 --data-dir d",
             "check --data-dir d --json",
             "doctor --data-dir d --memory 64MiB --json",
+            "doctor --data-dir d --confirm-clock",
             "health --admin-listen 127.0.0.1:9001 --live",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' '));

@@ -79,6 +79,8 @@ pub struct Asked<'a> {
     pub rules: &'a Lifecycle,
     /// The moment.
     pub now: Timestamp,
+    /// The moment as locks see it (see `rules::LockClock`).
+    pub lock_time: Timestamp,
     /// How long a day is.
     pub day: DayLength,
 }
@@ -213,7 +215,7 @@ async fn look_up(
     let Ok(key) = ObjectKey::parse(listed.object.key.as_str()) else { return Ok(None) };
     let Some(stored) = meta.version(asked.bucket.id, &key, Some(listed.version)).await? else { return Ok(None) };
     let attributes = stored.version.metadata.attributes;
-    let is_held = lock::judge_removal(&attributes, false, asked.now).is_err();
+    let is_held = lock::judge_removal(&attributes, false, asked.lock_time).is_err();
     let tags = attributes.tags;
     let object = (!listed.is_delete_marker).then_some(ObjectFacts { size: listed.object.size, tags: Some(&tags) });
     // The null version may be another one by now.
@@ -228,6 +230,7 @@ async fn look_up(
         action,
         current: matches!(position, Position::Noncurrent { .. }).then_some(*current),
         tags,
+        lock_time: asked.lock_time,
         now: asked.now,
     };
     // A current version is hidden, not removed, wherever locks can be.
@@ -296,7 +299,8 @@ impl Engine {
         let mut step = LifecycleStep::default();
         let mut next = None;
         if let Some((bucket, rules)) = found {
-            let asked = Asked { bucket: &bucket, rules: &rules, now: self.clock.now(), day };
+            let (now, lock_time) = (self.clock.now(), self.lock_time().await?);
+            let asked = Asked { bucket: &bucket, rules: &rules, now, lock_time, day };
             let due;
             (due, next) = page(self.meta.as_ref(), asked, place).await?;
             for candidates in due.chunks(LIFECYCLE_CONCURRENCY_MAX) {

@@ -9,6 +9,7 @@ pub(crate) mod copy;
 pub mod error;
 pub(crate) mod expect;
 pub mod lifecycle;
+pub mod lock_clock;
 pub mod maintenance;
 pub mod object;
 pub(crate) mod pin;
@@ -26,6 +27,7 @@ use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
+use crate::engine::lock_clock::SharedLockClock;
 use crate::engine::pin::Pins;
 use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
@@ -35,11 +37,12 @@ pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, Mismatch};
 pub use lifecycle::LifecycleStep;
+pub use lock_clock::{LockClockReport, confirm_lock_clock, look_at_lock_clock};
 pub use maintenance::{Collected, Swept};
 pub use reader::{BodyReader, BodySlice, OpenObject};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
-    ListedBuckets, PartCopy, PutObject, UploadPart, Written, WrittenPart,
+    ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
 pub use source::{ByteSource, SourceError};
 pub use upload::default_checksum_type;
@@ -52,6 +55,7 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     commits: Commits,
     documents: DocumentCache,
+    lock_clock: SharedLockClock,
     pins: Pins,
 }
 
@@ -61,7 +65,8 @@ impl Engine {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
-        Self { meta, chunks, pool, clock, commits, documents: DocumentCache::default(), pins: Pins::default() }
+        let (documents, lock_clock, pins) = (DocumentCache::default(), SharedLockClock::default(), Pins::default());
+        Self { meta, chunks, pool, clock, commits, documents, lock_clock, pins }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why a metadata transaction did not happen.
 
-use crate::rules::{LockRefusal, QuotaRefusal, WriteRefusal};
-use crate::types::{OwnerId, VersionId};
+use crate::rules::{BucketRefusal, LockRefusal, QuotaRefusal, WriteRefusal};
+use crate::types::{OwnerId, Timestamp, VersionId};
 
 /// Why a metadata transaction did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,8 @@ pub enum MetaError {
     IsDeleteMarker {
         /// It.
         version: VersionId,
+        /// When it was made.
+        modified: Timestamp,
     },
     /// Object lock forbids it.
     #[error("the version is locked: {0}")]
@@ -42,6 +44,9 @@ pub enum MetaError {
     /// Restoring would remove the current version for good.
     #[error("the key has a current version, which would be lost")]
     WouldLose,
+    /// The bucket's state forbids it.
+    #[error("the state of the bucket: {0}")]
+    BucketState(BucketRefusal),
     /// A precondition does not hold.
     #[error("a precondition does not hold")]
     PreconditionFailed,

@@ -47,6 +47,8 @@ pub struct ExpireVersion {
     pub current: Option<Timestamp>,
     /// Its tags.
     pub tags: Tags,
+    /// The time by which locks are judged (see `rules::LockClock`).
+    pub lock_time: Timestamp,
     /// The time.
     pub now: Timestamp,
 }

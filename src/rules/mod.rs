@@ -4,6 +4,7 @@
 pub mod cors;
 pub mod lifecycle;
 pub mod lock;
+pub mod lock_clock;
 pub mod precondition;
 pub mod quota;
 pub mod tag;
@@ -11,7 +12,8 @@ pub mod undelete;
 pub mod versioning;
 
 pub use lifecycle::{DayLength, Lifecycle};
-pub use lock::LockRefusal;
+pub use lock::{BucketRefusal, DefaultRetention, LockRefusal, ObjectLock, Period};
+pub use lock_clock::{ClockLimits, LockClock, Reading, Seen, Shown};
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };

@@ -217,3 +217,93 @@ fn what_expires_stays_restorable() {
     assert_eq!(client.get("/cycle/k").expect(200).body, b"precious");
     server.stop_and_check();
 }
+
+fn enable_versioning(client: &Client, bucket: &str) {
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    client.put(&format!("/{bucket}?versioning"), enabled).expect(200);
+}
+
+/// Keys with their versions, newest first, and keys with delete markers.
+fn versions(client: &Client, bucket: &str) -> (Vec<(String, String)>, Vec<String>) {
+    let listed = client.get(&format!("/{bucket}?versions")).expect(200).text();
+    let one = |piece: &str, name: &str| {
+        let rest = piece.split(&format!("<{name}>")).nth(1).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    let found = listed.split("<Version>").skip(1).map(|piece| (one(piece, "Key"), one(piece, "VersionId")));
+    let markers = listed.split("<DeleteMarker>").skip(1).map(|piece| one(piece, "Key"));
+    (found.collect(), markers.collect())
+}
+
+#[test]
+fn noncurrent_versions_go_by_days_and_count_and_lone_markers_after_them() {
+    let mut server = Server::start_with(&["--lifecycle-day-seconds", "1"]);
+    let client = server.client();
+    client.bucket("cycle");
+    enable_versioning(&client, "cycle");
+    let put = |key: &str| {
+        let answer = client.put(&format!("/cycle/{key}"), key).expect(200);
+        answer.header("x-amz-version-id").unwrap().to_owned()
+    };
+    let kept: Vec<String> = (0..5).map(|_| put("many")).collect();
+    put("gone");
+    client.delete("/cycle/gone").expect(204);
+    let noncurrent = |more: &str| {
+        format!("<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>{more}</NoncurrentVersionExpiration>")
+    };
+    let two = noncurrent("<NewerNoncurrentVersions>2</NewerNoncurrentVersions>");
+    let markers = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>";
+    let gone = rule("gone", "<Prefix>gone</Prefix>", &format!("{markers}{}", noncurrent("")));
+    set(&client, "cycle", &(rule("two", "<Prefix>many</Prefix>", &two) + &gone));
+    let expected: Vec<_> = [4, 3, 2].map(|index| ("many".to_owned(), kept[index].clone())).to_vec();
+    server.eventually("two noncurrent ones are left, and no marker", || {
+        versions(&client, "cycle") == (expected.clone(), Vec::new())
+    });
+    // Current ones are hidden, then go as noncurrent ones, then their markers.
+    let all = format!("{AFTER_A_DAY}{}", noncurrent(""));
+    set(&client, "cycle", &rule("all", "", &all));
+    server.eventually("everything goes", || versions(&client, "cycle") == (Vec::new(), Vec::new()));
+    client.delete("/cycle").expect(204);
+    server.stop_and_check();
+}
+
+#[test]
+fn what_object_lock_holds_never_expires() {
+    let mut server = Server::start_with(&["--lifecycle-day-seconds", "1"]);
+    let client = server.client();
+    client.call("PUT", "/cycle").header("x-amz-bucket-object-lock-enabled", "true").send().expect(200);
+    let put = |key: &str, lock: &[(&str, &str)]| {
+        let call = client.call("PUT", &format!("/cycle/{key}")).body(key);
+        let call = lock.iter().fold(call, |call, (name, value)| call.header(name, *value));
+        (key.to_owned(), call.send().expect(200).header("x-amz-version-id").unwrap().to_owned())
+    };
+    let until = ("x-amz-object-lock-retain-until-date", "2099-01-01T00:00:00Z");
+    let governed = put("governed", &[("x-amz-object-lock-mode", "GOVERNANCE"), until]);
+    let held = put("held", &[("x-amz-object-lock-legal-hold", "ON")]);
+    put("plain", &[]);
+    let noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>";
+    set(&client, "cycle", &rule("all", "", &format!("{AFTER_A_DAY}{noncurrent}")));
+    let locked = vec![governed, held];
+    let markers = vec!["governed".to_owned(), "held".to_owned()];
+    server.eventually("only what is locked is left, hidden", || {
+        versions(&client, "cycle") == (locked.clone(), markers.clone())
+    });
+    server.eventually("the worker has met the locks", || {
+        let metrics = server.admin("/metrics").text();
+        metrics.lines().any(|line| line.starts_with("sluicegate_lifecycle_actions_total{action=\"locked\"}"))
+    });
+    assert_eq!(versions(&client, "cycle"), (locked.clone(), markers.clone()));
+    let rows = dry_run(&server, &["cycle", "--at", "2090-01-01T00:00:00Z"]);
+    assert_eq!(going(&rows), [("governed", "remove-noncurrent"), ("held", "remove-noncurrent")]);
+    assert!(rows.iter().all(|row| row["locked"] == true), "{rows:?}");
+    client
+        .put(
+            &format!("/cycle/held?versionId={}&legal-hold", locked[1].1),
+            "<LegalHold><Status>OFF</Status></LegalHold>",
+        )
+        .expect(200);
+    server.eventually("what is let go expires", || {
+        versions(&client, "cycle") == (locked[..1].to_vec(), markers[..1].to_vec())
+    });
+    server.stop_and_check();
+}

@@ -3,6 +3,7 @@ use super::fixture::{
     NOW, bucket, copy, delete, inline, key, metadata, new_bucket, new_upload, owner, part, put_extents, put_inline,
     sealed, upload_id,
 };
+use super::rename::rename;
 use super::upload::complete;
 use crate::meta::{
     Admission, BodyRef, ChangeAttributes, CommitPut, ExpireVersion, ExpiryOutcome, MetaError, MetaStore, NewBucket,
@@ -10,7 +11,7 @@ use crate::meta::{
 };
 use crate::rules::lifecycle::Action;
 use crate::rules::quota::{Limited, QuotaOf};
-use crate::rules::{Quota, Undelete, Usage, Versioning};
+use crate::rules::{DefaultRetention, ObjectLock, Period, Quota, Undelete, Usage, Versioning};
 use crate::types::{
     AttributeChange, BucketId, BucketName, DocumentKind, ListQuery, Retention, RetentionMode, Tags, Timestamp,
     VersionId, VersionListQuery,
@@ -335,6 +336,42 @@ pub(super) async fn restoring_loses_nothing(store: Store) {
     assert_eq!(null.body, BodyRef::Inline("new".into()));
 }
 
+pub(super) async fn a_rename_keeps_what_it_replaces(store: Store) {
+    let store = store.as_ref();
+    let id = bucket(store, "bucket").await.id;
+    set_window(store, id, 7).await;
+    store.commit_put(put_inline(id, "from", b"moved")).await.unwrap();
+    store.commit_put(put_inline(id, "to", b"replaced")).await.unwrap();
+    store.commit_rename(rename(id, "from", "to")).await.unwrap();
+    assert_eq!((usage(store, id).await, usage_of(store, "alice").await), ((13, 1), (13, 1)));
+    let row = retained(store, "").await.remove(0);
+    assert_eq!(row.key, key("to"));
+    store.restore(restored(id, &row)).await.unwrap();
+    assert_eq!(body(store, id, "to").await.unwrap(), b"replaced");
+    set_window(store, id, 0).await;
+    store.commit_put(put_inline(id, "from", b"again")).await.unwrap();
+    store.commit_rename(rename(id, "from", "to")).await.unwrap();
+    assert_eq!(usage(store, id).await, (10, 1), "what was restorable before still is");
+}
+
+pub(super) async fn a_restored_version_is_locked_like_a_new_one(store: Store) {
+    let store = store.as_ref();
+    let id = bucket(store, "bucket").await.id;
+    set_window(store, id, 7).await;
+    store.commit_put(put_inline(id, "a", b"x")).await.unwrap();
+    store.commit_delete(delete(id, "a", None)).await.unwrap();
+    store.set_versioning(id, Versioning::Enabled).await.unwrap();
+    let default = DefaultRetention { mode: RetentionMode::Compliance, period: Period::Days(3) };
+    let lock = ObjectLock { default: Some(default) }.to_document();
+    store.set_document(id, DocumentKind::ObjectLock, Some(lock.into())).await.unwrap();
+    let row = retained(store, "").await.remove(0);
+    let outcome = store.restore(restored(id, &row)).await.unwrap();
+    let back = store.version(id, &key("a"), None).await.unwrap().unwrap().version;
+    assert_eq!(back.metadata.attributes.retention, Some(default.retention(outcome.modified)));
+    let removed = store.commit_delete(delete(id, "a", Some(outcome.version))).await;
+    assert!(matches!(removed, Err(MetaError::Locked(_))));
+}
+
 pub(super) async fn versions_with_ids_are_removed_for_good(store: Store) {
     let store = store.as_ref();
     let id = bucket(store, "bucket").await.id;
@@ -373,7 +410,7 @@ async fn expiring(store: &dyn MetaStore, name: &str, action: Action) -> ExpireVe
     let stored = store.version(bucket.id, &key(name), None).await.unwrap().unwrap();
     let tags = stored.version.metadata.attributes.tags;
     let (bucket, generation, order) = (bucket.id, bucket.generation, stored.order);
-    ExpireVersion { bucket, generation, key: key(name), order, action, current: None, tags, now: NOW }
+    ExpireVersion { bucket, generation, key: key(name), order, action, current: None, tags, lock_time: NOW, now: NOW }
 }
 
 async fn expire(store: &dyn MetaStore, expire: &ExpireVersion) -> ExpiryOutcome {
@@ -402,7 +439,7 @@ pub(super) async fn a_version_expires_only_as_it_was_judged(store: Store) {
     assert_eq!(expire(store, &judged).await, ExpiryOutcome::Changed, "it was overwritten");
     let judged = expiring(store, "a", Action::Expire).await;
     let change = AttributeChange::Tags(Tags(vec![("keep".to_owned(), "me".to_owned())]));
-    let change = ChangeAttributes { bucket: id, key: key("a"), version: None, change, now: NOW };
+    let change = ChangeAttributes { bucket: id, key: key("a"), version: None, change, lock_time: NOW };
     store.change_attributes(change).await.unwrap();
     assert_eq!(expire(store, &judged).await, ExpiryOutcome::Changed, "it was tagged");
     let judged = expiring(store, "a", Action::Expire).await;
@@ -459,7 +496,7 @@ pub(super) async fn a_locked_version_never_expires(store: Store) {
     let mut locked = put_inline(id, "a", b"locked");
     locked.metadata.attributes.retention = Some(Retention { mode: RetentionMode::Governance, until });
     let mut held = put_inline(id, "b", b"held");
-    held.metadata.attributes.legal_hold = true;
+    held.metadata.attributes.legal_hold = Some(true);
     for put in [locked, held] {
         let name = put.key.as_str().to_owned();
         store.commit_put(put).await.unwrap();
@@ -470,7 +507,9 @@ pub(super) async fn a_locked_version_never_expires(store: Store) {
         );
         let noncurrent = ExpireVersion { current: Some(NOW), ..judged };
         assert_eq!(expire(store, &noncurrent).await, ExpiryOutcome::Locked);
-        let later = ExpireVersion { now: until, ..noncurrent };
+        let leapt = ExpireVersion { now: until, ..noncurrent.clone() };
+        assert_eq!(expire(store, &leapt).await, ExpiryOutcome::Locked, "a clock that leaps opens no lock");
+        let later = ExpireVersion { lock_time: until, ..noncurrent.clone() };
         let expected = if name == "a" { ExpiryOutcome::Done } else { ExpiryOutcome::Locked };
         assert_eq!(expire(store, &later).await, expected, "a retention ends, a legal hold does not");
     }

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use super::MemoryMeta;
 use super::upload::upload_name;
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
-    DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, MetaError, MetaStore, NewBucket, NewUpload,
-    OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, MetaError, MetaStore,
+    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart,
+    StoredVersion, UploadRecord,
 };
-use crate::rules::{Quota, Undelete, Usage, Versioning};
+use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
     ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
@@ -34,6 +35,17 @@ impl MetaStore for MemoryMeta {
 
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
         self.transact(|state| Ok(state.take_lease(name, holder, now, until)))
+    }
+
+    async fn lock_clock(&self) -> Result<Option<Seen>, MetaError> {
+        self.transact(|state| Ok(state.lock_clock))
+    }
+
+    async fn keep_lock_clock(&self, seen: Seen) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.keep_lock_clock(seen);
+            Ok(())
+        })
     }
 
     async fn add_access_key(&self, key: AccessKey) -> Result<(), MetaError> {
@@ -102,6 +114,10 @@ impl MetaStore for MemoryMeta {
 
     async fn commit_delete(&self, delete: CommitDelete) -> Result<DeleteOutcome, MetaError> {
         self.transact(|state| state.delete(&delete))
+    }
+
+    async fn commit_rename(&self, rename: CommitRename) -> Result<PutOutcome, MetaError> {
+        self.transact(|state| state.rename(&rename))
     }
 
     async fn version(

@@ -11,7 +11,7 @@ use crate::meta::{
 };
 use crate::rules::lifecycle::Action;
 use crate::rules::quota::QuotaOf;
-use crate::rules::{Growth, Quota, Undelete, Usage, Versioning, WritePlan, lock};
+use crate::rules::{Growth, Quota, Undelete, Usage, WritePlan, lock};
 use crate::types::{BucketId, BucketName, DocumentKind, ObjectKey, OwnerId, Timestamp, VersionId};
 
 impl State {
@@ -183,11 +183,7 @@ impl State {
         self.retained.remove(id);
         row.version.modified = *now;
         row.version.metadata.attributes.owner = (owner != self.buckets[bucket].bucket.owner).then_some(owner);
-        let checksum = row.version.checksum.clone();
-        let (etag, size) = (row.version.etag, row.version.size);
-        let (version, _) = self.place_planned(*bucket, state.plan_write(), row);
-        let shows_version = state != Versioning::Unversioned;
-        Ok(PutOutcome { version, shows_version, etag, checksum, size, modified: *now })
+        self.place(*bucket, state, row)
     }
 
     pub(super) fn collect_retained(&mut self, now: Timestamp, max: u32) -> u32 {
@@ -222,7 +218,7 @@ impl State {
         }
         let attributes = &self.versions[&name].version.metadata.attributes;
         let hides = expire.action == Action::Expire && state.plan_delete().is_some();
-        if !hides && lock::judge_removal(attributes, false, expire.now).is_err() {
+        if !hides && lock::judge_removal(attributes, false, expire.lock_time).is_err() {
             return Ok(ExpiryOutcome::Locked);
         }
         match (expire.action, state.plan_delete()) {

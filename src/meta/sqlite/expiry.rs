@@ -24,7 +24,7 @@ pub(super) fn expire(tx: &Transaction<'_>, expire: &ExpireVersion) -> Result<Exp
     }
     // A lock forbids removal; a delete marker hides what is locked and removes nothing.
     let hides = expire.action == Action::Expire && state.plan_delete().is_some();
-    if !hides && lock::judge_removal(&attributes, false, expire.now).is_err() {
+    if !hides && lock::judge_removal(&attributes, false, expire.lock_time).is_err() {
         return Ok(ExpiryOutcome::Locked);
     }
     match (expire.action, state.plan_delete()) {

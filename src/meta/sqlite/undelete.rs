@@ -121,14 +121,14 @@ pub(super) fn restore(tx: &Transaction<'_>, restore: &RestoreVersion) -> Result<
     sql::execute(connection, PLACE, params![id, bucket.0, -signed(order), salt, now.0, owner.map(|owner| &owner.0)])?;
     sql::execute(connection, "UPDATE side SET id = ?2 WHERE id = ?1", [id, signed(order)])?;
     sql::execute(connection, "DELETE FROM retained WHERE id = ?1", [id])?;
-    name_owner(tx, (*bucket, key), owner)?;
+    renew_metadata(tx, (*bucket, key), (state, owner, *now))?;
     let was = Growth::of_bytes(found.size).reversed();
     usage::count_growth(tx, (found.from, Some(&found.owner)), was)?;
     usage::count_growth(tx, (*bucket, owner), Growth::of_version(found.size))?;
     let stored = version::stored(connection, *bucket, key, None)?.ok_or(Failure::Corrupt("restored version"))?;
     Ok(PutOutcome {
         version: stored.version.version,
-        shows_version: state != Versioning::Unversioned,
+        shows_version: state.names_writes(),
         etag: stored.version.etag,
         checksum: stored.version.checksum,
         size: stored.version.size,
@@ -136,21 +136,20 @@ pub(super) fn restore(tx: &Transaction<'_>, restore: &RestoreVersion) -> Result<
     })
 }
 
-/// Notes in the metadata of a version that was just restored in whose name it is: its bucket may have been made
-/// again by somebody else, whom a version without an owner of its own would belong to.
-fn name_owner(
+/// Makes the metadata of a version that was just restored that of a new one: it has the retention that the
+/// bucket gives new ones, and an owner of its own if the bucket was made again by somebody else.
+fn renew_metadata(
     tx: &Transaction<'_>,
     (bucket, key): (BucketId, &ObjectKey),
-    owner: Option<&OwnerId>,
+    (state, owner, now): (Versioning, Option<&OwnerId>, Timestamp),
 ) -> Result<(), Failure> {
     const UPDATE: &str = "UPDATE side SET metadata = ?2 WHERE id = ?1";
     let connection = tx.connection();
     let row = version::newest(connection, bucket, key)?.ok_or(Failure::Corrupt("restored version"))?;
     let mut metadata = version::metadata_of(connection, bucket, key, &row)?;
-    if metadata.attributes.owner.as_ref() != owner {
-        metadata.attributes.owner = owner.cloned();
-        sql::execute(connection, UPDATE, params![signed(row.order), metadata_blob(&metadata)])?;
-    }
+    metadata.attributes.owner = owner.cloned();
+    let metadata = version::locked_metadata(connection, (bucket, state), &metadata, now)?;
+    sql::execute(connection, UPDATE, params![signed(row.order), metadata_blob(&metadata)])?;
     Ok(())
 }
 
