@@ -339,7 +339,7 @@ pub const MALLOC_ARENAS_MAX: i32 = 2;
 /// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health
 /// check.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
-/// Most base domains of virtual-host style.
+/// Most base domains of virtual-host style, and of websites.
 pub const DOMAINS_MAX: usize = 64;
 
 // ---------------------------------------------------------------------------------------------------

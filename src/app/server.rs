@@ -280,8 +280,13 @@ fn gateway(
         domains: config.domains.clone(),
     };
     let lifecycle_day = DayLength::of_seconds(config.lifecycle_day_seconds);
-    let (domains, allow_anonymous) = (config.domains.clone(), config.allow_anonymous);
-    let settings = S3Settings { auth, domains, allow_anonymous, lifecycle_day };
+    let settings = S3Settings {
+        auth,
+        domains: config.domains.clone(),
+        website_domains: config.website_domains.clone(),
+        allow_anonymous: config.allow_anonymous,
+        lifecycle_day,
+    };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
 }

@@ -10,6 +10,7 @@ pub mod quota;
 pub mod tag;
 pub mod undelete;
 pub mod versioning;
+pub mod website;
 
 pub use lifecycle::{DayLength, Lifecycle};
 pub use lock::{BucketRefusal, DefaultRetention, LockRefusal, ObjectLock, Period};

@@ -7,7 +7,7 @@ use crate::s3::op::{
     create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, legal_hold,
     lifecycle, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
     object_attributes, object_lock, object_retention, probes, put_object, rename_object, restore_object, tagging,
-    upload_part, upload_part_copy,
+    upload_part, upload_part_copy, website,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -27,7 +27,6 @@ macro_rules! unbuilt {
             | Op::DeleteBucketOwnershipControls
             | Op::DeleteBucketPolicy
             | Op::DeleteBucketReplication
-            | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
             | Op::DeletePublicAccessBlock
             | Op::GetBucketMetadataConfiguration
@@ -35,8 +34,6 @@ macro_rules! unbuilt {
             | Op::GetObjectAnnotation
             | Op::GetObjectTorrent
             | Op::ListObjectAnnotations
-            | Op::PostObject
-            | Op::PreflightRequest
             | Op::PutBucketAbac
             | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
@@ -50,7 +47,6 @@ macro_rules! unbuilt {
             | Op::PutBucketPolicy
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
-            | Op::PutBucketWebsite
             | Op::PutObjectAnnotation
             | Op::PutPublicAccessBlock
             | Op::SelectObjectContent
@@ -102,6 +98,9 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketCors => Box::pin(cors::get(gateway, call)).await,
         Op::PutBucketCors => Box::pin(cors::put(gateway, call, body)).await,
         Op::DeleteBucketCors => Box::pin(cors::delete(gateway, call)).await,
+        Op::GetBucketWebsite => Box::pin(website::get(gateway, call)).await,
+        Op::PutBucketWebsite => Box::pin(website::put(gateway, call, body)).await,
+        Op::DeleteBucketWebsite => Box::pin(website::delete(gateway, call)).await,
         Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
@@ -137,8 +136,9 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::DeleteBucketLifecycle => lifecycle::delete(gateway, call).await,
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
         Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
+        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
+        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
     }
 }

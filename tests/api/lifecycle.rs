@@ -1,6 +1,9 @@
 //! Lifecycle: its API, its headers, what the worker does, and the dry run.
 
-use super::support::{Client, Server};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+
+use super::support::{Client, Server, md5_hex};
 
 fn rules(inner: &str) -> String {
     format!(
@@ -274,7 +277,8 @@ fn what_object_lock_holds_never_expires() {
     client.call("PUT", "/cycle").header("x-amz-bucket-object-lock-enabled", "true").send().expect(200);
     let put = |key: &str, lock: &[(&str, &str)]| {
         let call = client.call("PUT", &format!("/cycle/{key}")).body(key);
-        let call = lock.iter().fold(call, |call, (name, value)| call.header(name, *value));
+        let md5 = BASE64.encode(hex::decode(md5_hex(key.as_bytes())).unwrap());
+        let call = lock.iter().fold(call.header("content-md5", md5), |call, (name, value)| call.header(name, *value));
         (key.to_owned(), call.send().expect(200).header("x-amz-version-id").unwrap().to_owned())
     };
     let until = ("x-amz-object-lock-retain-until-date", "2099-01-01T00:00:00Z");

@@ -26,6 +26,7 @@ pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
 pub(crate) mod object_lock;
 pub(crate) mod object_retention;
+pub(crate) mod post_object;
 pub(crate) mod probes;
 pub(crate) mod put_object;
 pub(crate) mod rename_object;
@@ -33,6 +34,7 @@ pub(crate) mod restore_object;
 pub(crate) mod tagging;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
+pub(crate) mod website;
 
 #[cfg(test)]
 mod tests {
