@@ -83,7 +83,7 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub log: Option<String>,
 
-    /// Let unsigned requests through to authorization [default: false]
+    /// Let unsigned requests through to bucket policies and ACLs, one of which must allow them [default: true]
     #[arg(
         long,
         env = "SLUICEGATE_ALLOW_ANONYMOUS",
@@ -94,6 +94,12 @@ pub struct RawConfig {
     )]
     #[serde(deserialize_with = "scalar")]
     pub allow_anonymous: Option<String>,
+
+    /// Object ownership of buckets that are created without one: BucketOwnerEnforced, BucketOwnerPreferred or
+    /// ObjectWriter; ACLs count under the last two only [default: BucketOwnerEnforced]
+    #[arg(long, env = "SLUICEGATE_DEFAULT_OBJECT_OWNERSHIP", value_name = "RULE")]
+    #[serde(deserialize_with = "scalar")]
+    pub default_object_ownership: Option<String>,
 
     /// Accept Signature Version 2 [default: true]
     #[arg(
@@ -140,6 +146,7 @@ impl RawConfig {
             log_format: upper.log_format.or(lower.log_format),
             log: upper.log.or(lower.log),
             allow_anonymous: upper.allow_anonymous.or(lower.allow_anonymous),
+            default_object_ownership: upper.default_object_ownership.or(lower.default_object_ownership),
             allow_signature_v2: upper.allow_signature_v2.or(lower.allow_signature_v2),
             access_key_id: upper.access_key_id.or(lower.access_key_id),
             secret_access_key: upper.secret_access_key.or(lower.secret_access_key),
@@ -177,6 +184,7 @@ impl RawConfig {
             log_format: text(self.log_format),
             log: text(self.log),
             allow_anonymous: text(self.allow_anonymous),
+            default_object_ownership: text(self.default_object_ownership),
             allow_signature_v2: text(self.allow_signature_v2),
             access_key_id: text(self.access_key_id),
             secret_access_key: self.secret_access_key.filter(|text| !text.is_empty()),

@@ -42,7 +42,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         write_part(&mut xml, part);
     }
     write_person(&mut xml, "Initiator", gateway, &listing.upload.initiator);
-    write_person(&mut xml, "Owner", gateway, &call.bucket().owner);
+    write_person(&mut xml, "Owner", gateway, call.owner_of(listing.upload.owner.as_ref()));
     xml.text("StorageClass", listing.upload.storage_class.name());
     let mut headers = HeaderMap::new();
     ExpirationHeader::of(gateway, call).insert_abort(&mut headers, listing.upload.initiated).await;

@@ -3,6 +3,7 @@
 pub(crate) mod abort_upload;
 pub(crate) mod acl;
 pub(crate) mod bucket_location;
+pub(crate) mod bucket_policy;
 pub(crate) mod bucket_versioning;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
@@ -26,8 +27,10 @@ pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
 pub(crate) mod object_lock;
 pub(crate) mod object_retention;
+pub(crate) mod ownership_controls;
 pub(crate) mod post_object;
 pub(crate) mod probes;
+pub(crate) mod public_access_block;
 pub(crate) mod put_object;
 pub(crate) mod rename_object;
 pub(crate) mod restore_object;
