@@ -124,6 +124,14 @@ pub const DELETE_XML_BYTES_MAX: usize = 8 * MIB as usize;
 pub const COMPLETE_XML_BYTES_MAX: usize = 8 * MIB as usize;
 /// Most bytes of any other XML body.
 pub const XML_BYTES_MAX: usize = 64 * KIB as usize;
+/// Most bytes of the XML body of PutBucketLifecycleConfiguration: 1,000 rules of half a kibibyte.
+pub const LIFECYCLE_XML_BYTES_MAX: usize = 512 * KIB as usize;
+/// Most rules of a lifecycle configuration.
+pub const LIFECYCLE_RULES_MAX: usize = 1000;
+/// Longest id of a lifecycle rule in characters.
+pub const LIFECYCLE_RULE_ID_CHARS_MAX: usize = 255;
+/// Most noncurrent versions that a lifecycle rule keeps.
+pub const LIFECYCLE_NEWER_VERSIONS_MAX: u32 = 100;
 /// Deepest nesting of an XML body. Stops stack exhaustion (Garage 1.2 aborts at 100,000).
 pub const XML_DEPTH_MAX: usize = 16;
 /// Most bytes of one text node, tag or attribute list of an XML body. A 1,024-byte key with every byte
@@ -207,6 +215,8 @@ pub const KEYRING_REFRESH_MS: u64 = 500;
 pub const DRAIN_TIMEOUT_SECONDS: u64 = 30;
 /// Days after which an unfinished multipart upload is aborted (default of `--upload-expiry-days`).
 pub const UPLOAD_EXPIRY_DAYS: u64 = 7;
+/// Seconds of a day of lifecycle rules, unless a rehearsal makes it shorter.
+pub const LIFECYCLE_DAY_SECONDS: u32 = 24 * 60 * 60;
 /// Longest `--drain-timeout` in seconds. Stops a typing error from making a server that can't be stopped.
 pub const DRAIN_TIMEOUT_SECONDS_MAX: u64 = 3600;
 /// Longest `--upload-expiry-days`: ten years. Keeps times representable.
@@ -279,6 +289,23 @@ pub const LOCK_DAYS_MAX: u32 = 36_500;
 pub const LOCK_YEARS_MAX: u32 = 100;
 /// Seconds between two looks for expired uploads.
 pub const UPLOAD_EXPIRY_INTERVAL_SECONDS: u64 = 3_600;
+/// Versions or uploads that one lifecycle step looks at. Bounds its memory.
+pub const LIFECYCLE_STEP: u32 = 256;
+/// Buckets that one lifecycle step asks for their rules.
+pub const LIFECYCLE_BUCKETS_STEP: u32 = 64;
+/// Expirations of one step that wait for the metadata writer at once: enough to share group commits, and too
+/// few to crowd clients out.
+pub const LIFECYCLE_CONCURRENCY_MAX: usize = 32;
+/// Milliseconds that lifecycle rests after a step. Leaves the database to clients.
+pub const LIFECYCLE_STEP_REST_MS: u64 = 20;
+/// Seconds from the end of one lifecycle pass to the next. What is due waits for a pass at most.
+pub const LIFECYCLE_PASS_SECONDS: u64 = 3_600;
+/// Restorable versions that one step removes for good, or shortens the time of.
+pub const UNDELETE_STEP: u32 = 256;
+/// Seconds between two looks for restorable versions whose time has come.
+pub const UNDELETE_INTERVAL_SECONDS: u64 = 60;
+/// Longest undelete window in days: ten years.
+pub const UNDELETE_DAYS_MAX: u32 = 3650;
 /// Milliseconds that a shutdown waits for the chunk files of bodies that were given up to be gone.
 pub const SETTLE_WAIT_MS: u64 = 5_000;
 /// Chunks that `check` reads at once. Bounds its blocks.

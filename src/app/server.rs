@@ -24,11 +24,14 @@ use crate::identity::{Keyring, LoadedRoot, RootCredentials, RootSource};
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
 use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
+use crate::rules::DayLength;
 use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{Collector, EpochSweeper, Leased, LockClockKeeper, Runner, UploadExpiry};
+use crate::worker::{
+    Collector, EpochSweeper, Leased, LifecycleRules, LockClockKeeper, Runner, UndeleteCollector, UploadExpiry,
+};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -276,11 +279,13 @@ fn gateway(
         allow_v2: config.allow_signature_v2,
         domains: config.domains.clone(),
     };
+    let lifecycle_day = DayLength::of_seconds(config.lifecycle_day_seconds);
     let settings = S3Settings {
         auth,
         domains: config.domains.clone(),
         website_domains: config.website_domains.clone(),
         allow_anonymous: config.allow_anonymous,
+        lifecycle_day,
         default_ownership: config.default_object_ownership,
     };
     let clock = Arc::new(SystemClock);
@@ -300,6 +305,10 @@ fn start_workers(
     workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
     let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
     workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
+    let lifecycle = LifecycleRules::new(Arc::clone(engine), DayLength::of_seconds(config.lifecycle_day_seconds));
+    workers.start(Arc::new(Leased::new(lifecycle, Arc::clone(engine), epoch, crashed.clone())));
+    let undelete = UndeleteCollector::new(Arc::clone(engine));
+    workers.start(Arc::new(Leased::new(undelete, Arc::clone(engine), epoch, crashed.clone())));
     workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
     let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
     workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));

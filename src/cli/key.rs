@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use crate::app::process::small_runtime;
 use crate::app::store::{Absent, open_metadata};
+use crate::cli::quota::{self, QuotaAction};
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
 use crate::identity::{account_id, new_access_key};
@@ -45,6 +46,11 @@ enum Action {
         /// Name or access key id
         name: String,
     },
+    /// What an identity stores in all buckets, and may store at most
+    Quota {
+        #[command(subcommand)]
+        action: QuotaAction,
+    },
 }
 
 /// Does what was asked.
@@ -55,7 +61,7 @@ pub fn run(arguments: KeyArgs) -> Result<ExitCode, Failure> {
     let directory = arguments.store.data_dir()?;
     let absent = match &arguments.action {
         Action::Add { .. } => Absent::Create,
-        Action::List { .. } | Action::Remove { .. } => Absent::Refuse,
+        Action::List { .. } | Action::Remove { .. } | Action::Quota { .. } => Absent::Refuse,
     };
     let runtime = small_runtime()?;
     runtime.block_on(async {
@@ -70,6 +76,7 @@ async fn act(action: Action, meta: &dyn MetaStore) -> Result<(), Failure> {
     match action {
         Action::Add { name, access_key, secret_key } => add(meta, &name, access_key.zip(secret_key)).await,
         Action::List { json } => list(meta, json).await,
+        Action::Quota { action } => quota::of_key(action, meta).await,
         Action::Remove { name } => match meta.remove_access_key(&name).await {
             Ok(()) => Ok(()),
             Err(MetaError::NoSuchAccessKey) => Err(format!("there is no access key {name:?}").into()),

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size, parse_span};
 use crate::config::{ConfigError, RawConfig};
 use crate::limits::{
-    CGROUP_SHARE_PERCENT, DOMAINS_MAX, DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, MEMORY_BYTES_DEFAULT,
-    MEMORY_BYTES_MIN, UPLOAD_EXPIRY_DAYS, UPLOAD_EXPIRY_DAYS_MAX,
+    CGROUP_SHARE_PERCENT, DOMAINS_MAX, DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, LIFECYCLE_DAY_SECONDS,
+    MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN, UPLOAD_EXPIRY_DAYS, UPLOAD_EXPIRY_DAYS_MAX,
 };
 use crate::types::ObjectOwnership;
 
@@ -87,6 +87,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Days after which an unfinished upload is aborted.
     pub upload_expiry_days: u64,
+    /// Seconds that a day of lifecycle rules lasts.
+    pub lifecycle_day_seconds: u32,
     /// Form of log lines.
     pub log_format: LogFormat,
     /// What is logged.
@@ -135,6 +137,7 @@ impl Config {
             tls,
             drain_timeout: decide_drain_timeout(raw.drain_timeout.as_deref())?,
             upload_expiry_days: decide_expiry(raw.upload_expiry_days.as_deref())?,
+            lifecycle_day_seconds: decide_lifecycle_day(raw.lifecycle_day_seconds.as_deref())?,
             log_format,
             log_filter,
             allow_anonymous: decide_flag("allow-anonymous", raw.allow_anonymous.as_deref(), true)?,
@@ -258,6 +261,16 @@ fn decide_expiry(text: Option<&str>) -> Result<u64, ConfigError> {
     days.ok_or_else(|| wrong("upload-expiry-days", text, "a number of days from 1 to 3650"))
 }
 
+/// Judges the length of a lifecycle day alone, for the dry run.
+///
+/// # Errors
+/// `Value`.
+pub fn decide_lifecycle_day(text: Option<&str>) -> Result<u32, ConfigError> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(LIFECYCLE_DAY_SECONDS) };
+    let seconds = text.trim().parse().ok().filter(|seconds| (1..=LIFECYCLE_DAY_SECONDS).contains(seconds));
+    seconds.ok_or_else(|| wrong("lifecycle-day-seconds", text, "a number of seconds from 1 to 86400"))
+}
+
 fn decide_ownership(text: Option<&str>) -> Result<ObjectOwnership, ConfigError> {
     let Some(text) = text else { return Ok(ObjectOwnership::default()) };
     ObjectOwnership::parse(text.trim()).ok_or_else(|| {
@@ -296,6 +309,7 @@ mod tests {
         assert_eq!(config.region, "us-east-1");
         assert_eq!(config.drain_timeout, Duration::from_secs(30));
         assert_eq!(config.upload_expiry_days, 7);
+        assert_eq!(config.lifecycle_day_seconds, 86_400);
         assert_eq!((config.log_format, config.log_filter.as_str()), (LogFormat::Text, "info"));
         assert!(config.allow_anonymous && config.allow_signature_v2);
         assert_eq!(config.default_object_ownership, ObjectOwnership::BucketOwnerEnforced);
@@ -328,7 +342,7 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_read_name_their_setting() {
-        let cases: [(&str, RawConfig); 11] = [
+        let cases: [(&str, RawConfig); 12] = [
             ("default-object-ownership", RawConfig { default_object_ownership: Some("Nobody".into()), ..raw() }),
             ("listen", RawConfig { listen: Some("nowhere".into()), ..raw() }),
             ("memory", RawConfig { memory: Some("lots".into()), ..raw() }),
@@ -338,6 +352,7 @@ mod tests {
             ("region", RawConfig { region: Some("a b".into()), ..raw() }),
             ("drain-timeout", RawConfig { drain_timeout: Some("2h".into()), ..raw() }),
             ("upload-expiry-days", RawConfig { upload_expiry_days: Some("0".into()), ..raw() }),
+            ("lifecycle-day-seconds", RawConfig { lifecycle_day_seconds: Some("0".into()), ..raw() }),
             ("log-format", RawConfig { log_format: Some("xml".into()), ..raw() }),
             ("allow-anonymous", RawConfig { allow_anonymous: Some("maybe".into()), ..raw() }),
         ];

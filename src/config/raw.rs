@@ -68,6 +68,11 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub upload_expiry_days: Option<String>,
 
+    /// Seconds that a day of lifecycle rules lasts, for tests and rehearsals [default: 86400]
+    #[arg(long, env = "SLUICEGATE_LIFECYCLE_DAY_SECONDS", value_name = "SECONDS")]
+    #[serde(deserialize_with = "scalar")]
+    pub lifecycle_day_seconds: Option<String>,
+
     /// Form of log lines: text or json [default: text]
     #[arg(long, env = "SLUICEGATE_LOG_FORMAT", value_name = "FORM")]
     #[serde(deserialize_with = "scalar")]
@@ -137,6 +142,7 @@ impl RawConfig {
             tls_key: upper.tls_key.or(lower.tls_key),
             drain_timeout: upper.drain_timeout.or(lower.drain_timeout),
             upload_expiry_days: upper.upload_expiry_days.or(lower.upload_expiry_days),
+            lifecycle_day_seconds: upper.lifecycle_day_seconds.or(lower.lifecycle_day_seconds),
             log_format: upper.log_format.or(lower.log_format),
             log: upper.log.or(lower.log),
             allow_anonymous: upper.allow_anonymous.or(lower.allow_anonymous),
@@ -174,6 +180,7 @@ impl RawConfig {
             tls_key: path(self.tls_key),
             drain_timeout: text(self.drain_timeout),
             upload_expiry_days: text(self.upload_expiry_days),
+            lifecycle_day_seconds: text(self.lifecycle_day_seconds),
             log_format: text(self.log_format),
             log: text(self.log),
             allow_anonymous: text(self.allow_anonymous),

@@ -3,7 +3,7 @@
 use crate::chunk::ChunkError;
 use crate::engine::SourceError;
 use crate::meta::MetaError;
-use crate::rules::{BucketRefusal, LockRefusal, WriteRefusal};
+use crate::rules::{BucketRefusal, LockRefusal, QuotaRefusal, WriteRefusal};
 use crate::types::{ChecksumAlgorithm, OwnerId};
 
 /// What about a body did not match what its sender said.
@@ -48,6 +48,9 @@ pub enum EngineError {
     /// Object lock forbids it.
     #[error("the version is locked: {0}")]
     Locked(LockRefusal),
+    /// A quota forbids it.
+    #[error("a quota is used up: {0}")]
+    QuotaExceeded(QuotaRefusal),
     /// The key has no such version.
     #[error("no such version")]
     NoSuchVersion,
@@ -152,14 +155,17 @@ impl From<MetaError> for EngineError {
             MetaError::IsDeleteMarker { version, modified } => Self::IsDeleteMarker { version, modified },
             MetaError::BucketState(refusal) => Self::BucketState(refusal),
             MetaError::Locked(refusal) => Self::Locked(refusal),
+            MetaError::QuotaExceeded(refusal) => Self::QuotaExceeded(refusal),
             MetaError::PreconditionFailed => Self::PreconditionFailed,
             MetaError::NoSuchUpload => Self::NoSuchUpload,
             MetaError::SourceChanged | MetaError::PartsChanged => Self::Conflict,
             MetaError::Closed => Self::Stopped,
-            // Access keys are no business of the engine: these two cannot come from a call that it makes.
-            MetaError::AccessKeyExists | MetaError::NoSuchAccessKey | MetaError::Full | MetaError::Storage(_) => {
-                Self::Meta(error)
-            }
+            // Access keys and restoring are no business of the engine: these cannot come from a call that it makes.
+            MetaError::AccessKeyExists
+            | MetaError::NoSuchAccessKey
+            | MetaError::WouldLose
+            | MetaError::Full
+            | MetaError::Storage(_) => Self::Meta(error),
         }
     }
 }

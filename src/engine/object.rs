@@ -30,6 +30,8 @@ impl Engine {
     pub async fn put_object(&self, request: PutObject, source: &mut dyn ByteSource) -> Result<Written, EngineError> {
         let PutObject { bucket, key, metadata, expected, precondition } = request;
         self.judge_write(&bucket, &key, &precondition).await?;
+        let owner = metadata.attributes.owner.as_ref();
+        self.admit_body(&bucket, &key, owner, expected.length, None).await?;
         let algorithm = expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
         let (body, digests) = self.receive_body(&expected, algorithm, source).await?;
         let (bucket, now) = (bucket.id, self.clock.now());
@@ -155,8 +157,8 @@ impl Engine {
     /// `NoSuchKey`, `PreconditionFailed`, `BucketState` if versioning is or was on, `Locked`, `NoSuchBucket`, `Meta`.
     pub async fn rename_object(&self, request: RenameObject) -> Result<Written, EngineError> {
         let RenameObject { bucket, source, source_precondition, key, precondition } = request;
-        let (bucket, lock_time) = (bucket.id, self.lock_time().await?);
-        let rename = CommitRename { bucket, source, source_precondition, key, precondition, lock_time };
+        let (bucket, lock_time, now) = (bucket.id, self.lock_time().await?, self.clock.now());
+        let rename = CommitRename { bucket, source, source_precondition, key, precondition, lock_time, now };
         Ok(Written::from(self.meta.commit_rename(rename).await?))
     }
 

@@ -69,6 +69,7 @@ impl Engine {
         let UploadPart { bucket, key, upload, number, expected } = request;
         let record = self.open_upload(&bucket, &key, upload, number).await?;
         let algorithm = part_algorithm(&record.upload, expected.checksum.algorithm())?;
+        self.admit_body(&bucket, &key, None, expected.length, Some((upload, number))).await?;
         let (body, digests) = self.receive_body(&expected, algorithm, source).await?;
         let part = ReceivedPart { bucket: bucket.id, key, upload, number, digests };
         self.commit_part(PendingBody::Stored(body), part).await

@@ -10,6 +10,7 @@ pub mod memory;
 pub mod selection;
 pub mod sqlite;
 pub mod store;
+pub mod upkeep;
 
 pub use error::MetaError;
 pub use fact::{
@@ -21,3 +22,6 @@ pub use memory::MemoryMeta;
 pub use selection::PartSelection;
 pub use sqlite::{SqliteMeta, SqliteSettings};
 pub use store::MetaStore;
+pub use upkeep::{
+    Admission, ExpireVersion, ExpiryOutcome, OwnerAccount, RestoreVersion, RetainedQuery, RetainedVersion,
+};

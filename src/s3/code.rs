@@ -1,6 +1,7 @@
 //! The S3 error table: every code, its status and its message.
 //!
-//! Source: Amazon S3 API Reference, "Error responses". `InsufficientStorage` is ours: S3 has no full disks.
+//! Source: Amazon S3 API Reference, "Error responses". `InsufficientStorage` and `QuotaExceeded` are ours: S3
+//! has no full disks and no quotas. No SDK retries a 403 of that code.
 
 use http::StatusCode;
 
@@ -127,6 +128,7 @@ codes! {
     OwnershipControlsNotFoundError NOT_FOUND "The bucket ownership controls were not found"
     PermanentRedirect MOVED_PERMANENTLY "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint."
     PreconditionFailed PRECONDITION_FAILED "At least one of the pre-conditions you specified did not hold"
+    QuotaExceeded FORBIDDEN "The write would exceed a quota. Deleting objects and aborting uploads still works."
     Redirect TEMPORARY_REDIRECT "Please re-send this request to the specified temporary endpoint. Continue to use the original request endpoint for future requests."
     ReplicationConfigurationNotFoundError NOT_FOUND "The replication configuration was not found"
     RequestHeaderSectionTooLarge BAD_REQUEST "Your request header section exceeds the maximum allowed request header section size."

@@ -5,7 +5,7 @@ use crate::s3::authorize::Authorized;
 use crate::s3::op::{
     abort_upload, acl, bucket_location, bucket_policy, bucket_versioning, complete_upload, copy_object, cors,
     create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
-    legal_hold, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
+    legal_hold, lifecycle, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
     object_attributes, object_lock, object_retention, ownership_controls, probes, public_access_block, put_object,
     rename_object, restore_object, tagging, upload_part, upload_part_copy, website,
 };
@@ -21,7 +21,6 @@ macro_rules! unbuilt {
             | Op::DeleteBucketEncryption
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
-            | Op::DeleteBucketLifecycle
             | Op::DeleteBucketMetadataConfiguration
             | Op::DeleteBucketMetadataTableConfiguration
             | Op::DeleteBucketMetricsConfiguration
@@ -38,7 +37,6 @@ macro_rules! unbuilt {
             | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
-            | Op::PutBucketLifecycleConfiguration
             | Op::PutBucketLogging
             | Op::PutBucketMetricsConfiguration
             | Op::PutBucketNotificationConfiguration
@@ -58,6 +56,7 @@ macro_rules! unbuilt {
 macro_rules! configuring {
     () => {
         Op::DeleteBucketCors
+            | Op::DeleteBucketLifecycle
             | Op::DeleteBucketOwnershipControls
             | Op::DeleteBucketPolicy
             | Op::DeleteBucketTagging
@@ -65,6 +64,7 @@ macro_rules! configuring {
             | Op::DeletePublicAccessBlock
             | Op::GetBucketAcl
             | Op::GetBucketCors
+            | Op::GetBucketLifecycleConfiguration
             | Op::GetBucketOwnershipControls
             | Op::GetBucketPolicy
             | Op::GetBucketPolicyStatus
@@ -75,6 +75,7 @@ macro_rules! configuring {
             | Op::GetPublicAccessBlock
             | Op::PutBucketAcl
             | Op::PutBucketCors
+            | Op::PutBucketLifecycleConfiguration
             | Op::PutBucketOwnershipControls
             | Op::PutBucketPolicy
             | Op::PutBucketTagging
@@ -94,7 +95,6 @@ macro_rules! probed {
             | Op::GetBucketEncryption
             | Op::GetBucketIntelligentTieringConfiguration
             | Op::GetBucketInventoryConfiguration
-            | Op::GetBucketLifecycleConfiguration
             | Op::GetBucketLogging
             | Op::GetBucketMetricsConfiguration
             | Op::GetBucketNotificationConfiguration
@@ -177,6 +177,9 @@ async fn configure(gateway: &Gateway, call: &Authorized, body: RequestBody) -> R
         Op::GetBucketWebsite => Box::pin(website::get(gateway, call)).await,
         Op::PutBucketWebsite => Box::pin(website::put(gateway, call, body)).await,
         Op::DeleteBucketWebsite => Box::pin(website::delete(gateway, call)).await,
+        Op::GetBucketLifecycleConfiguration => Box::pin(lifecycle::get(gateway, call)).await,
+        Op::PutBucketLifecycleConfiguration => Box::pin(lifecycle::put(gateway, call, body)).await,
+        Op::DeleteBucketLifecycle => Box::pin(lifecycle::delete(gateway, call)).await,
         Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
@@ -207,7 +210,6 @@ fn probe(call: &Authorized) -> Result<Response, S3Error> {
         | Op::GetBucketInventoryConfiguration
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
-        Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         other => Err(S3Error::not_implemented(other.name())),
     }

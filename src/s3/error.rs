@@ -189,6 +189,10 @@ impl From<EngineError> for S3Error {
             EngineError::Locked(refusal) => Self::new(Code::AccessDenied)
                 .message("Access Denied because object protected by object lock.")
                 .cause(refusal),
+            EngineError::QuotaExceeded(refusal) => Self::new(Code::QuotaExceeded)
+                .message(format!("The write would exceed a quota: {refusal}."))
+                .detail("Limit", refusal.limit.to_string())
+                .detail("Used", refusal.used.to_string()),
             EngineError::PreconditionFailed => Self::new(Code::PreconditionFailed),
             EngineError::Conflict => Self::new(Code::ConditionalRequestConflict),
             EngineError::NoSuchUpload => Self::new(Code::NoSuchUpload),

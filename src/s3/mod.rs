@@ -20,6 +20,7 @@ pub(crate) mod cors;
 pub(crate) mod dispatch;
 pub(crate) mod document;
 pub mod error;
+pub(crate) mod expiration;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub mod form_feed;

@@ -10,6 +10,7 @@ use crate::rules::{CurrentFacts, ReadVerdict};
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{insert_checksum, insert_part_checksum, insert_type, wants_checksum};
 use crate::s3::conditions::{failed_read_condition, precondition_failed, read_precondition};
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::metadata::header_text;
 use crate::s3::object_headers::{insert_description, insert_validators, object_error, shown_version};
 use crate::s3::parameters;
@@ -95,6 +96,7 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
     };
     let mut headers = answer_headers(facts, shown, &selection, wants_checksum(&call.headers));
     headers.extend(overrides);
+    ExpirationHeader::of(gateway, call).insert(&mut headers, facts).await;
     Ok(Reading { status: selection.status, headers, body: Some((open, selection.span)) })
 }
 

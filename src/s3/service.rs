@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::guard::{Admission, Drain, Ticket};
 use crate::identity::{Keyring, Principal};
 use crate::net::{Handler, Request, RequestBody, Response, empty_body};
+use crate::rules::DayLength;
 use crate::s3::access::{AccessRecord, TrackedBody};
 use crate::s3::authenticate::authenticate;
 use crate::s3::authorize::{Authorized, authorize};
@@ -44,6 +45,8 @@ pub struct S3Settings {
     pub website_domains: Vec<String>,
     /// Whether anonymous requests are let through to authorization, where a policy or an ACL must allow them.
     pub allow_anonymous: bool,
+    /// How long a day of lifecycle rules is.
+    pub lifecycle_day: DayLength,
     /// Ownership of buckets whose creator does not name one.
     pub default_ownership: ObjectOwnership,
 }

@@ -86,6 +86,12 @@ table! {
         "Deleted bodies that the collector left at its last step because somebody still reads them.";
     UPLOADS_EXPIRED: Counter "sluicegate_uploads_expired_total" Count []
         "Multipart uploads aborted because they were never finished.";
+    LIFECYCLE_ACTIONS: Counter "sluicegate_lifecycle_actions_total" Count ["action"]
+        "What lifecycle rules did: expire, remove-noncurrent, remove-delete-marker, abort-upload; and locked: versions that object lock held.";
+    LIFECYCLE_PASSES: Counter "sluicegate_lifecycle_passes_total" Count []
+        "Passes of lifecycle over all buckets that have rules.";
+    UNDELETE_COLLECTED: Counter "sluicegate_undelete_collected_total" Count []
+        "Deleted objects whose undelete window ended and that were removed for good.";
     MEMORY_PLAN: Gauge "sluicegate_memory_plan_bytes" Bytes ["term"]
         "How --memory is split: total, pool, sqlite, connections, requests.";
     RESIDENT: Gauge "process_resident_memory_bytes" Bytes []

@@ -73,6 +73,23 @@ pub fn uploads_expired(uploads: u64) {
     metrics::counter!(metric::UPLOADS_EXPIRED.name).increment(uploads);
 }
 
+/// Lifecycle did `action` to so many versions or uploads. `action` is a name from a fixed set.
+pub fn lifecycle_acted(action: &'static str, count: u64) {
+    if count > 0 {
+        metrics::counter!(metric::LIFECYCLE_ACTIONS.name, "action" => action).increment(count);
+    }
+}
+
+/// Lifecycle has walked all buckets.
+pub fn lifecycle_passed() {
+    metrics::counter!(metric::LIFECYCLE_PASSES.name).increment(1);
+}
+
+/// The undelete windows of `versions` ended.
+pub fn undelete_collected(versions: u64) {
+    metrics::counter!(metric::UNDELETE_COLLECTED.name).increment(versions);
+}
+
 /// The values that are fixed once the process runs.
 pub fn started(plan: &MemoryPlan, open_files_max: u64) {
     for (term, bytes) in plan_terms(plan) {

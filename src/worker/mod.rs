@@ -4,6 +4,7 @@
 pub mod collector;
 pub mod expiry;
 pub mod lease;
+pub mod lifecycle;
 pub mod lock_clock;
 pub mod runner;
 pub mod sweeper;
@@ -17,6 +18,7 @@ use crate::engine::EngineError;
 pub use collector::Collector;
 pub use expiry::UploadExpiry;
 pub use lease::Leased;
+pub use lifecycle::{LifecycleRules, UndeleteCollector};
 pub use lock_clock::LockClockKeeper;
 pub use runner::Runner;
 pub use sweeper::EpochSweeper;

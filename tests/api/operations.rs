@@ -33,7 +33,6 @@ fn what_is_not_built_says_so() {
     client.put("/later/k", "x").expect(200);
     for (method, target, name) in [
         ("PUT", "/later?replication", "PutBucketReplication"),
-        ("PUT", "/later?lifecycle", "PutBucketLifecycleConfiguration"),
         ("POST", "/later/k?select&select-type=2", "SelectObjectContent"),
     ] {
         let answer = client.call(method, target).body("<x/>").send().expect_error(501, "NotImplemented");

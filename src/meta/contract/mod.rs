@@ -4,6 +4,7 @@
 
 mod boot;
 mod bucket;
+mod expiry;
 mod fixture;
 mod garbage;
 mod listing;
@@ -11,7 +12,9 @@ mod lock;
 mod model;
 mod object;
 mod rename;
+mod undelete;
 mod upload;
+mod usage;
 mod version_listing;
 
 use std::sync::Arc;
@@ -122,6 +125,24 @@ contract! {
         a_null_version_that_went_hides_nothing_behind_its_marker,
         a_marker_that_was_never_made_is_no_fault,
         the_newest_that_is_left_is_the_latest;
+    usage: usage_follows_every_change,
+        usage_follows_uploads,
+        of_racing_writes_exactly_those_within_the_quota_win,
+        a_full_bucket_still_shrinks,
+        somebody_elses_version_makes_no_room,
+        an_admission_refuses_nothing_that_its_commit_admits;
+    undelete: what_goes_stays_restorable_and_hidden,
+        restorable_versions_are_listed_in_pages,
+        windows_end_and_can_be_shortened,
+        restoring_loses_nothing,
+        a_rename_keeps_what_it_replaces,
+        a_restored_version_is_locked_like_a_new_one,
+        versions_with_ids_are_removed_for_good,
+        what_is_restorable_outlives_its_bucket;
+    expiry: a_version_expires_only_as_it_was_judged,
+        expiry_follows_versioning,
+        a_locked_version_never_expires,
+        a_cursor_is_kept_until_it_is_replaced;
     garbage: nothing_is_left_when_everything_was_deleted,
         a_manifest_in_use_is_never_released,
         garbage_is_released_in_bounded_steps,

@@ -8,6 +8,7 @@ mod listing;
 mod object;
 mod port;
 mod state;
+mod upkeep;
 mod upload;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

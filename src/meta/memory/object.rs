@@ -12,7 +12,11 @@ use crate::types::{BucketId, ETag, ObjectKey, ObjectMetadata, ObjectVersion, Tim
 
 impl State {
     /// Versions of a key, newest first.
-    fn versions_of(&self, bucket: BucketId, key: &ObjectKey) -> impl Iterator<Item = (&VersionName, &VersionRow)> {
+    pub(super) fn versions_of(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+    ) -> impl Iterator<Item = (&VersionName, &VersionRow)> {
         let first = (bucket, key.as_str().to_owned(), Reverse(u64::MAX));
         let last = (bucket, key.as_str().to_owned(), Reverse(0));
         self.versions.range(first..=last)
@@ -23,7 +27,7 @@ impl State {
         self.versions_of(bucket, key).next().and_then(|(_, row)| facts(row))
     }
 
-    fn find(&self, bucket: BucketId, key: &ObjectKey, id: VersionId) -> Option<(VersionName, VersionRow)> {
+    pub(super) fn find(&self, bucket: BucketId, key: &ObjectKey, id: VersionId) -> Option<(VersionName, VersionRow)> {
         let mut versions = self.versions_of(bucket, key);
         versions.find(|(_, row)| row.version.version == id).map(|(name, row)| (name.clone(), row.clone()))
     }
@@ -32,6 +36,7 @@ impl State {
         let state = self.versioning(put.bucket)?;
         put.precondition.judge(self.current_facts(put.bucket, &put.key).as_ref())?;
         self.require_shared(&put.body)?;
+        self.admit_version((put.bucket, put.metadata.attributes.owner.as_ref()), &put.key, put.size, 0)?;
 
         let body = match &put.body {
             NewBody::Inline(data) if data.is_empty() => BodyRef::Empty,
@@ -59,6 +64,8 @@ impl State {
         let source = (copy.source_bucket, copy.source_key.as_str().to_owned(), Reverse(copy.source_order));
         let source = self.versions.get(&source).filter(|row| !row.version.is_delete_marker);
         let mut row = source.ok_or(MetaError::SourceChanged)?.clone();
+        let owner = copy.metadata.attributes.owner.as_ref();
+        self.admit_version((copy.bucket, owner), &copy.key, row.version.size, 0)?;
 
         if let BodyRef::Manifest(manifest) = row.body {
             self.retain(manifest);
@@ -90,10 +97,15 @@ impl State {
         Ok(PutOutcome { version, shows_version: state.names_writes(), etag, checksum, size, modified })
     }
 
-    fn place_planned(&mut self, bucket: BucketId, plan: WritePlan, mut row: VersionRow) -> (VersionId, bool) {
+    pub(super) fn place_planned(
+        &mut self,
+        bucket: BucketId,
+        plan: WritePlan,
+        mut row: VersionRow,
+    ) -> (VersionId, bool) {
         let replaced = match plan {
             WritePlan::Append => false,
-            WritePlan::ReplaceNull => self.remove_null(bucket, &row.version.key).is_some(),
+            WritePlan::ReplaceNull => self.retire_null(bucket, &row.version.key, row.version.modified).is_some(),
         };
         let order = self.tick(row.version.modified);
         row.version.version = match plan {
@@ -105,12 +117,12 @@ impl State {
         (id, replaced)
     }
 
-    fn remove_null(&mut self, bucket: BucketId, key: &ObjectKey) -> Option<VersionRow> {
+    fn retire_null(&mut self, bucket: BucketId, key: &ObjectKey, now: Timestamp) -> Option<VersionRow> {
         let (name, _) = self.find(bucket, key, VersionId::Null)?;
-        self.remove(&name)
+        self.retire(&name, now)
     }
 
-    fn remove(&mut self, name: &VersionName) -> Option<VersionRow> {
+    pub(super) fn remove(&mut self, name: &VersionName) -> Option<VersionRow> {
         let row = self.versions.remove(name)?;
         if let BodyRef::Manifest(manifest) = row.body {
             self.release(manifest);
@@ -131,8 +143,10 @@ impl State {
         }
 
         let removed = match (delete.version, state.plan_delete()) {
-            (Some(id), _) => self.find(delete.bucket, &delete.key, id).and_then(|(name, _)| self.remove(&name)),
-            (None, None) => self.remove_null(delete.bucket, &delete.key),
+            (Some(id), _) => {
+                self.find(delete.bucket, &delete.key, id).and_then(|(name, _)| self.retire(&name, delete.now))
+            }
+            (None, None) => self.retire_null(delete.bucket, &delete.key, delete.now),
             (None, Some(plan)) => {
                 let marker = delete_marker(&delete.key, delete.now);
                 let (id, removed) = self.place_planned(delete.bucket, plan, marker);
@@ -158,7 +172,7 @@ impl State {
             lock::judge_removal(attributes, false, rename.lock_time).map_err(MetaError::Locked)?;
         }
         if let Some((name, _)) = replaced {
-            self.remove(&name);
+            self.retire(&name, rename.now);
         }
         let mut row = self.versions.remove(&from).expect("it was found above");
         row.version.key = rename.key.clone();
@@ -199,13 +213,13 @@ impl State {
     }
 }
 
-fn facts(row: &VersionRow) -> Option<CurrentFacts> {
+pub(super) fn facts(row: &VersionRow) -> Option<CurrentFacts> {
     let version = &row.version;
     let facts = CurrentFacts { etag: version.etag, size: version.size, modified: version.modified };
     (!version.is_delete_marker).then_some(facts)
 }
 
-fn delete_marker(key: &ObjectKey, now: Timestamp) -> VersionRow {
+pub(super) fn delete_marker(key: &ObjectKey, now: Timestamp) -> VersionRow {
     let version = ObjectVersion {
         key: key.clone(),
         version: VersionId::Null,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::limits::{ACCESS_KEYS_MAX, BUCKETS_PER_OWNER_MAX};
 use crate::meta::{AccessKey, BodyRef, EpochStart, MetaError, NewBucket, PutOutcome, UploadRecord};
-use crate::rules::{ObjectLock, Seen, Versioning, lock};
+use crate::rules::{ObjectLock, Quota, Seen, Versioning, lock};
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, ListedPart, ManifestId,
     ObjectVersion, OwnerId, Timestamp, UploadId,
@@ -31,6 +31,9 @@ pub(super) struct State {
     pub(super) keys: BTreeMap<String, AccessKey>,
     pub(super) epochs: BTreeMap<Epoch, EpochState>,
     pub(super) leases: BTreeMap<String, (Epoch, Timestamp)>,
+    pub(super) quotas: BTreeMap<OwnerId, Quota>,
+    pub(super) retained: BTreeMap<u64, RetainedRow>,
+    pub(super) cursors: BTreeMap<String, Vec<u8>>,
     pub(super) lock_clock: Option<Seen>,
 }
 
@@ -50,6 +53,16 @@ pub(super) struct VersionRow {
     /// `is_latest` is decided when the row is read.
     pub(super) version: ObjectVersion,
     pub(super) body: BodyRef,
+}
+
+/// A version that was deleted or overwritten and can be restored.
+pub(super) struct RetainedRow {
+    pub(super) bucket: BucketId,
+    pub(super) bucket_name: BucketName,
+    pub(super) row: VersionRow,
+    pub(super) owner: OwnerId,
+    pub(super) deleted: Timestamp,
+    pub(super) until: Timestamp,
 }
 
 pub(super) struct ManifestRow {

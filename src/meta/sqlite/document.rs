@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::failure::Failure;
 use super::row::blob;
 use super::writer::Transaction;
-use super::{bucket, sql};
+use super::{bucket, sql, usage};
 use crate::meta::MetaError;
 use crate::rules::{ObjectLock, lock};
 use crate::types::{BucketId, DocumentKind, Documents};
@@ -53,6 +53,7 @@ pub(super) fn set(
     if sql::execute(connection, CHANGED, [bucket.0])? == 0 {
         return Err(MetaError::NoSuchBucket.into());
     }
+    usage::reopen(tx, bucket)?;
     match body {
         Some(body) => sql::execute(connection, REPLACE, params![bucket.0, kind.name(), body])?,
         None => sql::execute(connection, REMOVE, params![bucket.0, kind.name()])?,

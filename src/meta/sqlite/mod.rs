@@ -9,6 +9,7 @@ mod bucket;
 mod complete;
 mod connection;
 mod document;
+mod expiry;
 mod failure;
 mod garbage;
 mod key;
@@ -23,7 +24,9 @@ mod row;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod undelete;
 mod upload;
+mod usage;
 mod verify;
 mod version;
 mod version_listing;

@@ -8,7 +8,7 @@ use super::metadata::metadata_blob;
 use super::row::{array, blob, blob_or_null, signed};
 use super::version::{Before, NewVersion, VersionRow};
 use super::writer::Transaction;
-use super::{body, bucket, sql, version};
+use super::{body, bucket, sql, undelete, usage, version};
 use crate::meta::{
     ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,
 };
@@ -22,6 +22,8 @@ pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, F
     let newest = version::newest(connection, put.bucket, &put.key)?;
     put.precondition.judge(version::current_facts(newest.as_ref()).as_ref())?;
     body::require_shared(connection, &put.body)?;
+    let before = Before { state, newest: newest.as_ref() };
+    usage::admit_version(tx, (put.bucket, put.metadata.attributes.owner.as_ref()), (before, &put.key), put.size, 0)?;
 
     let (manifest, inline) = match &put.body {
         NewBody::Inline(data) => (None, Some(data.as_ref())),
@@ -39,7 +41,7 @@ pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, F
         inline,
         now: put.now,
     };
-    version::place(tx, Before { state, newest: newest.as_ref() }, &new)
+    version::place(tx, before, &new)
 }
 
 /// What a copy takes from its source's side row.
@@ -58,6 +60,9 @@ pub(super) fn copy(tx: &Transaction<'_>, copy: &CommitCopy) -> Result<PutOutcome
     let source = version::by_order(connection, copy.source_bucket, &copy.source_key, copy.source_order)?;
     let source = source.filter(|row| !row.is_delete_marker).ok_or(MetaError::SourceChanged)?;
     let side = source_side(connection, &source)?;
+    let before = Before { state, newest: newest.as_ref() };
+    let owner = copy.metadata.attributes.owner.as_ref();
+    usage::admit_version(tx, (copy.bucket, owner), (before, &copy.key), source.size, 0)?;
 
     if let Some(manifest) = source.manifest {
         body::retain(tx, manifest)?;
@@ -74,7 +79,7 @@ pub(super) fn copy(tx: &Transaction<'_>, copy: &CommitCopy) -> Result<PutOutcome
         inline: side.data.as_deref(),
         now: copy.now,
     };
-    version::place(tx, Before { state, newest: newest.as_ref() }, &new)
+    version::place(tx, before, &new)
 }
 
 fn source_side(connection: &Connection, source: &VersionRow) -> Result<SourceSide, Failure> {
@@ -155,7 +160,7 @@ fn remove(
     let Some(target) = target else {
         return Ok(DeleteOutcome::default());
     };
-    version::remove(tx, delete.bucket, &delete.key, &target)?;
+    undelete::retire(tx, delete.bucket, &delete.key, &target, delete.now)?;
     Ok(DeleteOutcome {
         removed: true,
         version: (state != Versioning::Unversioned).then(|| target.id()),

@@ -4,7 +4,7 @@
 //! was busy and commits it together. There is no timer: under load groups fill by themselves, and a lone
 //! request is not held up. Knows nothing of what a command does.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::failure::Failure;
 use super::sql;
+use super::usage::{self, SharedBook};
 use crate::limits::{META_GROUP_MAX, META_QUEUE_MAX, SQLITE_CHECKPOINT_BYTES, SQLITE_PAGE_BYTES};
 use crate::meta::MetaError;
 use crate::telemetry::record;
@@ -24,12 +25,18 @@ const GROUPS_PER_LOG_CHECK: u32 = 16;
 pub(super) struct Transaction<'c> {
     connection: &'c Connection,
     order: Cell<u64>,
+    book: SharedBook,
 }
 
 impl Transaction<'_> {
     /// The connection that the transaction is open on.
     pub(super) fn connection(&self) -> &Connection {
         self.connection
+    }
+
+    /// What the transactions of the group have counted.
+    pub(super) fn book(&self) -> &SharedBook {
+        &self.book
     }
 
     /// The next value of the clock that numbers versions, manifests and inline parts: `now` in
@@ -293,7 +300,7 @@ pub(super) fn attempt(
         Ok(row.get::<_, i64>(0)?.cast_unsigned())
     })?;
     let order = order.ok_or(Failure::Corrupt("order"))?;
-    let transaction = Transaction { connection, order: Cell::new(order) };
+    let transaction = Transaction { connection, order: Cell::new(order), book: RefCell::default() };
     let unchanged = connection.total_changes();
     let alone = group.len() == 1;
     for command in group.iter_mut() {
@@ -317,6 +324,7 @@ pub(super) fn attempt(
         let order = transaction.order.get().cast_signed();
         sql::execute(connection, "UPDATE state SET value = ?1 WHERE name = 'order'", [order])?;
     }
+    usage::write(connection, &transaction.book.borrow())?;
     sql::execute(connection, "COMMIT", [])?;
     record::metadata_committed(group.len() as u64);
     Ok(Attempt::Ended(Verdict::Answered))
@@ -335,11 +343,13 @@ fn run_bare(transaction: &Transaction<'_>, command: &mut dyn Command) -> Result<
 fn run_in_savepoint(transaction: &Transaction<'_>, command: &mut dyn Command) -> Result<Step, Failure> {
     let connection = transaction.connection;
     sql::execute(connection, "SAVEPOINT command", [])?;
+    let book = transaction.book.borrow().clone();
     let step = match command.run(transaction) {
         Ok(()) => Step::Done,
         Err(error) => {
             still_open(transaction, error)?;
             sql::execute(connection, "ROLLBACK TO command", [])?;
+            transaction.book.replace(book);
             Step::Undone
         }
     };

@@ -14,6 +14,7 @@ use crate::s3::body::HeaderChecksums;
 use crate::s3::checksum_headers::{claimed_checksum, write_checksum};
 use crate::s3::conditions::{failed_write_condition, write_precondition};
 use crate::s3::document::Document;
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::metadata::header_text;
 use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, object_error, upload_error};
@@ -37,6 +38,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
         claim: claim(&call.headers)?,
         location: location(call),
         claimed: Claimed::default(),
+        expiration: ExpirationHeader::of(gateway, call),
     };
     let document = Document::open(call, body, COMPLETE_XML_BYTES_MAX, HeaderChecksums::OfObject)?;
     let (read, was_read) = oneshot::channel();
@@ -73,6 +75,7 @@ struct Job {
     claim: CompletionClaim,
     location: String,
     claimed: Claimed,
+    expiration: ExpirationHeader,
 }
 
 impl Job {
@@ -97,7 +100,9 @@ impl Job {
         let _ = read.send(());
         let finished = completion.finish(std::mem::take(&mut self.claim)).await;
         let written = finished.map_err(|error| naming_condition(self.part_error(error), condition))?;
-        Ok(self.answer(&written))
+        let mut answer = self.answer(&written);
+        self.expiration.insert_for_written(&mut answer.headers, written.version).await;
+        Ok(answer)
     }
 
     fn answer(&self, written: &Written) -> LongAnswer {

@@ -10,6 +10,7 @@ use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{requested_algorithm, write_checksum};
 use crate::s3::conditions::{failed_write_condition, write_precondition};
 use crate::s3::copy_source::{SourceName, SourceNaming, copy_source, source_error, source_name};
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::metadata::{header_text, object_metadata, storage_class, website_redirect};
 use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition};
@@ -55,6 +56,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         precondition,
     };
     let engine = gateway.engine.clone();
+    let expiration = ExpirationHeader::of(gateway, call);
     let work = keep_alive::start(&gateway.drain, async move {
         let copied = engine.copy_object(copy).await;
         let (written, source_version) = copied.map_err(|error| {
@@ -65,7 +67,9 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
             }
             naming_condition(error, target_condition)
         })?;
-        Ok(answer(&written, source_version))
+        let mut answer = answer(&written, source_version);
+        expiration.insert_for_written(&mut answer.headers, written.version).await;
+        Ok(answer)
     });
     keep_alive::answer(work, ErrorContext::of(gateway, call)).await
 }

@@ -8,6 +8,7 @@ use crate::net::{RequestBody, Response};
 use crate::s3::attributes::new_attributes;
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{insert_algorithm, insert_type, upload_checksum};
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::metadata::object_metadata;
 use crate::s3::object_headers::respond_xml;
 use crate::s3::xml::XmlWriter;
@@ -30,6 +31,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         insert_algorithm(&mut headers, algorithm);
         insert_type(&mut headers, kind);
     }
+    ExpirationHeader::of(gateway, call).insert_abort(&mut headers, upload.initiated).await;
     let mut xml = XmlWriter::document("InitiateMultipartUploadResult");
     xml.text("Bucket", &call.bucket().name).text("Key", call.key()).text("UploadId", upload.upload);
     Ok(respond_xml(headers, xml.finish()))

@@ -17,6 +17,7 @@ pub(crate) mod get_object;
 pub(crate) mod head_bucket;
 pub(crate) mod head_object;
 pub(crate) mod legal_hold;
+pub(crate) mod lifecycle;
 pub(crate) mod list_buckets;
 pub(crate) mod list_object_versions;
 pub(crate) mod list_objects;

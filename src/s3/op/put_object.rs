@@ -9,6 +9,7 @@ use crate::s3::authorize::Authorized;
 use crate::s3::body::open_body;
 use crate::s3::checksum_headers::insert_checksum;
 use crate::s3::conditions::{failed_write_condition, write_precondition};
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::metadata::object_metadata;
 use crate::s3::object_headers::{
     VERSION_ID, body_too_large, insert_etag, insert_version, naming_condition, object_error, respond,
@@ -46,5 +47,6 @@ where
     if let Some(checksum) = &written.checksum {
         insert_checksum(&mut headers, checksum);
     }
+    ExpirationHeader::of(gateway, call).insert_for_written(&mut headers, written.version).await;
     Ok((written, headers))
 }
