@@ -299,6 +299,7 @@ fn ours_hashed(ground: &Ground, open: Open, streams: usize) {
                         chunks: &chunks,
                         checksum: ChecksumAlgorithm::Crc64Nvme,
                         bytes_max: CHUNK_BYTES as u64,
+                        key: None,
                     };
                     let (stored, _) = write_body(context, &mut source).await.unwrap();
                     let StoredBody::Chunks(unclaimed) = stored else { panic!("a chunk is not inline") };

@@ -11,7 +11,7 @@
 //! - **Words.** [`limits`] names every bound and splits `--memory` by a sum. [`types`] are the words of the domain,
 //!   valid by construction: bucket names, keys, ranges, ETags, checksums, points in time.
 //! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`digest`] hashes streams in one pass.
-//!   [`config`] turns flags, environment and file into settings. [`telemetry`] is the table of metrics and the set-up
+//!   [`cipher`] seals bodies and wraps their keys, without I/O. [`config`] turns flags, environment and file into settings. [`telemetry`] is the table of metrics and the set-up
 //!   of logs.
 //! - **Guards.** [`guard`] counts requests and connections and drains them. [`buffer`] is the fixed pool of blocks, the
 //!   only place where body bytes live. [`auth`] judges signatures and decodes `aws-chunked`, without I/O.
@@ -45,6 +45,7 @@ pub mod app;
 pub mod auth;
 pub mod buffer;
 pub mod chunk;
+pub mod cipher;
 pub mod cli;
 pub mod config;
 pub mod digest;

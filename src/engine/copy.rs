@@ -136,8 +136,13 @@ impl Engine {
             let digests = Tee::new(algorithm).finish();
             return Ok((PendingBody::Stored(StoredBody::Inline(Bytes::new())), digests));
         }
-        let context =
-            WriterContext { pool: &self.pool, chunks: &self.chunks, checksum: algorithm, bytes_max: COPY_BYTES_MAX };
+        let context = WriterContext {
+            pool: &self.pool,
+            chunks: &self.chunks,
+            checksum: algorithm,
+            bytes_max: COPY_BYTES_MAX,
+            key: None,
+        };
         let mut source = ReaderSource(source.read(Some(range)));
         let (body, digests) = write_body(context, &mut source).await.map_err(unwrap_source)?;
         Ok((PendingBody::Stored(body), digests))

@@ -1,6 +1,7 @@
 //! Why an object operation failed. HTTP-free: `s3` maps each variant once.
 
 use crate::chunk::ChunkError;
+use crate::cipher::CipherError;
 use crate::engine::SourceError;
 use crate::meta::MetaError;
 use crate::rules::WriteRefusal;
@@ -112,6 +113,9 @@ pub enum EngineError {
     /// A chunk store failed.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
+    /// A body could not be sealed or opened.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
     /// The metadata store failed in a way that no other variant names.
     #[error(transparent)]
     Meta(MetaError),
@@ -128,7 +132,7 @@ impl EngineError {
 
     /// Whether stored bytes do not match their checksum.
     pub fn is_damaged(&self) -> bool {
-        matches!(self, Self::Chunk(ChunkError::Damaged { .. }))
+        matches!(self, Self::Chunk(ChunkError::Damaged { .. }) | Self::Cipher(CipherError::Damaged(_)))
     }
 }
 

@@ -19,7 +19,8 @@ use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, Linger, PoolShare};
-use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore};
+use crate::chunk::{ChunkReader, ChunkRecord, ChunkStore};
+use crate::cipher::{BodyKey, ChunkOpener, CipherError, Sequence};
 use crate::engine::EngineError;
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::{BodyRef, BodySource, Extent, MetaError, MetaStore, StoredVersion};
@@ -123,10 +124,18 @@ impl OpenObject {
                 Arc::new(Manifest { meta: self.meta, manifest }),
                 self.chunks,
                 self.pool,
+                None,
             )),
         };
         BodyReader { position: start, end, bytes, failed: false, _pin: self.pin }
     }
+}
+
+/// What opens the chunks of a sealed body.
+struct Seal {
+    key: BodyKey,
+    /// Of the whole body, in bytes.
+    size: u64,
 }
 
 /// Where extents and inline parts come from: the metadata store, or a test's list.
@@ -224,8 +233,10 @@ struct ExtentReader {
     pool: BlockPool,
     /// Extents that were fetched and not yet passed, in order, without gaps.
     extents: VecDeque<Extent>,
+    /// The key of a sealed body, and the order in which its chunks have to come.
+    seal: Option<(BodyKey, Sequence)>,
     /// The chunk that was read last, so that it is opened once.
-    reader: Option<Arc<dyn ChunkReader>>,
+    chunk: Option<Arc<OpenChunk>>,
     /// Blocks of this stream that are being filled or are with the client.
     blocks: Arc<AtomicUsize>,
     step: Step,
@@ -242,7 +253,7 @@ enum Step {
 /// Verified bytes, and the chunk that they came from.
 struct Piece {
     bytes: Bytes,
-    reader: Option<Arc<dyn ChunkReader>>,
+    chunk: Option<Arc<OpenChunk>>,
 }
 
 /// Which bytes of which span are wanted.
@@ -250,6 +261,42 @@ struct Wanted {
     record: ChunkRecord,
     span: usize,
     within: Range<usize>,
+    /// Where the chunk's first byte is in the body; before its start if an extent begins further on.
+    chunk_start: i128,
+}
+
+/// A chunk that is open.
+struct OpenChunk {
+    reader: Box<dyn ChunkReader>,
+    opener: Option<ChunkOpener>,
+    start: i128,
+}
+
+impl OpenChunk {
+    fn open(chunks: &dyn ChunkStore, wanted: &Wanted, key: Option<&BodyKey>) -> Result<Self, EngineError> {
+        let reader = chunks.open(&wanted.record)?;
+        let opener = match key {
+            Some(key) => Some(ChunkOpener::parse(key, wanted.record.length, reader.appendix())?),
+            // What was sealed never goes out as if it were plain.
+            None if !reader.appendix().is_empty() => Err(CipherError::Damaged("the body has no key"))?,
+            None => None,
+        };
+        Ok(Self { reader, opener, start: wanted.chunk_start })
+    }
+
+    fn is_at(&self, wanted: &Wanted) -> bool {
+        *self.reader.record() == wanted.record && self.start == wanted.chunk_start
+    }
+
+    /// Reads a span into `block`, verifies it, and opens those of its bytes that are wanted.
+    fn read_span(&self, wanted: &Wanted, block: &mut Block) -> Result<(), EngineError> {
+        let length = self.reader.read_span(wanted.span, block.spare())?;
+        block.set_filled(length);
+        if let Some(opener) = &self.opener {
+            opener.open(wanted.span, block.filled_mut(), wanted.within.clone())?;
+        }
+        Ok(())
+    }
 }
 
 /// Counts a block of the stream.
@@ -287,13 +334,15 @@ impl AsRef<[u8]> for LentBlock {
 }
 
 impl ExtentReader {
-    fn new(index: Arc<dyn BodyIndex>, chunks: Arc<dyn ChunkStore>, pool: BlockPool) -> Self {
+    fn new(index: Arc<dyn BodyIndex>, chunks: Arc<dyn ChunkStore>, pool: BlockPool, seal: Option<Seal>) -> Self {
+        let seal = seal.map(|seal| (seal.key, Sequence::new(seal.size)));
         Self {
             index,
             chunks,
             pool,
             extents: VecDeque::new(),
-            reader: None,
+            seal,
+            chunk: None,
             blocks: Arc::new(AtomicUsize::new(0)),
             step: Step::Idle,
         }
@@ -322,11 +371,20 @@ impl ExtentReader {
                 },
             };
             self.step = Step::Idle;
-            return Poll::Ready(piece.map(|piece| {
-                self.reader = piece.reader;
-                piece.bytes
+            return Poll::Ready(piece.and_then(|piece| {
+                self.follow(piece.chunk.as_deref())?;
+                self.chunk = piece.chunk;
+                Ok(piece.bytes)
             }));
         }
+    }
+
+    /// Takes the next chunk of a sealed body, if it is the one that was written there.
+    fn follow(&mut self, chunk: Option<&OpenChunk>) -> Result<(), CipherError> {
+        let (Some((_, sequence)), Some(chunk)) = (&mut self.seal, chunk) else { return Ok(()) };
+        let opener = chunk.opener.as_ref().ok_or(CipherError::Damaged("a chunk of a sealed body is plain"))?;
+        let start = u64::try_from(chunk.start).map_err(|_| CipherError::Damaged("a sealed chunk is used in part"))?;
+        sequence.accept(start, opener.placement())
     }
 
     /// What has to be fetched to serve the start of `range`.
@@ -340,11 +398,14 @@ impl ExtentReader {
             return Step::Page(Box::pin(async move { index.extents(from).await.map_err(EngineError::Meta) }));
         };
         match wanted(&extent, range) {
+            Place::Inline(_) if self.seal.is_some() => {
+                Step::Piece(Box::pin(async { Err(CipherError::Damaged("a part of a sealed body is plain").into()) }))
+            }
             Place::Inline(row) => {
                 let range = range.start..range.end.min(extent.offset + extent.length);
                 Step::Piece(Box::pin(async move {
                     let bytes = index.inline_part(row).await.map_err(EngineError::Meta)?;
-                    Ok(Piece { bytes: slice_of(&bytes, extent.offset, &range)?, reader: None })
+                    Ok(Piece { bytes: slice_of(&bytes, extent.offset, &range)?, chunk: None })
                 }))
             }
             Place::Span(wanted) => Step::Piece(self.fetch(wanted)),
@@ -375,14 +436,18 @@ impl ExtentReader {
         Ok(())
     }
 
-    fn open_reader(&self, record: &ChunkRecord) -> Option<Arc<dyn ChunkReader>> {
-        self.reader.as_ref().filter(|reader| reader.record() == record).map(Arc::clone)
+    fn open_chunk(&self, wanted: &Wanted) -> Option<Arc<OpenChunk>> {
+        self.chunk.as_ref().filter(|chunk| chunk.is_at(wanted)).map(Arc::clone)
+    }
+
+    fn key(&self) -> Option<BodyKey> {
+        self.seal.as_ref().map(|(key, _)| key.clone())
     }
 
     /// Fetches a span: waits for a block, and a little for the right to leave it with the client.
     fn fetch(&self, wanted: Wanted) -> Fetching<Piece> {
         let (pool, blocks, chunks) = (self.pool.clone(), Arc::clone(&self.blocks), Arc::clone(&self.chunks));
-        let reader = self.open_reader(&wanted.record);
+        let (chunk, key) = (self.open_chunk(&wanted), self.key());
         Box::pin(async move {
             let lends = wanted.within.len() > READ_COPY_BYTES_MAX && blocks.load(Ordering::Relaxed) < BLOCKS_PER_STREAM;
             let right = if lends {
@@ -393,7 +458,7 @@ impl ExtentReader {
                 None
             };
             let block = pool.lease(PoolShare::Read).await;
-            match spawn_blocking(move || read(&*chunks, reader, &wanted, block, right)).await {
+            match spawn_blocking(move || read(&*chunks, (chunk, key), &wanted, block, right)).await {
                 Ok(piece) => piece,
                 Err(error) => Err(interrupted(error)),
             }
@@ -414,8 +479,8 @@ impl ExtentReader {
         let Some(linger) = self.pool.try_linger() else { return };
         let Some(block) = self.pool.try_lease(PoolShare::Read) else { return };
         let right = LendingRight { _linger: linger, _counted: Counted::count(&self.blocks) };
-        let (chunks, reader) = (Arc::clone(&self.chunks), self.open_reader(&wanted.record));
-        self.step = Step::Ahead(spawn_blocking(move || read(&*chunks, reader, &wanted, block, Some(right))));
+        let (chunks, open) = (Arc::clone(&self.chunks), (self.open_chunk(&wanted), self.key()));
+        self.step = Step::Ahead(spawn_blocking(move || read(&*chunks, open, &wanted, block, Some(right))));
     }
 }
 
@@ -439,23 +504,24 @@ fn wanted(extent: &Extent, range: &Range<u64>) -> Place {
         record: ChunkRecord { id, length, seal },
         span: (start / BLOCK_BYTES as u64) as usize,
         within: within_start..within_start + within_length,
+        chunk_start: i128::from(extent.offset) - i128::from(extent.chunk_offset),
     })
 }
 
-/// Reads and verifies a span. Blocks. Without a right to lend the block, copies a little of it.
+/// Reads, verifies and opens a span, of the chunk that is open or of another under the key. Blocks. Without a
+/// right to lend the block, copies a little of it.
 fn read(
     chunks: &dyn ChunkStore,
-    reader: Option<Arc<dyn ChunkReader>>,
+    (chunk, key): (Option<Arc<OpenChunk>>, Option<BodyKey>),
     wanted: &Wanted,
     mut block: Block,
     right: Option<LendingRight>,
 ) -> Result<Piece, EngineError> {
-    let reader = match reader {
-        Some(reader) => reader,
-        None => Arc::from(chunks.open(&wanted.record).inspect_err(count_damage)?),
+    let chunk = match chunk {
+        Some(chunk) => chunk,
+        None => Arc::new(OpenChunk::open(chunks, wanted, key.as_ref()).inspect_err(count_damage)?),
     };
-    let length = reader.read_span(wanted.span, block.spare()).inspect_err(count_damage)?;
-    block.set_filled(length);
+    chunk.read_span(wanted, &mut block).inspect_err(count_damage)?;
     let within = wanted.within.clone();
     let bytes = match right {
         Some(right) => Bytes::from_owner(LentBlock { block, _right: right }).slice(within),
@@ -464,14 +530,13 @@ fn read(
             Bytes::copy_from_slice(&block.filled()[within.start..end])
         }
     };
-    Ok(Piece { bytes, reader: Some(reader) })
+    Ok(Piece { bytes, chunk: Some(chunk) })
 }
 
 /// The first sign of a failing disk that an operator can alert on.
-fn count_damage(error: &ChunkError) {
-    match error {
-        ChunkError::Damaged { .. } => record::block_corrupt(),
-        ChunkError::Full(_) | ChunkError::Io { .. } => {}
+fn count_damage(error: &EngineError) {
+    if error.is_damaged() {
+        record::block_corrupt();
     }
 }
 

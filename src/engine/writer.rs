@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, PoolShare};
-use crate::chunk::{ChunkError, ChunkStore, ChunkWriter};
+use crate::chunk::{ChunkStore, ChunkWriter};
+use crate::cipher::{BodyKey, ChunkSealer, InlineTag};
 use crate::digest::{Digests, Tee};
 use crate::engine::{ByteSource, EngineError, SourceError};
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, STALL_FLUSH_MS};
@@ -93,8 +94,20 @@ fn drop_off_reactor<T: Send + 'static>(value: T) {
 pub enum StoredBody {
     /// At most `INLINE_BYTES_MAX` bytes, which go beside the row.
     Inline(Bytes),
+    /// The same, sealed: opens with its tag only.
+    SealedInline(Bytes, InlineTag),
     /// Sealed chunks.
     Chunks(UnclaimedChunks),
+}
+
+impl StoredBody {
+    /// The tag of a sealed body that goes beside the row.
+    pub(crate) fn inline_tag(&self) -> Option<InlineTag> {
+        match self {
+            Self::SealedInline(_, tag) => Some(*tag),
+            Self::Inline(_) | Self::Chunks(_) => None,
+        }
+    }
 }
 
 /// What the writer needs.
@@ -107,6 +120,8 @@ pub struct WriterContext<'a> {
     pub checksum: ChecksumAlgorithm,
     /// Most bytes accepted: `TooLarge` beyond.
     pub bytes_max: u64,
+    /// Seals the body; what it hashes to is that of the plaintext. `None` stores the plaintext.
+    pub key: Option<BodyKey>,
 }
 
 /// Pulls `source` to its end and stores it durably. A body of at most `INLINE_BYTES_MAX` bytes never leases
@@ -124,7 +139,7 @@ pub async fn write_body(
         received: 0,
         stash: Stash::default(),
         block: None,
-        written: WriteBehind::new(context.chunks, context.checksum),
+        written: WriteBehind::new(context.chunks, context.checksum, context.key),
     };
     loop {
         match body.pull(source).await {
@@ -195,8 +210,8 @@ impl IncomingBody<'_> {
                 none => none.insert(self.pool.lease(PoolShare::Write).await),
             };
             // Blocks end where spans do, also after a stall cut one short: whole blocks then stay aligned in
-            // the file, and a chunk ends at the end of a block.
-            let limit = BLOCK_BYTES - (self.written.length % BLOCK_BYTES as u64) as usize;
+            // the file, a chunk ends at the end of a block, and a sealed segment never crosses a span.
+            let limit = self.written.room();
             self.stash.pour(block, limit);
             let room = limit - block.filled().len();
             let fitted = block.fill(&piece[..room.min(piece.len())]);
@@ -218,19 +233,36 @@ impl IncomingBody<'_> {
 
     async fn finish(mut self) -> Result<(StoredBody, Digests), EngineError> {
         self.hand_over().await?;
-        let rest = self.stash.into_bytes();
-        if !self.written.has_begun() {
-            // At most `INLINE_BYTES_MAX`: hashing them costs less than sending them to another thread.
-            let mut tee = Tee::new(self.written.checksum);
-            tee.update(&rest);
-            return Ok((StoredBody::Inline(Bytes::from(rest)), tee.finish()));
+        let mut rest = self.stash.into_bytes();
+        // A part has no envelope for the tag of an inline body: sealed, it goes to a chunk however short it is.
+        let is_inline = rest.is_empty() || !self.written.key.as_ref().is_some_and(BodyKey::is_part);
+        if !self.written.has_begun() && is_inline {
+            return Ok(inline_body(self.written.checksum, self.written.key.as_ref(), rest));
         }
-        if !rest.is_empty() {
-            self.written.write(Load::Stash(rest)).await?;
+        while !rest.is_empty() {
+            // What a slow client sent after a stall may cross the end of a span, and there that of a chunk.
+            let later = rest.split_off(self.written.room().min(rest.len()));
+            self.written.write(Load::Stash(std::mem::replace(&mut rest, later))).await?;
         }
         let (chunks, digests) = self.written.finish().await?;
         Ok((StoredBody::Chunks(chunks), digests))
     }
+}
+
+/// A body that goes beside its row. At most `INLINE_BYTES_MAX`: hashing and sealing it costs less than sending it to
+/// another thread.
+fn inline_body(checksum: ChecksumAlgorithm, key: Option<&BodyKey>, mut bytes: Vec<u8>) -> (StoredBody, Digests) {
+    let mut tee = Tee::new(checksum);
+    tee.update(&bytes);
+    let stored = match key {
+        None => StoredBody::Inline(Bytes::from(bytes)),
+        Some(_) if bytes.is_empty() => StoredBody::Inline(Bytes::new()),
+        Some(key) => {
+            let tag = key.seal_inline(&mut bytes);
+            StoredBody::SealedInline(Bytes::from(bytes), tag)
+        }
+    };
+    (stored, tee.finish())
 }
 
 /// Up to `INLINE_BYTES_MAX` bytes on the heap: whole small bodies, and what slow clients send while they hold
@@ -276,29 +308,36 @@ impl Stash {
 struct WriteBehind {
     store: Arc<dyn ChunkStore>,
     checksum: ChecksumAlgorithm,
+    key: Option<BodyKey>,
     /// Bytes handed over so far.
     length: u64,
     state: JobState,
-    seal: Option<JoinHandle<Result<UnclaimedChunks, ChunkError>>>,
+    seal: Option<JoinHandle<Result<UnclaimedChunks, EngineError>>>,
     sealed: UnclaimedChunks,
 }
 
 enum JobState {
     /// Nothing was handed over yet.
     Fresh,
-    Running(JoinHandle<Result<Box<Sink>, ChunkError>>),
+    Running(JoinHandle<Result<Box<Sink>, EngineError>>),
     /// The sink is in use, or a job failed and took it along: then the stream ends.
     Taken,
 }
 
-/// What a job hashes and writes with.
+/// What a job hashes, seals and writes with.
 struct Sink {
     tee: Tee,
-    writer: Option<UnsealedChunk>,
+    key: Option<BodyKey>,
+    /// Bytes written so far.
+    length: u64,
+    chunk: Option<UnsealedChunk>,
 }
 
 /// A chunk that is being written; dropped, it is discarded off the reactor.
-struct UnsealedChunk(Option<Box<dyn ChunkWriter>>);
+struct UnsealedChunk {
+    writer: Option<Box<dyn ChunkWriter>>,
+    sealer: Option<ChunkSealer>,
+}
 
 /// The bytes of one job.
 enum Load {
@@ -313,23 +352,35 @@ impl Load {
             Self::Stash(bytes) => bytes,
         }
     }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Block(block) => block.filled_mut(),
+            Self::Stash(bytes) => bytes,
+        }
+    }
 }
 
 impl WriteBehind {
-    fn new(store: &Arc<dyn ChunkStore>, checksum: ChecksumAlgorithm) -> Self {
+    fn new(store: &Arc<dyn ChunkStore>, checksum: ChecksumAlgorithm, key: Option<BodyKey>) -> Self {
         let sealed = UnclaimedChunks::new(Arc::clone(store));
-        Self { store: Arc::clone(store), checksum, length: 0, state: JobState::Fresh, seal: None, sealed }
+        Self { store: Arc::clone(store), checksum, key, length: 0, state: JobState::Fresh, seal: None, sealed }
+    }
+
+    /// Bytes until the end of the span that is being written.
+    fn room(&self) -> usize {
+        BLOCK_BYTES - (self.length % BLOCK_BYTES as u64) as usize
     }
 
     fn has_begun(&self) -> bool {
         !matches!(self.state, JobState::Fresh)
     }
 
-    /// Hands `load` to a job, after the job before it has ended.
+    /// Hands `load`, which ends in the span that it begins in, to a job, after the job before it has ended.
     async fn write(&mut self, load: Load) -> Result<(), EngineError> {
         let mut sink = self.sink().await?;
-        if sink.length() == CHUNK_BYTES_MAX {
-            self.begin_seal(&mut sink).await?;
+        if sink.chunk.as_ref().is_some_and(UnsealedChunk::is_full) {
+            self.begin_seal(&mut sink, false).await?;
         }
         self.length += load.bytes().len() as u64;
         let store = Arc::clone(&self.store);
@@ -347,17 +398,20 @@ impl WriteBehind {
         let state = std::mem::replace(&mut self.state, JobState::Taken);
         match (state, result) {
             (JobState::Running(_), Some(result)) => Ok(joined(result)??),
-            (JobState::Fresh, _) => Ok(Box::new(Sink { tee: Tee::new(self.checksum), writer: None })),
+            (JobState::Fresh, _) => {
+                let (tee, key) = (Tee::new(self.checksum), self.key.clone());
+                Ok(Box::new(Sink { tee, key, length: 0, chunk: None }))
+            }
             (JobState::Taken | JobState::Running(_), _) => Err(EngineError::Stopped),
         }
     }
 
     /// Seals the chunk that `sink` writes, beside whatever comes next; one seal at a time, in order.
-    async fn begin_seal(&mut self, sink: &mut Sink) -> Result<(), EngineError> {
-        let Some(chunk) = sink.writer.take() else { return Ok(()) };
+    async fn begin_seal(&mut self, sink: &mut Sink, is_last: bool) -> Result<(), EngineError> {
+        let Some(chunk) = sink.chunk.take() else { return Ok(()) };
         self.await_seal().await?;
         let store = Arc::clone(&self.store);
-        self.seal = Some(spawn_blocking(move || chunk.seal(store)));
+        self.seal = Some(spawn_blocking(move || chunk.seal(store, is_last)));
         Ok(())
     }
 
@@ -372,7 +426,7 @@ impl WriteBehind {
 
     async fn finish(mut self) -> Result<(UnclaimedChunks, Digests), EngineError> {
         let mut sink = self.sink().await?;
-        self.begin_seal(&mut sink).await?;
+        self.begin_seal(&mut sink, true).await?;
         self.await_seal().await?;
         let digests = sink.tee.finish();
         assert_eq!(digests.length, self.length, "every byte that was taken was hashed and written");
@@ -389,19 +443,16 @@ fn joined<T>(result: Result<T, JoinError>) -> Result<T, EngineError> {
 }
 
 impl Sink {
-    /// Bytes in the chunk that is being written.
-    fn length(&self) -> u64 {
-        self.writer.as_ref().map_or(0, |chunk| chunk.writer().length())
-    }
-
-    /// Hashes `load` and appends it to the chunk. Blocks. On an error everything that was unsealed is gone.
-    fn write(mut self: Box<Self>, store: &dyn ChunkStore, load: Load) -> Result<Box<Self>, ChunkError> {
+    /// Hashes `load`, seals it if the body is sealed, and appends it to the chunk. Blocks. On an error everything
+    /// that was unsealed is gone.
+    fn write(mut self: Box<Self>, store: &dyn ChunkStore, mut load: Load) -> Result<Box<Self>, EngineError> {
         self.tee.update(load.bytes());
-        let chunk = match &mut self.writer {
+        let chunk = match &mut self.chunk {
             Some(chunk) => chunk,
-            none => none.insert(UnsealedChunk(Some(store.create()?))),
+            none => none.insert(UnsealedChunk::begin(store, self.key.as_ref(), self.length)?),
         };
-        chunk.writer_mut().append(load.bytes())?;
+        self.length += load.bytes().len() as u64;
+        chunk.append(load.bytes_mut())?;
         Ok(self)
     }
 }
@@ -409,17 +460,33 @@ impl Sink {
 const UNTIL_SEALED: &str = "the writer is there until the chunk is sealed or dropped";
 
 impl UnsealedChunk {
-    fn writer(&self) -> &dyn ChunkWriter {
-        &**self.0.as_ref().expect(UNTIL_SEALED)
+    /// Begins the chunk that starts at `start` of the body.
+    fn begin(store: &dyn ChunkStore, key: Option<&BodyKey>, start: u64) -> Result<Self, EngineError> {
+        let sealer = key.map(|key| ChunkSealer::begin(key, start)).transpose()?;
+        Ok(Self { writer: Some(store.create()?), sealer })
     }
 
-    fn writer_mut(&mut self) -> &mut dyn ChunkWriter {
-        &mut **self.0.as_mut().expect(UNTIL_SEALED)
+    /// Whether the next bytes belong to another chunk.
+    fn is_full(&self) -> bool {
+        let length = self.writer.as_ref().expect(UNTIL_SEALED).length();
+        length == CHUNK_BYTES_MAX || self.sealer.as_ref().is_some_and(ChunkSealer::is_crowded)
+    }
+
+    /// Appends `bytes`, which stay within a span, and seals them in place before if the chunk is sealed.
+    fn append(&mut self, bytes: &mut [u8]) -> Result<(), EngineError> {
+        if let Some(sealer) = &mut self.sealer {
+            sealer.seal(bytes);
+        }
+        Ok(self.writer.as_mut().expect(UNTIL_SEALED).append(bytes)?)
     }
 
     /// Seals the chunk. Blocks. The result removes the chunk if nobody takes it.
-    fn seal(mut self, store: Arc<dyn ChunkStore>) -> Result<UnclaimedChunks, ChunkError> {
-        let record = self.0.take().expect(UNTIL_SEALED).seal()?;
+    fn seal(mut self, store: Arc<dyn ChunkStore>, is_last: bool) -> Result<UnclaimedChunks, EngineError> {
+        let mut writer = self.writer.take().expect(UNTIL_SEALED);
+        if let Some(sealer) = self.sealer.take() {
+            writer.attach(sealer.finish(is_last));
+        }
+        let record = writer.seal()?;
         let extent = NewExtent::Sealed { id: record.id, length: record.length, seal: record.seal };
         Ok(UnclaimedChunks { store, extents: vec![extent] })
     }
@@ -427,7 +494,7 @@ impl UnsealedChunk {
 
 impl Drop for UnsealedChunk {
     fn drop(&mut self) {
-        if let Some(writer) = self.0.take() {
+        if let Some(writer) = self.writer.take() {
             drop_off_reactor(writer);
         }
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use crate::cipher::CipherError;
 use crate::engine::{EngineError, Mismatch};
 use crate::limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, RETRY_AFTER_SECONDS};
 use crate::net::{Response, full_body};
@@ -204,7 +205,29 @@ impl From<EngineError> for S3Error {
             },
             EngineError::Stopped => Self::new(Code::ServiceUnavailable).cause("the operation was stopped"),
             EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
+            EngineError::Cipher(source) => source.into(),
             EngineError::Meta(source) => Self::new(Code::InternalError).cause(source),
+        }
+    }
+}
+
+/// Source: Amazon S3 User Guide, "Using server-side encryption with customer-provided keys (SSE-C)"; what S3 answers
+/// where the guide is silent.
+impl From<CipherError> for S3Error {
+    fn from(error: CipherError) -> Self {
+        match &error {
+            CipherError::KeyNeeded => Self::invalid_request(
+                "The object was stored using a form of Server Side Encryption. The correct parameters must be \
+                 provided to retrieve the object.",
+            ),
+            CipherError::KeyNotApplicable => {
+                Self::invalid_request("The encryption parameters are not applicable to this object.")
+            }
+            CipherError::WrongKey => Self::new(Code::AccessDenied).cause(error),
+            CipherError::UnknownKey(id) => {
+                Self::new(Code::KmsNotFoundException).message(format!("Key '{id}' does not exist")).cause(&error)
+            }
+            CipherError::Damaged(_) | CipherError::NoRandomness => Self::new(Code::InternalError).cause(error),
         }
     }
 }

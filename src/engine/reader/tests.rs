@@ -105,7 +105,7 @@ struct Readers {
 impl Readers {
     fn read(&self, pool: &BlockPool, start: u64, end: u64) -> BodyReader {
         let index: Arc<dyn BodyIndex> = Arc::clone(&self.index) as _;
-        let extents = ExtentReader::new(index, Arc::clone(&self.chunks), pool.clone());
+        let extents = ExtentReader::new(index, Arc::clone(&self.chunks), pool.clone(), None);
         BodyReader { position: start, end, bytes: BodyBytes::Extents(extents), failed: false, _pin: Box::new(()) }
     }
 }
