@@ -110,12 +110,7 @@ fn main() {
     let directory = tempfile::tempdir_in(base).unwrap();
     let path = directory.path().join("meta.sqlite");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let new = NewBucket {
-        name: BucketName::parse("bench").unwrap(),
-        owner: OwnerId("bench".to_owned()),
-        location: String::new(),
-        now: Timestamp(0),
-    };
+    let new = NewBucket::new(BucketName::parse("bench").unwrap(), OwnerId("bench".to_owned()), Timestamp(0));
     let open = || SqliteMeta::open(&path, SqliteSettings::default()).unwrap();
     let id = runtime.block_on(async {
         let store = open();

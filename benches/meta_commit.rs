@@ -67,6 +67,7 @@ fn put(bucket: BucketId, number: u64, body_bytes: usize) -> CommitPut {
         content: ContentHeaders { content_type: Some("image/jpeg".to_owned()), ..ContentHeaders::default() },
         user: UserMetadata(vec![("mtime".to_owned(), "1700000000.123456789".to_owned())]),
         storage_class: StorageClass::Standard,
+        ..ObjectMetadata::default()
     };
     CommitPut {
         bucket,
@@ -83,12 +84,7 @@ fn put(bucket: BucketId, number: u64, body_bytes: usize) -> CommitPut {
 }
 
 async fn bucket(store: &SqliteMeta) -> BucketId {
-    let new = NewBucket {
-        name: BucketName::parse("bench").unwrap(),
-        owner: OwnerId("bench".to_owned()),
-        location: String::new(),
-        now: Timestamp(0),
-    };
+    let new = NewBucket::new(BucketName::parse("bench").unwrap(), OwnerId("bench".to_owned()), Timestamp(0));
     store.create_bucket(new).await.unwrap().id
 }
 

@@ -64,6 +64,8 @@ pub const BUCKET_NAME_BYTES_MAX: usize = 63;
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Most bytes of user metadata: names without `x-amz-meta-`, plus values.
 pub const USER_METADATA_BYTES_MAX: usize = 2 * KIB as usize;
+/// Most bytes of bucket documents that are kept in memory, so that requests need not read them again.
+pub const DOCUMENT_CACHE_BYTES_MAX: usize = 512 * KIB as usize;
 /// Highest part number; the lowest is 1.
 pub const PART_NUMBER_MAX: u16 = 10_000;
 /// Least bytes of every part of an upload but the last.

@@ -71,7 +71,7 @@ pub fn run(arguments: BucketArgs) -> Result<ExitCode, Failure> {
 
 async fn create(meta: &dyn MetaStore, name: &str, owner: &str) -> Result<(), Failure> {
     let owner = owner_of(meta, owner).await?;
-    let bucket = NewBucket { name: parse(name)?, owner, location: String::new(), now: SystemClock.now() };
+    let bucket = NewBucket::new(parse(name)?, owner, SystemClock.now());
     match meta.create_bucket(bucket).await {
         Ok(_) => Ok(()),
         Err(MetaError::BucketExists { .. }) => Err(format!("bucket {name:?} exists").into()),

@@ -236,9 +236,13 @@ fn copied_metadata(request: &CopyObject, source: &ObjectVersion) -> ObjectMetada
             metadata.content.website_redirect = None;
             metadata
         }
-        CopyMetadata::Replace(metadata) => metadata.clone(),
+        CopyMetadata::Replace(metadata) => ObjectMetadata::clone(metadata),
     };
     metadata.storage_class = request.storage_class;
+    metadata.attributes = request.attributes.clone();
+    if request.keeps_tags {
+        metadata.attributes.tags = source.metadata.attributes.tags.clone();
+    }
     metadata
 }
 

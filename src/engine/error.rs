@@ -4,7 +4,7 @@ use crate::chunk::ChunkError;
 use crate::cipher::CipherError;
 use crate::engine::SourceError;
 use crate::meta::MetaError;
-use crate::rules::WriteRefusal;
+use crate::rules::{LockRefusal, WriteRefusal};
 use crate::types::{ChecksumAlgorithm, OwnerId};
 
 /// What about a body did not match what its sender said.
@@ -46,6 +46,9 @@ pub enum EngineError {
         /// The newest version is a delete marker with this id.
         delete_marker: Option<crate::types::VersionId>,
     },
+    /// Object lock forbids it.
+    #[error("the version is locked: {0}")]
+    Locked(LockRefusal),
     /// The key has no such version.
     #[error("no such version")]
     NoSuchVersion,
@@ -144,6 +147,9 @@ impl From<MetaError> for EngineError {
             MetaError::TooManyBuckets => Self::TooManyBuckets,
             MetaError::BucketNotEmpty => Self::BucketNotEmpty,
             MetaError::NoSuchKey => Self::NoSuchKey { delete_marker: None },
+            MetaError::NoSuchVersion => Self::NoSuchVersion,
+            MetaError::IsDeleteMarker { version } => Self::IsDeleteMarker { version },
+            MetaError::Locked(refusal) => Self::Locked(refusal),
             MetaError::PreconditionFailed => Self::PreconditionFailed,
             MetaError::NoSuchUpload => Self::NoSuchUpload,
             MetaError::SourceChanged | MetaError::PartsChanged => Self::Conflict,

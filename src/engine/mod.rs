@@ -1,6 +1,7 @@
 //! What an object operation means: the order of durability, the bounded chunk writer and reader, multipart
 //! uploads, listings and the steps of maintenance. Knows nothing of HTTP, XML, signatures or policy.
 
+pub mod bucket;
 pub mod check;
 pub(crate) mod commit;
 pub mod complete;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
+use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::pin::Pins;
 use crate::engine::unclaimed::TrackedChunks;
@@ -46,6 +48,7 @@ pub struct Engine {
     pub(crate) pool: BlockPool,
     pub(crate) clock: Arc<dyn Clock>,
     commits: Commits,
+    documents: DocumentCache,
     pins: Pins,
 }
 
@@ -55,7 +58,7 @@ impl Engine {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
-        Self { meta, chunks, pool, clock, commits, pins: Pins::default() }
+        Self { meta, chunks, pool, clock, commits, documents: DocumentCache::default(), pins: Pins::default() }
     }
 }
 

@@ -1,65 +1,23 @@
-//! Operations on buckets and objects.
+//! Operations on objects.
 
 use std::sync::Arc;
 
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
-use crate::engine::request::CreateBucket;
 use crate::engine::writer::{StoredBody, WriterContext, write_body};
-use crate::engine::{
-    ByteSource, DeleteObject, Deleted, Engine, EngineError, Expected, ListedBuckets, OpenObject, PutObject, Written,
-};
+use crate::engine::{ByteSource, DeleteObject, Deleted, Engine, EngineError, Expected, OpenObject, PutObject, Written};
 use crate::limits::PART_BYTES_MAX;
-use crate::meta::{CommitDelete, CommitPut, MetaStore, NewBucket, PutOutcome};
+use crate::meta::{ChangeAttributes, CommitDelete, CommitPut, MetaStore, PutOutcome};
 use crate::rules::{CurrentFacts, WritePrecondition};
 use crate::types::{
-    Bucket, BucketName, ChecksumAlgorithm, ETag, KeyListing, ListQuery, ObjectChecksum, ObjectKey, ObjectVersion,
-    OwnerId, VersionId, VersionListQuery, VersionListing,
+    AttributeChange, Bucket, ChecksumAlgorithm, ETag, KeyListing, ListQuery, ObjectChecksum, ObjectKey, ObjectVersion,
+    VersionId, VersionListQuery, VersionListing,
 };
 
 /// What is stored with a body whose sender named no algorithm.
 pub(crate) const CHECKSUM_DEFAULT: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
 impl Engine {
-    /// Creates a bucket.
-    ///
-    /// # Errors
-    /// `BucketExists`, `TooManyBuckets`, `Meta`.
-    pub async fn create_bucket(&self, request: CreateBucket) -> Result<Bucket, EngineError> {
-        let CreateBucket { name, owner, location } = request;
-        Ok(self.meta.create_bucket(NewBucket { name, owner, location, now: self.clock.now() }).await?)
-    }
-
-    /// Finds a bucket.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `Meta`.
-    pub async fn bucket(&self, name: &BucketName) -> Result<Bucket, EngineError> {
-        self.meta.bucket(name).await?.ok_or(EngineError::NoSuchBucket)
-    }
-
-    /// A page of buckets: of `owner`, or of everybody if `None`.
-    ///
-    /// # Errors
-    /// `Meta`.
-    pub async fn list_buckets(
-        &self,
-        owner: Option<&OwnerId>,
-        prefix: &str,
-        after: &str,
-        max: u32,
-    ) -> Result<ListedBuckets, EngineError> {
-        Ok(self.meta.list_buckets(owner, prefix, after, max).await?)
-    }
-
-    /// Removes a bucket without versions; open uploads go with it, as on S3.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `BucketNotEmpty`, `Meta`.
-    pub async fn delete_bucket(&self, bucket: &Bucket) -> Result<(), EngineError> {
-        Ok(self.meta.delete_bucket(bucket.id).await?)
-    }
-
     /// Stores an object. Judges the precondition before the first byte is pulled, and again at commit.
     ///
     /// Dropping the future while the body arrives stores nothing; once the body is complete and right, the
@@ -167,10 +125,26 @@ impl Engine {
     /// # Errors
     /// `PreconditionFailed`, `NoSuchKey` (conditions only), `NoSuchBucket`, `Meta`.
     pub async fn delete_object(&self, request: DeleteObject) -> Result<Deleted, EngineError> {
-        let DeleteObject { bucket, key, version, precondition } = request;
-        let delete = CommitDelete { bucket: bucket.id, key, version, precondition, now: self.clock.now() };
+        let DeleteObject { bucket, key, version, precondition, bypass_governance } = request;
+        let (bucket, now) = (bucket.id, self.clock.now());
+        let delete = CommitDelete { bucket, key, version, precondition, bypass_governance, now };
         let outcome = self.meta.commit_delete(delete).await?;
         Ok(Deleted { version: outcome.version, delete_marker: outcome.delete_marker })
+    }
+
+    /// Changes attributes of a version, and returns its id if versioning is or was on.
+    ///
+    /// # Errors
+    /// `NoSuchKey`, `NoSuchVersion`, `IsDeleteMarker`, `Locked`, `NoSuchBucket`, `Meta`.
+    pub async fn change_attributes(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        change: AttributeChange,
+    ) -> Result<Option<VersionId>, EngineError> {
+        let (bucket, key, now) = (bucket.id, key.clone(), self.clock.now());
+        Ok(self.meta.change_attributes(ChangeAttributes { bucket, key, version, change, now }).await?)
     }
 
     /// A page of current keys.

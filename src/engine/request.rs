@@ -1,9 +1,9 @@
 //! What callers ask of the engine, and what they get.
 
-use crate::rules::{DeletePrecondition, ReadPrecondition, WritePrecondition};
+use crate::rules::{DeletePrecondition, ReadPrecondition, Versioning, WritePrecondition};
 use crate::types::{
-    Bucket, BucketName, ByteRange, ChecksumAlgorithm, ChecksumType, ChecksumValue, ETag, ObjectChecksum, ObjectKey,
-    ObjectMetadata, OwnerId, Timestamp, UploadId, VersionId,
+    Bucket, BucketName, ByteRange, ChecksumAlgorithm, ChecksumType, ChecksumValue, Documents, ETag, ObjectChecksum,
+    ObjectKey, ObjectMetadata, OwnerId, Timestamp, UploadId, VersionAttributes, VersionId,
 };
 
 /// A page of buckets.
@@ -77,6 +77,8 @@ pub struct DeleteObject {
     pub version: Option<VersionId>,
     /// Conditions.
     pub precondition: DeletePrecondition,
+    /// Whether the caller may, and wants to, remove a version that is retained in governance mode.
+    pub bypass_governance: bool,
 }
 
 /// What a DELETE did.
@@ -107,7 +109,7 @@ pub enum CopyMetadata {
     /// Take the source's, except that the storage class is always the request's.
     Copy,
     /// Take these.
-    Replace(ObjectMetadata),
+    Replace(Box<ObjectMetadata>),
 }
 
 /// CopyObject.
@@ -123,6 +125,10 @@ pub struct CopyObject {
     pub metadata: CopyMetadata,
     /// Storage class of the copy (`STANDARD` if the request names none).
     pub storage_class: crate::types::StorageClass,
+    /// Attributes of the copy. Lock, ACL and encryption of the source are not copied.
+    pub attributes: VersionAttributes,
+    /// Take the source's tags instead of those in `attributes`.
+    pub keeps_tags: bool,
     /// Algorithm of the copy's checksum, if it is to differ from the source's.
     pub checksum: Option<ChecksumAlgorithm>,
     /// Conditions on the target.
@@ -198,4 +204,16 @@ pub struct CreateBucket {
     pub owner: OwnerId,
     /// Its location constraint; empty for `us-east-1`.
     pub location: String,
+    /// Its versioning state.
+    pub versioning: Versioning,
+    /// Its first documents.
+    pub documents: Documents,
+}
+
+impl CreateBucket {
+    /// A bucket without versioning, documents and location constraint.
+    pub fn new(name: BucketName, owner: OwnerId) -> Self {
+        let (versioning, documents) = (Versioning::default(), Documents::default());
+        Self { name, owner, location: String::new(), versioning, documents }
+    }
 }

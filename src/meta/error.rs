@@ -1,7 +1,7 @@
 //! Why a metadata transaction did not happen.
 
-use crate::rules::WriteRefusal;
-use crate::types::OwnerId;
+use crate::rules::{LockRefusal, WriteRefusal};
+use crate::types::{OwnerId, VersionId};
 
 /// Why a metadata transaction did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,18 @@ pub enum MetaError {
     /// An `If-Match` names a key without a current version, or the source of a copy is gone.
     #[error("no such key")]
     NoSuchKey,
+    /// The key has no such version.
+    #[error("no such version")]
+    NoSuchVersion,
+    /// A delete marker has no attributes.
+    #[error("the version is a delete marker")]
+    IsDeleteMarker {
+        /// It.
+        version: VersionId,
+    },
+    /// Object lock forbids it.
+    #[error("the version is locked: {0}")]
+    Locked(LockRefusal),
     /// A precondition does not hold.
     #[error("a precondition does not hold")]
     PreconditionFailed,

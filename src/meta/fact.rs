@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use crate::limits::INLINE_BYTES_MAX;
 use crate::meta::PartSelection;
-use crate::rules::{DeletePrecondition, WritePrecondition};
+use crate::rules::{DeletePrecondition, Versioning, WritePrecondition};
 use crate::types::{
-    BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, ETag, Epoch, ListedPart,
-    ListedUpload, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId, Timestamp, UploadId,
-    VersionId,
+    AttributeChange, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, Documents, ETag,
+    Epoch, ListedPart, ListedUpload, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId,
+    Timestamp, UploadId, VersionId,
 };
 
 /// A piece of a body: `length` bytes from `chunk_offset` of a chunk.
@@ -213,6 +213,8 @@ pub struct CommitDelete {
     pub version: Option<VersionId>,
     /// Judged inside the transaction.
     pub precondition: DeletePrecondition,
+    /// Whether the caller may, and wants to, remove a version that is retained in governance mode.
+    pub bypass_governance: bool,
     /// The commit's time.
     pub now: Timestamp,
 }
@@ -228,6 +230,21 @@ pub struct DeleteOutcome {
     pub delete_marker: bool,
 }
 
+/// A change of a version's attributes.
+#[derive(Clone, Debug)]
+pub struct ChangeAttributes {
+    /// Its bucket.
+    pub bucket: BucketId,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Which version; the newest if `None`.
+    pub version: Option<VersionId>,
+    /// The change.
+    pub change: AttributeChange,
+    /// When.
+    pub now: Timestamp,
+}
+
 /// A new bucket.
 #[derive(Clone, Debug)]
 pub struct NewBucket {
@@ -237,8 +254,20 @@ pub struct NewBucket {
     pub owner: OwnerId,
     /// Its location constraint.
     pub location: String,
+    /// Its versioning state.
+    pub versioning: Versioning,
+    /// Its first documents.
+    pub documents: Documents,
     /// When.
     pub now: Timestamp,
+}
+
+impl NewBucket {
+    /// A bucket without versioning, documents and location constraint.
+    pub fn new(name: BucketName, owner: OwnerId, now: Timestamp) -> Self {
+        let (versioning, documents) = (Versioning::default(), Documents::default());
+        Self { name, owner, location: String::new(), versioning, documents, now }
+    }
 }
 
 /// A new multipart upload.

@@ -1,17 +1,21 @@
 //! The metadata port: facts that change together, each method one transaction.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::meta::{
-    AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
-    Extent, MetaError, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
+    DeleteOutcome, EpochStart, Extent, MetaError, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion,
+    UploadRecord,
 };
 use crate::rules::Versioning;
 use crate::types::object::BucketListing;
 use crate::types::{
-    Bucket, BucketId, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing,
-    Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
+    Bucket, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery, ManifestId,
+    ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery,
+    VersionListing,
 };
 
 /// Keeps metadata.
@@ -59,6 +63,15 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn versioning(&self, bucket: BucketId) -> Result<Versioning, MetaError>;
     /// Sets the versioning state of a bucket.
     async fn set_versioning(&self, bucket: BucketId, state: Versioning) -> Result<(), MetaError>;
+    /// All documents of a bucket: `NoSuchBucket`.
+    async fn documents(&self, bucket: BucketId) -> Result<Documents, MetaError>;
+    /// Replaces a document, or removes it if `body` is `None`: `NoSuchBucket`.
+    async fn set_document(
+        &self,
+        bucket: BucketId,
+        kind: DocumentKind,
+        body: Option<Arc<[u8]>>,
+    ) -> Result<(), MetaError>;
 
     // Objects -------------------------------------------------------------------------------------------
 
@@ -76,6 +89,9 @@ pub trait MetaStore: Send + Sync + 'static {
         key: &ObjectKey,
         version: Option<VersionId>,
     ) -> Result<Option<StoredVersion>, MetaError>;
+    /// Changes attributes of a version, and returns its id if versioning is or was on: `NoSuchBucket`,
+    /// `NoSuchKey`, `NoSuchVersion`, `IsDeleteMarker`, `Locked`.
+    async fn change_attributes(&self, change: ChangeAttributes) -> Result<Option<VersionId>, MetaError>;
     /// Extents of a manifest that overlap the bytes from `from` on, in order, at most `max`. Those of a
     /// multipart manifest come with offsets in the whole object.
     async fn extents(&self, manifest: ManifestId, from: u64, max: u32) -> Result<Vec<Extent>, MetaError>;

@@ -1,9 +1,11 @@
 //! Pure decisions. No I/O, no async, no storage, no HTTP: facts in, verdict out. The metadata store calls
 //! them inside its transactions, so that what was decided is what was committed.
 
+pub mod lock;
 pub mod precondition;
 pub mod versioning;
 
+pub use lock::LockRefusal;
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };

@@ -175,6 +175,9 @@ impl From<EngineError> for S3Error {
             EngineError::IsDeleteMarker { version } => {
                 marked(Self::new(Code::MethodNotAllowed), version).header(ALLOW, HeaderValue::from_static("DELETE"))
             }
+            EngineError::Locked(refusal) => Self::new(Code::AccessDenied)
+                .message("Access Denied because object protected by object lock.")
+                .cause(refusal),
             EngineError::PreconditionFailed => Self::new(Code::PreconditionFailed),
             EngineError::Conflict => Self::new(Code::ConditionalRequestConflict),
             EngineError::NoSuchUpload => Self::new(Code::NoSuchUpload),

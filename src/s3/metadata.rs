@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::limits::USER_METADATA_BYTES_MAX;
 use crate::s3::{Code, S3Error};
-use crate::types::{ContentHeaders, ObjectMetadata, StorageClass, UserMetadata};
+use crate::types::{ContentHeaders, ObjectMetadata, StorageClass, UserMetadata, VersionAttributes};
 
 /// Before the name of every piece of user metadata.
 const USER_PREFIX: &str = "x-amz-meta-";
@@ -45,6 +45,7 @@ pub(crate) fn object_metadata(headers: &HeaderMap) -> Result<ObjectMetadata, S3E
         content: content_headers(headers)?,
         user: user_metadata(headers)?,
         storage_class: storage_class(headers)?,
+        attributes: VersionAttributes::default(),
     })
 }
 

@@ -2,7 +2,8 @@
 //! of SQL or chunk files.
 
 pub(crate) mod access;
-pub(crate) mod auth_error;
+pub(crate) mod attributes;
+mod auth_error;
 pub(crate) mod authenticate;
 pub mod authorize;
 pub mod body;

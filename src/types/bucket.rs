@@ -75,6 +75,8 @@ pub struct Bucket {
     pub created: Timestamp,
     /// The location constraint that its creator asked for; empty for `us-east-1`.
     pub location: String,
+    /// Changes with every change of its documents: names exactly one state of them.
+    pub generation: u64,
 }
 
 #[cfg(test)]

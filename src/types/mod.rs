@@ -3,8 +3,10 @@
 //! A value of one of these types is valid by construction; parsing is the only way in. Knows nothing of
 //! sockets, files, SQL or HTTP beyond the text forms of its own words.
 
+pub mod attribute;
 pub mod bucket;
 pub mod checksum;
+pub mod document;
 pub mod etag;
 pub mod id;
 pub mod key;
@@ -12,8 +14,12 @@ pub mod object;
 pub mod range;
 pub mod time;
 
+pub use attribute::{
+    Acl, AclPermission, AttributeChange, Grant, Grantee, Retention, RetentionMode, Tags, VersionAttributes,
+};
 pub use bucket::{Bucket, BucketName};
 pub use checksum::{ChecksumAlgorithm, ChecksumType, ChecksumValue, ObjectChecksum};
+pub use document::{DocumentKind, Documents};
 pub use etag::ETag;
 pub use id::{BucketId, ChunkId, Epoch, ManifestId, OwnerId, UploadId, VersionId};
 pub use key::ObjectKey;

@@ -2,7 +2,7 @@
 
 use crate::types::{
     Bucket, ChecksumAlgorithm, ChecksumType, ChecksumValue, ETag, ObjectChecksum, ObjectKey, OwnerId, Timestamp,
-    UploadId, VersionId,
+    UploadId, VersionAttributes, VersionId,
 };
 
 /// A storage class that clients may name. All of them are served by the same disks; the name is kept and
@@ -90,6 +90,8 @@ pub struct ObjectMetadata {
     pub user: UserMetadata,
     /// Storage class.
     pub storage_class: StorageClass,
+    /// What may change later, while the bytes stay.
+    pub attributes: VersionAttributes,
 }
 
 /// One stored version of an object, or a delete marker.

@@ -36,7 +36,7 @@ impl House {
         let clock = Arc::new(ManualClock::new(NOW));
         let engine = Engine::new(meta.clone(), Arc::new(chunks.clone()), BlockPool::new(4), clock.clone());
         let name = BucketName::parse("bucket").unwrap();
-        let request = CreateBucket { name, owner: OwnerId("o".repeat(64)), location: String::new() };
+        let request = CreateBucket::new(name, OwnerId("o".repeat(64)));
         let bucket = engine.create_bucket(request).await.unwrap();
         Self { meta, chunks, clock, engine: Arc::new(engine), bucket }
     }

@@ -333,7 +333,7 @@ async fn stored(parts: &[&[u8]]) -> OpenObject {
     let engine = Engine::new(Arc::new(MemoryMeta::new()), chunks, pool, Arc::new(ManualClock::new(Timestamp(9))));
     let (owner, key) = (OwnerId("o".repeat(64)), ObjectKey::parse("key").unwrap());
     let bucket = BucketName::parse("bucket").unwrap();
-    let bucket = CreateBucket { name: bucket, owner: owner.clone(), location: String::new() };
+    let bucket = CreateBucket::new(bucket, owner.clone());
     let bucket = engine.create_bucket(bucket).await.unwrap();
     let expected = Expected::default();
     if let [body] = parts {

@@ -8,13 +8,15 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::meta::{
-    AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
-    Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
+    DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
+    StoredVersion, UploadRecord,
 };
 use crate::rules::Versioning;
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
-    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
+    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+    VersionListQuery, VersionListing,
 };
 
 /// What happens to the next commits of a PUT or part.
@@ -136,6 +138,23 @@ impl MetaStore for FaultyMeta {
 
     async fn set_versioning(&self, bucket: BucketId, state: Versioning) -> Result<(), MetaError> {
         self.inner.set_versioning(bucket, state).await
+    }
+
+    async fn documents(&self, bucket: BucketId) -> Result<Documents, MetaError> {
+        self.inner.documents(bucket).await
+    }
+
+    async fn set_document(
+        &self,
+        bucket: BucketId,
+        kind: DocumentKind,
+        body: Option<Arc<[u8]>>,
+    ) -> Result<(), MetaError> {
+        self.inner.set_document(bucket, kind, body).await
+    }
+
+    async fn change_attributes(&self, change: ChangeAttributes) -> Result<Option<VersionId>, MetaError> {
+        self.inner.change_attributes(change).await
     }
 
     async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError> {

@@ -228,7 +228,7 @@ async fn the_same_house_stands_on_sqlite_and_files() {
         let bucket = match boot {
             1 => {
                 let owner = OwnerId("o".repeat(64));
-                engine.create_bucket(CreateBucket { name: bucket_name, owner, location: String::new() }).await.unwrap()
+                engine.create_bucket(CreateBucket::new(bucket_name, owner)).await.unwrap()
             }
             _ => engine.bucket(&bucket_name).await.unwrap(),
         };
@@ -244,7 +244,8 @@ async fn the_same_house_stands_on_sqlite_and_files() {
             let open = engine.open_object(&bucket, &key, None).await.unwrap();
             assert!(read(open, None).await.unwrap() == body, "{size}");
             let precondition = DeletePrecondition::default();
-            let delete = DeleteObject { bucket: bucket.clone(), key, version: None, precondition };
+            let delete =
+                DeleteObject { bucket: bucket.clone(), key, version: None, precondition, bypass_governance: false };
             engine.delete_object(delete).await.unwrap();
         }
         let mut noted = Noted::default();

@@ -57,7 +57,7 @@ impl House {
         let pool = BlockPool::new(16);
         let engine = Arc::new(Engine::new(Arc::new(faulty), Arc::new(chunks.clone()), pool, clock.clone()));
         let name = BucketName::parse("bucket").unwrap();
-        let bucket = CreateBucket { name, owner: OwnerId("o".repeat(64)), location: String::new() };
+        let bucket = CreateBucket::new(name, OwnerId("o".repeat(64)));
         let bucket = engine.create_bucket(bucket).await.unwrap();
         Self { meta, faults, chunks, clock, epoch, engine, bucket }
     }
@@ -83,7 +83,13 @@ impl House {
 
     async fn delete(&self, key: &str, version: Option<VersionId>) -> crate::engine::Deleted {
         let precondition = DeletePrecondition::default();
-        let delete = DeleteObject { bucket: self.bucket.clone(), key: name(key), version, precondition };
+        let delete = DeleteObject {
+            bucket: self.bucket.clone(),
+            key: name(key),
+            version,
+            precondition,
+            bypass_governance: false,
+        };
         self.engine.delete_object(delete).await.unwrap()
     }
 

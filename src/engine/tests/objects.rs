@@ -15,6 +15,7 @@ use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::rules::{EtagCondition, ReadPrecondition, Versioning, WritePrecondition};
 use crate::types::{
     BucketName, ByteRange, ChecksumAlgorithm, ChecksumValue, ETag, ObjectMetadata, StorageClass, UserMetadata,
+    VersionAttributes,
 };
 
 #[tokio::test]
@@ -325,6 +326,8 @@ async fn a_put_that_is_dropped_anywhere_is_there_whole_or_leaves_nothing() {
 
 fn copy_request(house: &House, from: &str, to: &str) -> CopyObject {
     CopyObject {
+        attributes: VersionAttributes::default(),
+        keeps_tags: true,
         source: CopySource {
             bucket: house.bucket.clone(),
             key: name(from),
@@ -390,7 +393,7 @@ async fn a_copy_takes_or_replaces_metadata_but_never_the_redirect_or_class() {
     expected.storage_class = StorageClass::Standard;
     assert_eq!(copied, expected);
     let mut replace = copy_request(&house, "source", "source");
-    replace.metadata = CopyMetadata::Replace(ObjectMetadata::default());
+    replace.metadata = CopyMetadata::Replace(Box::default());
     house.engine.copy_object(replace).await.unwrap();
     assert_eq!(house.open("source").await.unwrap().version().metadata, ObjectMetadata::default());
 }

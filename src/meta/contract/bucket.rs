@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use super::Store;
 use super::fixture::{NOW, bucket, delete, key, new_bucket, new_upload, owner, put_inline, upload_id};
 use crate::limits::BUCKETS_PER_OWNER_MAX;
 use crate::meta::{MetaError, NewBucket};
 use crate::rules::Versioning;
-use crate::types::{BucketId, BucketListing, BucketName};
+use crate::types::{BucketId, BucketListing, BucketName, DocumentKind, Documents};
 
 pub(super) async fn a_bucket_is_found_until_it_is_deleted(store: Store) {
     let name = BucketName::parse("bucket").unwrap();
@@ -91,4 +93,30 @@ pub(super) async fn versioning_is_a_property_of_one_bucket(store: Store) {
     let nowhere = BucketId(99);
     assert!(matches!(store.versioning(nowhere).await, Err(MetaError::NoSuchBucket)));
     assert!(matches!(store.set_versioning(nowhere, Versioning::Enabled).await, Err(MetaError::NoSuchBucket)));
+}
+
+pub(super) async fn documents_are_kept_until_they_are_replaced_or_removed(store: Store) {
+    let first = Documents([(DocumentKind::Acl, Arc::from(&b"acl"[..]))].into());
+    let new = NewBucket { documents: first.clone(), versioning: Versioning::Enabled, ..new_bucket("bucket") };
+    let made = store.create_bucket(new).await.unwrap();
+    assert_eq!(store.documents(made.id).await.unwrap(), first);
+    assert_eq!(store.versioning(made.id).await.unwrap(), Versioning::Enabled);
+
+    let mut generations = vec![made.generation];
+    for body in [Some("one"), Some("two"), None] {
+        let body: Option<Arc<[u8]>> = body.map(|text| Arc::from(text.as_bytes()));
+        store.set_document(made.id, DocumentKind::Policy, body.clone()).await.unwrap();
+        let found = store.documents(made.id).await.unwrap();
+        assert_eq!(found.get(DocumentKind::Policy), body.as_deref());
+        assert_eq!(found.get(DocumentKind::Acl), Some(&b"acl"[..]));
+        generations.push(store.bucket(&made.name).await.unwrap().unwrap().generation);
+    }
+    assert!(generations.is_sorted_by(|a, b| a < b), "{generations:?}");
+
+    let other = bucket(store.as_ref(), "other").await;
+    assert_eq!(store.documents(other.id).await.unwrap(), Documents::default());
+    store.delete_bucket(made.id).await.unwrap();
+    assert!(matches!(store.documents(made.id).await, Err(MetaError::NoSuchBucket)));
+    let late = store.set_document(made.id, DocumentKind::Acl, None).await;
+    assert!(matches!(late, Err(MetaError::NoSuchBucket)));
 }

@@ -9,7 +9,8 @@ use crate::meta::{
 use crate::rules::{DeletePrecondition, EtagCondition, WritePrecondition};
 use crate::types::{
     Bucket, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, ContentHeaders, ETag, Epoch,
-    ObjectChecksum, ObjectKey, ObjectMetadata, OwnerId, StorageClass, Timestamp, UploadId, UserMetadata, VersionId,
+    ObjectChecksum, ObjectKey, ObjectMetadata, OwnerId, StorageClass, Tags, Timestamp, UploadId, UserMetadata,
+    VersionAttributes, VersionId,
 };
 
 /// The time at which everything happens.
@@ -24,7 +25,7 @@ pub(super) fn key(text: &str) -> ObjectKey {
 }
 
 pub(super) fn new_bucket(name: &str) -> NewBucket {
-    NewBucket { name: BucketName::parse(name).unwrap(), owner: owner("alice"), location: "eu".to_owned(), now: NOW }
+    NewBucket { location: "eu".to_owned(), ..NewBucket::new(BucketName::parse(name).unwrap(), owner("alice"), NOW) }
 }
 
 pub(super) async fn bucket(store: &dyn MetaStore, name: &str) -> Bucket {
@@ -56,6 +57,10 @@ pub(super) fn metadata() -> ObjectMetadata {
         content: ContentHeaders { content_type: Some("text/plain".to_owned()), ..ContentHeaders::default() },
         user: UserMetadata(vec![("mtime".to_owned(), "1.5".to_owned()), ("ä".to_owned(), String::new())]),
         storage_class: StorageClass::StandardIa,
+        attributes: VersionAttributes {
+            tags: Tags(vec![("k".to_owned(), "v".to_owned())]),
+            ..VersionAttributes::default()
+        },
     }
 }
 
@@ -97,7 +102,14 @@ pub(super) fn copy(source: (BucketId, &str, u64), target: (BucketId, &str)) -> C
 }
 
 pub(super) fn delete(bucket: BucketId, name: &str, version: Option<VersionId>) -> CommitDelete {
-    CommitDelete { bucket, key: key(name), version, precondition: DeletePrecondition::default(), now: NOW }
+    CommitDelete {
+        bucket,
+        key: key(name),
+        version,
+        precondition: DeletePrecondition::default(),
+        bypass_governance: false,
+        now: NOW,
+    }
 }
 
 pub(super) fn absent() -> WritePrecondition {

@@ -71,7 +71,8 @@ contract! {
         open_uploads_go_with_their_bucket,
         an_owner_has_a_bounded_number_of_buckets,
         buckets_are_listed_by_name_in_pages,
-        versioning_is_a_property_of_one_bucket;
+        versioning_is_a_property_of_one_bucket,
+        documents_are_kept_until_they_are_replaced_or_removed;
     object: a_put_is_read_back_whole,
         an_empty_body_needs_no_place,
         a_missing_bucket_refuses_every_write,
@@ -86,7 +87,9 @@ contract! {
         shared_chunks_must_be_alive_and_long_enough,
         a_copy_shares_its_source,
         a_copy_of_a_key_onto_itself_keeps_the_body,
-        a_copy_of_a_version_that_went_is_refused;
+        a_copy_of_a_version_that_went_is_refused,
+        attributes_change_while_the_version_stays,
+        a_locked_version_is_hidden_but_not_removed;
     listing: every_page_is_what_the_naive_model_says,
         pages_joined_are_the_whole_listing,
         only_newest_versions_that_are_no_markers_are_listed,

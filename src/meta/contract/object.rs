@@ -5,9 +5,13 @@ use super::fixture::{
     NOW, absent, bucket, chunk, copy, crc32, delete, key, matching, md5, metadata, new_upload, put_extents, put_inline,
     sealed, shared,
 };
-use crate::meta::{BodyRef, BodySource, CommitPut, Extent, MetaError, MetaStore, StoredVersion};
-use crate::rules::{DeletePrecondition, EtagCondition, Versioning, WritePrecondition};
-use crate::types::{BucketId, ETag, ManifestId, ObjectMetadata, Timestamp, VersionId};
+use crate::meta::{
+    BodyRef, BodySource, ChangeAttributes, CommitDelete, CommitPut, Extent, MetaError, MetaStore, StoredVersion,
+};
+use crate::rules::{DeletePrecondition, EtagCondition, LockRefusal, Versioning, WritePrecondition};
+use crate::types::{
+    AttributeChange, BucketId, ETag, ManifestId, ObjectMetadata, Retention, RetentionMode, Tags, Timestamp, VersionId,
+};
 
 async fn newest(store: &dyn MetaStore, bucket: BucketId, name: &str) -> Option<StoredVersion> {
     store.version(bucket, &key(name), None).await.unwrap()
@@ -362,4 +366,54 @@ pub(super) async fn a_copy_of_a_version_that_went_is_refused(store: Store) {
     store.commit_delete(delete(id, "a", None)).await.unwrap();
     let marker = newest(store, id, "a").await.unwrap().order;
     assert!(matches!(store.commit_copy(copy((id, "a", marker), (id, "c"))).await, Err(MetaError::SourceChanged)));
+}
+
+pub(super) async fn attributes_change_while_the_version_stays(store: Store) {
+    let id = bucket(store.as_ref(), "bucket").await.id;
+    store.commit_put(put_inline(id, "a", b"body")).await.unwrap();
+    let before = store.version(id, &key("a"), None).await.unwrap().unwrap();
+    let change = |change| ChangeAttributes { bucket: id, key: key("a"), version: None, change, now: NOW };
+    let tags = Tags(vec![("x".to_owned(), "y".to_owned())]);
+    assert_eq!(store.change_attributes(change(AttributeChange::Tags(tags.clone()))).await.unwrap(), None);
+    store.change_attributes(change(AttributeChange::LegalHold(true))).await.unwrap();
+
+    let after = store.version(id, &key("a"), None).await.unwrap().unwrap();
+    let mut expected = before.clone();
+    expected.version.metadata.attributes.tags = tags;
+    expected.version.metadata.attributes.legal_hold = true;
+    assert_eq!(after, expected, "nothing else changes");
+
+    let missing = ChangeAttributes { key: key("b"), ..change(AttributeChange::LegalHold(true)) };
+    assert!(matches!(store.change_attributes(missing).await, Err(MetaError::NoSuchKey)));
+    let version = Some(VersionId::Ordered { order: 5, salt: 5 });
+    let missing = ChangeAttributes { version, ..change(AttributeChange::LegalHold(true)) };
+    assert!(matches!(store.change_attributes(missing).await, Err(MetaError::NoSuchVersion)));
+}
+
+pub(super) async fn a_locked_version_is_hidden_but_not_removed(store: Store) {
+    let id = bucket(store.as_ref(), "bucket").await.id;
+    store.set_versioning(id, Versioning::Enabled).await.unwrap();
+    let locked = store.commit_put(put_inline(id, "a", b"body")).await.unwrap().version;
+    let retention = Retention { mode: RetentionMode::Governance, until: NOW.plus_seconds(60) };
+    let change = AttributeChange::Retention { retention: Some(retention), bypass_governance: false };
+    let change = ChangeAttributes { bucket: id, key: key("a"), version: Some(locked), change, now: NOW };
+    assert_eq!(store.change_attributes(change).await.unwrap(), Some(locked));
+
+    let marker = store.commit_delete(delete(id, "a", None)).await.unwrap();
+    assert!(marker.delete_marker);
+    let change = AttributeChange::LegalHold(true);
+    let change = ChangeAttributes { bucket: id, key: key("a"), version: None, change, now: NOW };
+    assert!(matches!(store.change_attributes(change).await, Err(MetaError::IsDeleteMarker { .. })));
+
+    let removal = |bypass_governance, seconds| CommitDelete {
+        bypass_governance,
+        now: NOW.plus_seconds(seconds),
+        ..delete(id, "a", Some(locked))
+    };
+    for seconds in [0, 59] {
+        let refused = store.commit_delete(removal(false, seconds)).await;
+        assert!(matches!(refused, Err(MetaError::Locked(LockRefusal::Governance))), "{seconds}");
+    }
+    assert!(store.version(id, &key("a"), Some(locked)).await.unwrap().is_some());
+    assert!(store.commit_delete(removal(true, 0)).await.unwrap().removed);
 }

@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 
 use super::state::{State, VersionName, VersionRow};
 use crate::meta::{
-    BodyRef, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome, StoredVersion,
+    BodyRef, ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,
+    StoredVersion,
 };
-use crate::rules::{CurrentFacts, Versioning, WritePlan};
+use crate::rules::{CurrentFacts, Versioning, WritePlan, lock};
 use crate::types::{BucketId, ETag, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
 
 impl State {
@@ -112,6 +113,10 @@ impl State {
             Some(id) => self.find(delete.bucket, &delete.key, id).and_then(|(_, row)| facts(&row)),
         };
         delete.precondition.judge(facts.as_ref())?;
+        if let Some((_, row)) = delete.version.and_then(|id| self.find(delete.bucket, &delete.key, id)) {
+            let attributes = &row.version.metadata.attributes;
+            lock::judge_removal(attributes, delete.bypass_governance, delete.now).map_err(MetaError::Locked)?;
+        }
 
         let removed = match (delete.version, state.plan_delete()) {
             (Some(id), _) => self.find(delete.bucket, &delete.key, id).and_then(|(name, _)| self.remove(&name)),
@@ -128,6 +133,23 @@ impl State {
             delete_marker: row.version.is_delete_marker,
         });
         Ok(outcome.unwrap_or_default())
+    }
+
+    pub(super) fn change_attributes(&mut self, change: &ChangeAttributes) -> Result<Option<VersionId>, MetaError> {
+        let ChangeAttributes { bucket, key, version, change, now } = change;
+        let state = self.versioning(*bucket)?;
+        let name = match version {
+            None => self.versions_of(*bucket, key).next().map(|(name, _)| name.clone()).ok_or(MetaError::NoSuchKey)?,
+            Some(id) => self.find(*bucket, key, *id).map(|(name, _)| name).ok_or(MetaError::NoSuchVersion)?,
+        };
+        let Some(VersionRow { version, .. }) = self.versions.get_mut(&name) else {
+            return Err(MetaError::NoSuchVersion);
+        };
+        if version.is_delete_marker {
+            return Err(MetaError::IsDeleteMarker { version: version.version });
+        }
+        lock::apply_change(&mut version.metadata.attributes, change, *now).map_err(MetaError::Locked)?;
+        Ok((state != Versioning::Unversioned).then_some(version.version))
     }
 
     pub(super) fn stored(&self, bucket: BucketId, key: &ObjectKey, id: Option<VersionId>) -> Option<StoredVersion> {

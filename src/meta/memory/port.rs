@@ -1,18 +1,22 @@
 //! The port, method by method.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::MemoryMeta;
 use super::upload::upload_name;
 use crate::meta::{
-    AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
-    Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
+    DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
+    StoredVersion, UploadRecord,
 };
 use crate::rules::Versioning;
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
-    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
+    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+    VersionListQuery, VersionListing,
 };
 
 #[async_trait]
@@ -74,6 +78,19 @@ impl MetaStore for MemoryMeta {
         self.transact(|state| state.set_versioning(bucket, versioning))
     }
 
+    async fn documents(&self, bucket: BucketId) -> Result<Documents, MetaError> {
+        self.transact(|state| state.documents(bucket))
+    }
+
+    async fn set_document(
+        &self,
+        bucket: BucketId,
+        kind: DocumentKind,
+        body: Option<Arc<[u8]>>,
+    ) -> Result<(), MetaError> {
+        self.transact(|state| state.set_document(bucket, kind, body))
+    }
+
     async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError> {
         put.body.assert_sound(put.size);
         self.transact(|state| state.put(&put))
@@ -94,6 +111,10 @@ impl MetaStore for MemoryMeta {
         version: Option<VersionId>,
     ) -> Result<Option<StoredVersion>, MetaError> {
         self.transact(|state| Ok(state.stored(bucket, key, version)))
+    }
+
+    async fn change_attributes(&self, change: ChangeAttributes) -> Result<Option<VersionId>, MetaError> {
+        self.transact(|state| state.change_attributes(&change))
     }
 
     async fn extents(&self, manifest: ManifestId, from: u64, max: u32) -> Result<Vec<Extent>, MetaError> {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -9,8 +10,8 @@ use crate::limits::{ACCESS_KEYS_MAX, BUCKETS_PER_OWNER_MAX};
 use crate::meta::{AccessKey, BodyRef, EpochStart, MetaError, NewBucket, PutOutcome, UploadRecord};
 use crate::rules::Versioning;
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, ListedPart, ManifestId, ObjectVersion, OwnerId,
-    Timestamp, UploadId,
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, ListedPart, ManifestId,
+    ObjectVersion, OwnerId, Timestamp, UploadId,
 };
 
 /// Everything that the store knows.
@@ -40,6 +41,7 @@ pub(super) type UploadName = (BucketId, String, UploadId);
 pub(super) struct BucketRow {
     pub(super) bucket: Bucket,
     pub(super) versioning: Versioning,
+    pub(super) documents: Documents,
 }
 
 #[derive(Clone)]
@@ -162,8 +164,10 @@ impl State {
         }
         self.last_bucket += 1;
         let id = BucketId(self.last_bucket);
-        let bucket = Bucket { id, name: new.name, owner: new.owner, created: new.now, location: new.location };
-        self.buckets.insert(id, BucketRow { bucket: bucket.clone(), versioning: Versioning::default() });
+        let NewBucket { name, owner, location, versioning, documents, now } = new;
+        let generation = documents.0.len() as u64;
+        let bucket = Bucket { id, name, owner, created: now, location, generation };
+        self.buckets.insert(id, BucketRow { bucket: bucket.clone(), versioning, documents });
         Ok(bucket)
     }
 
@@ -198,7 +202,28 @@ impl State {
     }
 
     pub(super) fn set_versioning(&mut self, bucket: BucketId, state: Versioning) -> Result<(), MetaError> {
-        self.buckets.get_mut(&bucket).ok_or(MetaError::NoSuchBucket)?.versioning = state;
+        let row = self.buckets.get_mut(&bucket).ok_or(MetaError::NoSuchBucket)?;
+        row.versioning = state;
+        row.bucket.generation += 1;
+        Ok(())
+    }
+
+    pub(super) fn documents(&self, bucket: BucketId) -> Result<Documents, MetaError> {
+        self.buckets.get(&bucket).map(|row| row.documents.clone()).ok_or(MetaError::NoSuchBucket)
+    }
+
+    pub(super) fn set_document(
+        &mut self,
+        bucket: BucketId,
+        kind: DocumentKind,
+        body: Option<Arc<[u8]>>,
+    ) -> Result<(), MetaError> {
+        let row = self.buckets.get_mut(&bucket).ok_or(MetaError::NoSuchBucket)?;
+        row.bucket.generation += 1;
+        match body {
+            Some(body) => row.documents.0.insert(kind, body),
+            None => row.documents.0.remove(&kind),
+        };
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::failure::Failure;
 use super::writer::Transaction;
-use super::{row, sql};
+use super::{document, row, sql};
 use crate::limits::BUCKETS_PER_OWNER_MAX;
 use crate::meta::{MetaError, NewBucket};
 use crate::rules::Versioning;
@@ -23,21 +23,19 @@ pub(super) fn create(tx: &Transaction<'_>, new: &NewBucket) -> Result<Bucket, Fa
     if owned >= Some(BUCKETS_PER_OWNER_MAX) {
         return Err(MetaError::TooManyBuckets.into());
     }
-    let state = row::versioning_code(Versioning::default());
+    let state = row::versioning_code(new.versioning);
     let values = params![new.name.as_str(), new.owner.0, new.now.0, new.location, state];
     sql::execute(connection, INSERT, values)?;
-    Ok(Bucket {
-        id: BucketId(connection.last_insert_rowid()),
-        name: new.name.clone(),
-        owner: new.owner.clone(),
-        created: new.now,
-        location: new.location.clone(),
-    })
+    let id = BucketId(connection.last_insert_rowid());
+    for (kind, body) in &new.documents.0 {
+        document::set(tx, id, *kind, Some(body))?;
+    }
+    find(connection, &new.name)?.ok_or(Failure::Corrupt("new bucket"))
 }
 
 /// Finds a bucket by its name.
 pub(super) fn find(connection: &Connection, name: &BucketName) -> Result<Option<Bucket>, Failure> {
-    const FIND: &str = "SELECT id, name, owner, created, location FROM bucket WHERE name = ?1";
+    const FIND: &str = "SELECT id, name, owner, created, location, generation FROM bucket WHERE name = ?1";
     sql::first(connection, FIND, [name.as_str()], read)
 }
 
@@ -49,6 +47,7 @@ fn read(row: &Row<'_>) -> Result<Bucket, Failure> {
         owner: OwnerId(row.get(2)?),
         created: Timestamp(row.get(3)?),
         location: row.get(4)?,
+        generation: row::unsigned(row.get(5)?)?,
     })
 }
 
@@ -59,9 +58,9 @@ pub(super) fn list(
     (prefix, after): (&str, &str),
     max: u32,
 ) -> Result<BucketListing, Failure> {
-    const EVERYBODY: &str = "SELECT id, name, owner, created, location FROM bucket
+    const EVERYBODY: &str = "SELECT id, name, owner, created, location, generation FROM bucket
         WHERE name >= ?1 AND name > ?2 ORDER BY name LIMIT ?3";
-    const OWNED: &str = "SELECT id, name, owner, created, location FROM bucket
+    const OWNED: &str = "SELECT id, name, owner, created, location, generation FROM bucket
         WHERE name >= ?1 AND name > ?2 AND owner = ?4 ORDER BY name LIMIT ?3";
     let mut listing = BucketListing::default();
     if max == 0 {
@@ -105,6 +104,7 @@ pub(super) fn delete(tx: &Transaction<'_>, bucket: BucketId) -> Result<(), Failu
     sql::execute(connection, UNREFER_UPLOADS, [bucket.0])?;
     sql::execute(connection, RELEASE_UPLOADS, [bucket.0])?;
     sql::execute(connection, "DELETE FROM upload WHERE bucket_id = ?1", [bucket.0])?;
+    sql::execute(connection, "DELETE FROM bucket_document WHERE bucket_id = ?1", [bucket.0])?;
     sql::execute(connection, "DELETE FROM bucket WHERE id = ?1", [bucket.0])?;
     Ok(())
 }
@@ -118,7 +118,7 @@ pub(super) fn versioning(connection: &Connection, bucket: BucketId) -> Result<Ve
 
 /// Sets the versioning state of a bucket.
 pub(super) fn set_versioning(tx: &Transaction<'_>, bucket: BucketId, state: Versioning) -> Result<(), Failure> {
-    const UPDATE: &str = "UPDATE bucket SET versioning = ?2 WHERE id = ?1";
+    const UPDATE: &str = "UPDATE bucket SET versioning = ?2, generation = generation + 1 WHERE id = ?1";
     let updated = sql::execute(tx.connection(), UPDATE, [bucket.0, row::versioning_code(state)])?;
     if updated == 0 { Err(MetaError::NoSuchBucket.into()) } else { Ok(()) }
 }

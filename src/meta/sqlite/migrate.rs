@@ -15,8 +15,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "initial", sql: include_str!("../../../migrations/0001_initial.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "initial", sql: include_str!("../../../migrations/0001_initial.sql") },
+    Migration { number: 2, name: "features", sql: include_str!("../../../migrations/0002_features.sql") },
+];
 
 /// Brings the schema up to this binary's, in one transaction. Refuses a database whose applied migrations
 /// differ from ours, or that a newer binary has migrated: its rows may mean something else.

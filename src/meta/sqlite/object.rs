@@ -4,12 +4,16 @@
 use rusqlite::{Connection, params};
 
 use super::failure::Failure;
+use super::metadata::metadata_blob;
 use super::row::{array, blob, blob_or_null, signed};
 use super::version::{Before, NewVersion, VersionRow};
 use super::writer::Transaction;
 use super::{body, bucket, sql, version};
-use crate::meta::{CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome};
-use crate::rules::{Versioning, WritePlan};
+use crate::meta::{
+    ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,
+};
+use crate::rules::{Versioning, WritePlan, lock};
+use crate::types::VersionId;
 
 /// Commits a PUT.
 pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, Failure> {
@@ -96,6 +100,11 @@ pub(super) fn delete(tx: &Transaction<'_>, delete: &CommitDelete) -> Result<Dele
         Some(id) => version::by_id(connection, delete.bucket, &delete.key, id)?,
     };
     delete.precondition.judge(version::current_facts(target.as_ref()).as_ref())?;
+    if let (Some(_), Some(row)) = (delete.version, &target) {
+        // Only a removal for good: a delete marker hides what is locked and removes nothing.
+        let attributes = version::metadata_of(connection, delete.bucket, &delete.key, row)?.attributes;
+        lock::judge_removal(&attributes, delete.bypass_governance, delete.now).map_err(MetaError::Locked)?;
+    }
 
     let plan = if delete.version.is_some() { None } else { state.plan_delete() };
     match plan {
@@ -106,6 +115,25 @@ pub(super) fn delete(tx: &Transaction<'_>, delete: &CommitDelete) -> Result<Dele
             remove(tx, delete, state, null)
         }
     }
+}
+
+/// Changes attributes of a version.
+pub(super) fn change_attributes(tx: &Transaction<'_>, change: &ChangeAttributes) -> Result<Option<VersionId>, Failure> {
+    const UPDATE: &str = "UPDATE side SET metadata = ?2 WHERE id = ?1";
+    let connection = tx.connection();
+    let ChangeAttributes { bucket, key, version, change, now } = change;
+    let state = bucket::versioning(connection, *bucket)?;
+    let row = match version {
+        None => version::newest(connection, *bucket, key)?.ok_or(MetaError::NoSuchKey)?,
+        Some(id) => version::by_id(connection, *bucket, key, *id)?.ok_or(MetaError::NoSuchVersion)?,
+    };
+    if row.is_delete_marker {
+        return Err(MetaError::IsDeleteMarker { version: row.id() }.into());
+    }
+    let mut metadata = version::metadata_of(connection, *bucket, key, &row)?;
+    lock::apply_change(&mut metadata.attributes, change, *now).map_err(MetaError::Locked)?;
+    sql::execute(connection, UPDATE, params![signed(row.order), metadata_blob(&metadata)])?;
+    Ok((state != Versioning::Unversioned).then(|| row.id()))
 }
 
 fn place_marker(

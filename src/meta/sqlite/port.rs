@@ -1,21 +1,26 @@
 //! The port, method by method: each hands its request to the writer or to a reader.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, garbage, key, listing, object, upload, verify, version, version_listing,
+    SqliteMeta, body, boot, bucket, complete, document, garbage, key, listing, object, upload, verify, version,
+    version_listing,
 };
 use crate::meta::{
-    AccessKey, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed, DeleteOutcome, EpochStart,
-    Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
+    DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
+    StoredVersion, UploadRecord,
 };
 use crate::rules::Versioning;
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, Epoch, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId,
-    PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
+    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
+    VersionListQuery, VersionListing,
 };
 
 /// Faults that wait for `verify`'s caller.
@@ -82,6 +87,19 @@ impl MetaStore for SqliteMeta {
         self.write("set versioning", move |tx| bucket::set_versioning(tx, bucket, state)).await
     }
 
+    async fn documents(&self, bucket: BucketId) -> Result<Documents, MetaError> {
+        self.readers.read("read documents", move |connection| document::all(connection, bucket)).await
+    }
+
+    async fn set_document(
+        &self,
+        bucket: BucketId,
+        kind: DocumentKind,
+        body: Option<Arc<[u8]>>,
+    ) -> Result<(), MetaError> {
+        self.write("set document", move |tx| document::set(tx, bucket, kind, body.as_deref())).await
+    }
+
     async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError> {
         put.body.assert_sound(put.size);
         self.write("commit put", move |tx| object::put(tx, &put)).await
@@ -103,6 +121,10 @@ impl MetaStore for SqliteMeta {
     ) -> Result<Option<StoredVersion>, MetaError> {
         let key = key.clone();
         self.readers.read("read version", move |connection| version::stored(connection, bucket, &key, version)).await
+    }
+
+    async fn change_attributes(&self, change: ChangeAttributes) -> Result<Option<VersionId>, MetaError> {
+        self.write("change attributes", move |tx| object::change_attributes(tx, &change)).await
     }
 
     async fn extents(&self, manifest: ManifestId, from: u64, max: u32) -> Result<Vec<Extent>, MetaError> {

@@ -1,26 +1,13 @@
-//! How values are stored: codes of enums, the metadata blob, rows of versions. Codes are part of the
-//! database format and never change their meaning.
+//! How values are stored: codes of enums, ids, checksums. Codes are part of the database format and never
+//! change their meaning.
 
 use rusqlite::Row;
 
 use super::failure::Failure;
 use crate::rules::Versioning;
 use crate::types::{
-    ChecksumAlgorithm, ChecksumType, ChecksumValue, ContentHeaders, ETag, ObjectChecksum, ObjectKey, ObjectMetadata,
-    StorageClass, UserMetadata, VersionId,
+    ChecksumAlgorithm, ChecksumType, ChecksumValue, ETag, ObjectChecksum, ObjectKey, StorageClass, VersionId,
 };
-
-/// First byte of a metadata blob.
-const METADATA_FORMAT: u8 = 1;
-/// Field tags of a metadata blob.
-const FIELD_USER: u8 = 0;
-const FIELD_CONTENT_TYPE: u8 = 1;
-const FIELD_CACHE_CONTROL: u8 = 2;
-const FIELD_CONTENT_DISPOSITION: u8 = 3;
-const FIELD_CONTENT_ENCODING: u8 = 4;
-const FIELD_CONTENT_LANGUAGE: u8 = 5;
-const FIELD_EXPIRES: u8 = 6;
-const FIELD_WEBSITE_REDIRECT: u8 = 7;
 
 /// A size, offset or count as SQLite stores it.
 ///
@@ -182,161 +169,10 @@ pub(super) fn part_checksum(blob: &[u8]) -> Result<ChecksumValue, Failure> {
     ChecksumValue::new(algorithm(*code)?, value).ok_or(Failure::Corrupt("part checksum"))
 }
 
-/// Metadata as a blob: nothing if there is none, else a format byte and tagged, length-prefixed fields. The
-/// storage class has a column of its own.
-pub(super) fn metadata_blob(metadata: &ObjectMetadata) -> Vec<u8> {
-    // Destructured, so that a new field cannot be forgotten here.
-    let ObjectMetadata { content, user, storage_class: _ } = metadata;
-    let ContentHeaders {
-        content_type,
-        cache_control,
-        content_disposition,
-        content_encoding,
-        content_language,
-        expires,
-        website_redirect,
-    } = content;
-    let mut blob = Vec::new();
-    let headers = [
-        (FIELD_CONTENT_TYPE, content_type),
-        (FIELD_CACHE_CONTROL, cache_control),
-        (FIELD_CONTENT_DISPOSITION, content_disposition),
-        (FIELD_CONTENT_ENCODING, content_encoding),
-        (FIELD_CONTENT_LANGUAGE, content_language),
-        (FIELD_EXPIRES, expires),
-        (FIELD_WEBSITE_REDIRECT, website_redirect),
-    ];
-    for (tag, value) in headers {
-        if let Some(value) = value {
-            push_field(&mut blob, tag, value);
-        }
-    }
-    for (name, value) in &user.0 {
-        push_field(&mut blob, FIELD_USER, name);
-        push_text(&mut blob, value);
-    }
-    blob
-}
-
-fn push_field(blob: &mut Vec<u8>, tag: u8, text: &str) {
-    if blob.is_empty() {
-        blob.push(METADATA_FORMAT);
-    }
-    blob.push(tag);
-    push_text(blob, text);
-}
-
-/// A text: its length in 7-bit groups, lowest first (LEB128), then its bytes.
-fn push_text(blob: &mut Vec<u8>, text: &str) {
-    let mut length = text.len();
-    while length >= 0x80 {
-        blob.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    blob.push(length as u8);
-    blob.extend_from_slice(text.as_bytes());
-}
-
-/// The metadata behind a blob.
-pub(super) fn metadata(blob: &[u8], storage_class: StorageClass) -> Result<ObjectMetadata, Failure> {
-    let mut content = ContentHeaders::default();
-    let mut user = Vec::new();
-    let mut rest = blob;
-    if let Some((format, fields)) = blob.split_first() {
-        if *format != METADATA_FORMAT {
-            return Err(Failure::Corrupt("metadata format"));
-        }
-        rest = fields;
-    }
-    while let Some((tag, fields)) = rest.split_first() {
-        rest = fields;
-        let text = take_text(&mut rest)?;
-        let header = match *tag {
-            FIELD_USER => {
-                let value = take_text(&mut rest)?;
-                user.push((text, value));
-                continue;
-            }
-            FIELD_CONTENT_TYPE => &mut content.content_type,
-            FIELD_CACHE_CONTROL => &mut content.cache_control,
-            FIELD_CONTENT_DISPOSITION => &mut content.content_disposition,
-            FIELD_CONTENT_ENCODING => &mut content.content_encoding,
-            FIELD_CONTENT_LANGUAGE => &mut content.content_language,
-            FIELD_EXPIRES => &mut content.expires,
-            FIELD_WEBSITE_REDIRECT => &mut content.website_redirect,
-            _ => return Err(Failure::Corrupt("metadata field")),
-        };
-        *header = Some(text);
-    }
-    Ok(ObjectMetadata { content, user: UserMetadata(user), storage_class })
-}
-
-fn take_text(rest: &mut &[u8]) -> Result<String, Failure> {
-    const CUT: Failure = Failure::Corrupt("metadata text");
-    let mut length = 0_usize;
-    let mut shift = 0;
-    loop {
-        let (byte, tail) = rest.split_first().ok_or(CUT)?;
-        *rest = tail;
-        if shift > 28 {
-            return Err(CUT);
-        }
-        length |= usize::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    let (text, tail) = rest.split_at_checked(length).ok_or(CUT)?;
-    *rest = tail;
-    std::str::from_utf8(text).map(str::to_owned).map_err(|_| CUT)
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{Strategy, any, prop, proptest};
-
-    use super::{checksum_choice, checksum_code, metadata, metadata_blob, part_checksum, part_checksum_blob};
-    use crate::types::{
-        ChecksumAlgorithm, ChecksumType, ChecksumValue, ContentHeaders, ObjectMetadata, StorageClass, UserMetadata,
-    };
-
-    fn any_metadata() -> impl Strategy<Value = ObjectMetadata> {
-        let text = || prop::option::of(".{0,300}");
-        let content = (text(), text(), text(), text(), text(), text(), text()).prop_map(|fields| ContentHeaders {
-            content_type: fields.0,
-            cache_control: fields.1,
-            content_disposition: fields.2,
-            content_encoding: fields.3,
-            content_language: fields.4,
-            expires: fields.5,
-            website_redirect: fields.6,
-        });
-        let user = prop::collection::vec((".{0,20}", ".{0,200}"), 0..5);
-        (content, user).prop_map(|(content, user)| ObjectMetadata {
-            content,
-            user: UserMetadata(user),
-            storage_class: StorageClass::GlacierIr,
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn metadata_reads_back_as_it_was_written(written in any_metadata()) {
-            let blob = metadata_blob(&written);
-            assert_eq!(metadata(&blob, StorageClass::GlacierIr).unwrap(), written);
-        }
-
-        #[test]
-        fn damaged_metadata_never_panics(blob in prop::collection::vec(any::<u8>(), 0..64)) {
-            let _ = metadata(&blob, StorageClass::Standard);
-        }
-    }
-
-    #[test]
-    fn no_metadata_costs_no_bytes() {
-        assert!(metadata_blob(&ObjectMetadata::default()).is_empty());
-    }
+    use super::{checksum_choice, checksum_code, part_checksum, part_checksum_blob};
+    use crate::types::{ChecksumAlgorithm, ChecksumType, ChecksumValue};
 
     #[test]
     fn every_checksum_reads_back_as_it_was_written() {

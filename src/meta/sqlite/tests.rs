@@ -19,12 +19,7 @@ fn open(path: &Path) -> SqliteMeta {
 }
 
 async fn bucket(store: &SqliteMeta) -> BucketId {
-    let new = NewBucket {
-        name: BucketName::parse("bucket").unwrap(),
-        owner: OwnerId("owner".to_owned()),
-        location: String::new(),
-        now: Timestamp(0),
-    };
+    let new = NewBucket::new(BucketName::parse("bucket").unwrap(), OwnerId("owner".to_owned()), Timestamp(0));
     store.create_bucket(new).await.unwrap().id
 }
 
@@ -156,6 +151,7 @@ async fn nothing_is_left_in_any_table_when_everything_was_deleted() {
             key: ObjectKey::parse(key).unwrap(),
             version: None,
             precondition: DeletePrecondition::default(),
+            bypass_governance: false,
             now: Timestamp(0),
         };
         store.commit_delete(delete).await.unwrap();

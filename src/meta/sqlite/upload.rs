@@ -7,9 +7,10 @@
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
+use super::metadata::{metadata, metadata_blob};
 use super::row::{
-    array, blob, blob_or_null, checksum_choice, checksum_code, count, key, metadata, metadata_blob, part_checksum,
-    part_checksum_blob, signed, storage_class, storage_class_code,
+    array, blob, blob_or_null, checksum_choice, checksum_code, count, key, part_checksum, part_checksum_blob, signed,
+    storage_class, storage_class_code,
 };
 use super::writer::Transaction;
 use super::{body, bucket, sql};

@@ -189,7 +189,7 @@ mod tests {
             .execute_batch(
                 "PRAGMA foreign_keys = OFF;
                  UPDATE state SET value = 1000;
-                 INSERT INTO bucket VALUES (1, 'bucket', 'o', 0, '', 0);
+                 INSERT INTO bucket VALUES (1, 'bucket', 'o', 0, '', 0, 0);
                  INSERT INTO manifest VALUES (20, 1, 0), (30, 1, 1), (31, 1, 0), (40, 1, 1);
                  INSERT INTO version VALUES
                      (1, x'61', -10, NULL, 0, 2, 0, zeroblob(16), NULL, 0, NULL, NULL),

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
+use super::metadata::{metadata, metadata_blob};
 use super::row::{
-    blob, blob_or_null, checksum_code, count, etag, metadata, metadata_blob, object_checksum, signed, storage_class,
-    storage_class_code, unsigned, version_id,
+    blob, blob_or_null, checksum_code, count, etag, object_checksum, signed, storage_class, storage_class_code,
+    unsigned, version_id,
 };
 use super::writer::Transaction;
 use super::{body, sql};
@@ -251,6 +252,23 @@ fn insert(tx: &Transaction<'_>, new: &NewVersion<'_>, order: u64, salt: Option<i
     ];
     sql::execute(tx.connection(), VERSION, row)?;
     Ok(())
+}
+
+/// The metadata of a version; none for a delete marker.
+pub(super) fn metadata_of(
+    connection: &Connection,
+    bucket: BucketId,
+    key: &ObjectKey,
+    row: &VersionRow,
+) -> Result<ObjectMetadata, Failure> {
+    const METADATA: &str = "SELECT v.storage_class, s.metadata FROM version v JOIN side s ON s.id = -v.rank
+        WHERE v.bucket_id = ?1 AND v.key = ?2 AND v.rank = ?3";
+    if row.is_delete_marker {
+        return Ok(ObjectMetadata::default());
+    }
+    let name = params![bucket.0, key.as_str().as_bytes(), -signed(row.order)];
+    let found = sql::first(connection, METADATA, name, |row| metadata(blob(row, 1)?, storage_class(row.get(0)?)?))?;
+    found.ok_or(Failure::Corrupt("side row"))
 }
 
 /// A version with everything that is stored beside it.

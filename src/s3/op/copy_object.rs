@@ -5,6 +5,7 @@ use http::HeaderMap;
 use crate::engine::{CopyMetadata, CopyObject, CopySource, Written};
 use crate::net::{RequestBody, Response};
 use crate::rules::EtagCondition;
+use crate::s3::attributes::new_attributes;
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{requested_algorithm, write_checksum};
 use crate::s3::conditions::{failed_write_condition, not_implemented, write_precondition};
@@ -41,7 +42,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let mut source = copy_source(gateway, call, &name).await?;
     let naming = SourceNaming::new(&source, headers);
     let metadata = match metadata_directive {
-        Directive::Replace => CopyMetadata::Replace(object_metadata(headers)?),
+        Directive::Replace => CopyMetadata::Replace(Box::new(object_metadata(headers)?)),
         Directive::Copy => copied_metadata(gateway, headers, &mut source, &naming).await?,
     };
     let copy = CopyObject {
@@ -50,6 +51,8 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         key: call.key().clone(),
         metadata,
         storage_class: storage_class(headers)?,
+        attributes: new_attributes(gateway, call).await?,
+        keeps_tags: true,
         checksum,
         precondition,
     };
@@ -130,7 +133,7 @@ async fn copied_metadata(
     }
     let mut metadata = facts.metadata.clone();
     metadata.content.website_redirect = Some(redirect);
-    Ok(CopyMetadata::Replace(metadata))
+    Ok(CopyMetadata::Replace(Box::new(metadata)))
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let document = read_document(call, body, XML_BYTES_MAX).await?;
     check_location(read_constraint(&document)?.as_deref(), region)?;
     let location = if region == REGION_WITHOUT_CONSTRAINT { String::new() } else { region.to_owned() };
-    let created = gateway.engine.create_bucket(CreateBucket { name: name.clone(), owner: owner.clone(), location });
+    let created =
+        gateway.engine.create_bucket(CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) });
     match created.await {
         Ok(_) => {}
         // Only us-east-1 has always answered a repeated creation so, and clients count on it.

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use crate::engine::CreateUpload;
 use crate::identity::Principal;
 use crate::net::{RequestBody, Response};
+use crate::s3::attributes::new_attributes;
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{insert_algorithm, insert_type, upload_checksum};
 use crate::s3::metadata::object_metadata;
@@ -14,7 +15,8 @@ use crate::s3::{Gateway, S3Error};
 
 /// Starts an upload. It carries all that a PutObject would say, for the object to be.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody) -> Result<Response, S3Error> {
-    let metadata = object_metadata(&call.headers)?;
+    let mut metadata = object_metadata(&call.headers)?;
+    metadata.attributes = new_attributes(gateway, call).await?;
     let checksum = upload_checksum(&call.headers)?;
     let initiator = match &call.principal {
         Principal::Identity { owner, .. } => owner.clone(),

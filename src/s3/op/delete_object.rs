@@ -15,7 +15,13 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let version = parameters::version(&call.query)?;
     let precondition = delete_precondition(&call.headers)?;
     let condition = failed_delete_condition(&precondition);
-    let delete = DeleteObject { bucket: call.bucket().clone(), key: call.key().clone(), version, precondition };
+    let delete = DeleteObject {
+        bucket: call.bucket().clone(),
+        key: call.key().clone(),
+        version,
+        precondition,
+        bypass_governance: false,
+    };
     let deleted = gateway
         .engine
         .delete_object(delete)

@@ -67,6 +67,7 @@ async fn delete(engine: Arc<Engine>, bucket: Bucket, mut entry: Entry) -> (Entry
             key,
             version: entry.version_id,
             precondition: std::mem::take(&mut entry.precondition),
+            bypass_governance: false,
         }),
     };
     let outcome = match request {

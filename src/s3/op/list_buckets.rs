@@ -97,6 +97,7 @@ mod tests {
             name: BucketName::parse("abc").unwrap(),
             owner: owner.clone(),
             created: Timestamp(0),
+            generation: 0,
             location: String::new(),
         };
         let page = ListedBuckets { buckets: vec![bucket], next_after: Some("abc".to_owned()) };

@@ -4,6 +4,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::engine::{EngineError, PutObject};
 use crate::net::{RequestBody, Response, empty_body};
+use crate::s3::attributes::new_attributes;
 use crate::s3::authorize::Authorized;
 use crate::s3::body::open_body;
 use crate::s3::checksum_headers::insert_checksum;
@@ -16,7 +17,8 @@ use crate::s3::{Gateway, S3Error};
 
 /// Stores the body. Everything that the headers can be refused for is refused before a byte is read.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
-    let metadata = object_metadata(&call.headers)?;
+    let mut metadata = object_metadata(&call.headers)?;
+    metadata.attributes = new_attributes(gateway, call).await?;
     let precondition = write_precondition(&call.headers)?;
     let condition = failed_write_condition(&precondition);
     let (mut source, expected) = open_body(call, body)?;

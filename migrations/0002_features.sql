@@ -1,0 +1,19 @@
+-- Documents of buckets, one of each kind; `generation` of a bucket goes up with each change of them, so that
+-- whoever has read them knows whether they are still the same.
+
+ALTER TABLE bucket ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE bucket_document (
+    bucket_id INTEGER NOT NULL REFERENCES bucket (id),
+    kind      TEXT NOT NULL,
+    body      BLOB NOT NULL,
+    PRIMARY KEY (bucket_id, kind)
+) STRICT, WITHOUT ROWID;
+
+-- Identities --------------------------------------------------------------------------------------------
+
+-- Usage and quotas --------------------------------------------------------------------------------------
+
+-- Undelete ----------------------------------------------------------------------------------------------
+
+-- Notifications and access logs -------------------------------------------------------------------------

@@ -1,0 +1,130 @@
+//! Operations on buckets: their life, their versioning, their documents.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::{CreateBucket, Engine, EngineError, ListedBuckets};
+use crate::limits::DOCUMENT_CACHE_BYTES_MAX;
+use crate::meta::NewBucket;
+use crate::rules::Versioning;
+use crate::types::{Bucket, BucketId, BucketName, DocumentKind, Documents, OwnerId};
+
+/// Bytes that an entry of the cache takes beside the documents.
+const CACHE_ENTRY_BYTES: usize = 256;
+
+/// Documents of buckets that were used lately, so that a request does not read them all again.
+#[derive(Default)]
+pub(crate) struct DocumentCache {
+    slot: Mutex<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    entries: HashMap<BucketId, (u64, Arc<Documents>)>,
+    bytes: usize,
+}
+
+impl DocumentCache {
+    fn find(&self, bucket: &Bucket) -> Option<Arc<Documents>> {
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let (generation, documents) = slot.entries.get(&bucket.id)?;
+        (*generation == bucket.generation).then(|| Arc::clone(documents))
+    }
+
+    fn keep(&self, bucket: &Bucket, documents: &Arc<Documents>) {
+        let bytes = documents.bytes() + CACHE_ENTRY_BYTES;
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        // Bounded in the simplest way: what is in use comes back at once.
+        if slot.bytes + bytes > DOCUMENT_CACHE_BYTES_MAX {
+            *slot = Slot::default();
+        }
+        slot.bytes += bytes;
+        if let Some((_, old)) = slot.entries.insert(bucket.id, (bucket.generation, Arc::clone(documents))) {
+            slot.bytes -= old.bytes() + CACHE_ENTRY_BYTES;
+        }
+    }
+}
+
+impl Engine {
+    /// Creates a bucket.
+    ///
+    /// # Errors
+    /// `BucketExists`, `TooManyBuckets`, `Meta`.
+    pub async fn create_bucket(&self, request: CreateBucket) -> Result<Bucket, EngineError> {
+        let CreateBucket { name, owner, location, versioning, documents } = request;
+        let now = self.clock.now();
+        Ok(self.meta.create_bucket(NewBucket { name, owner, location, versioning, documents, now }).await?)
+    }
+
+    /// Finds a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `Meta`.
+    pub async fn bucket(&self, name: &BucketName) -> Result<Bucket, EngineError> {
+        self.meta.bucket(name).await?.ok_or(EngineError::NoSuchBucket)
+    }
+
+    /// A page of buckets: of `owner`, or of everybody if `None`.
+    ///
+    /// # Errors
+    /// `Meta`.
+    pub async fn list_buckets(
+        &self,
+        owner: Option<&OwnerId>,
+        prefix: &str,
+        after: &str,
+        max: u32,
+    ) -> Result<ListedBuckets, EngineError> {
+        Ok(self.meta.list_buckets(owner, prefix, after, max).await?)
+    }
+
+    /// Removes a bucket without versions; open uploads go with it, as on S3.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `BucketNotEmpty`, `Meta`.
+    pub async fn delete_bucket(&self, bucket: &Bucket) -> Result<(), EngineError> {
+        Ok(self.meta.delete_bucket(bucket.id).await?)
+    }
+
+    /// The versioning state of a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `Meta`.
+    pub async fn versioning(&self, bucket: &Bucket) -> Result<Versioning, EngineError> {
+        Ok(self.meta.versioning(bucket.id).await?)
+    }
+
+    /// Sets the versioning state of a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `Meta`.
+    pub async fn set_versioning(&self, bucket: &Bucket, state: Versioning) -> Result<(), EngineError> {
+        Ok(self.meta.set_versioning(bucket.id, state).await?)
+    }
+
+    /// The documents of a bucket, not older than `bucket`.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `Meta`.
+    pub async fn documents(&self, bucket: &Bucket) -> Result<Arc<Documents>, EngineError> {
+        if let Some(found) = self.documents.find(bucket) {
+            return Ok(found);
+        }
+        let documents = Arc::new(self.meta.documents(bucket.id).await?);
+        self.documents.keep(bucket, &documents);
+        Ok(documents)
+    }
+
+    /// Replaces a document, or removes it if `body` is `None`.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `Meta`.
+    pub async fn set_document(
+        &self,
+        bucket: &Bucket,
+        kind: DocumentKind,
+        body: Option<Arc<[u8]>>,
+    ) -> Result<(), EngineError> {
+        Ok(self.meta.set_document(bucket.id, kind, body).await?)
+    }
+}

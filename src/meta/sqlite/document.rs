@@ -1,0 +1,44 @@
+//! Documents of buckets.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::failure::Failure;
+use super::row::blob;
+use super::writer::Transaction;
+use super::{bucket, sql};
+use crate::meta::MetaError;
+use crate::types::{BucketId, DocumentKind, Documents};
+
+/// All documents of a bucket; `NoSuchBucket`.
+pub(super) fn all(connection: &Connection, bucket: BucketId) -> Result<Documents, Failure> {
+    const ALL: &str = "SELECT kind, body FROM bucket_document WHERE bucket_id = ?1";
+    bucket::versioning(connection, bucket)?;
+    let rows = sql::all(connection, ALL, [bucket.0], |row| {
+        let kind = row.get_ref(0)?.as_str().ok().and_then(DocumentKind::parse);
+        Ok((kind.ok_or(Failure::Corrupt("document kind"))?, Arc::from(blob(row, 1)?)))
+    })?;
+    Ok(Documents(rows.into_iter().collect()))
+}
+
+/// Replaces a document, or removes it; `NoSuchBucket`.
+pub(super) fn set(
+    tx: &Transaction<'_>,
+    bucket: BucketId,
+    kind: DocumentKind,
+    body: Option<&[u8]>,
+) -> Result<(), Failure> {
+    const CHANGED: &str = "UPDATE bucket SET generation = generation + 1 WHERE id = ?1";
+    const REPLACE: &str = "INSERT OR REPLACE INTO bucket_document (bucket_id, kind, body) VALUES (?1, ?2, ?3)";
+    const REMOVE: &str = "DELETE FROM bucket_document WHERE bucket_id = ?1 AND kind = ?2";
+    let connection = tx.connection();
+    if sql::execute(connection, CHANGED, [bucket.0])? == 0 {
+        return Err(MetaError::NoSuchBucket.into());
+    }
+    match body {
+        Some(body) => sql::execute(connection, REPLACE, params![bucket.0, kind.name(), body])?,
+        None => sql::execute(connection, REMOVE, params![bucket.0, kind.name()])?,
+    };
+    Ok(())
+}
