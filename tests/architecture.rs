@@ -58,6 +58,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "auth",
             "buffer",
             "chunk",
+            "cipher",
             "config",
             "console",
             "engine",

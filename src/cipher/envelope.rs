@@ -9,7 +9,7 @@
 //! | 2 + n | KMS encryption context, with its length |
 //! | 12 | nonce |
 //! | 48 | data key, sealed with AES-256-GCM over holder, id and context |
-//! | 0 or 16 | tag of the body beside its row |
+//! | 0 or 32 | salt and tag of the body beside its row |
 
 use std::fmt;
 
@@ -182,6 +182,14 @@ impl Envelope {
         bytes
     }
 
+    /// Reads the stored form of whatever a version has: `None` if it is plain.
+    ///
+    /// # Errors
+    /// `Damaged` if it is no envelope.
+    pub fn of(stored: Option<&[u8]>) -> Result<Option<Self>, CipherError> {
+        stored.map(Self::from_bytes).transpose()
+    }
+
     /// Reads the stored form.
     ///
     /// # Errors
@@ -249,7 +257,7 @@ mod tests {
         let (key, other, data) =
             (Secret::generate().unwrap(), Secret::generate().unwrap(), DataKey::generate().unwrap());
         for protection in protections() {
-            for inline_tag in [None, Some([9; 16])] {
+            for inline_tag in [None, Some([9; 32])] {
                 let made = Envelope::wrap(&data, &key, protection.clone()).unwrap().with_inline_tag(inline_tag);
                 let read = Envelope::from_bytes(&made.to_bytes()).unwrap();
                 assert_eq!(read, made);

@@ -17,8 +17,11 @@ pub(super) const KEY_BYTES: usize = 32;
 /// Bytes of a tag of AES-GCM.
 pub(super) const TAG_BYTES: usize = 16;
 
-/// A tag of a body that is kept beside its row.
-pub type InlineTag = [u8; TAG_BYTES];
+/// Bytes of the salt of a key that seals a body beside its row.
+const INLINE_SALT_BYTES: usize = 16;
+
+/// What opens a body that is kept beside its row: the salt of its key, and its tag.
+pub type InlineTag = [u8; INLINE_SALT_BYTES + TAG_BYTES];
 
 /// The purpose of a key that seals chunks. Part of the stored format.
 pub(super) const PURPOSE_CHUNK: &[u8] = b"sluicegate chunk 1";
@@ -120,11 +123,18 @@ impl BodyKey {
         self.part > 0
     }
 
-    /// Seals a body that is kept beside its row, in place. To be called once for a data key.
-    pub fn seal_inline(&self, bytes: &mut [u8]) -> InlineTag {
-        let tag = self.inline_key().seal_in_place_separate_tag(inline_nonce(), Aad::empty(), bytes);
+    /// Seals a body that is kept beside its row, in place.
+    ///
+    /// # Errors
+    /// `NoRandomness`.
+    pub fn seal_inline(&self, bytes: &mut [u8]) -> Result<InlineTag, CipherError> {
+        let salt: [u8; INLINE_SALT_BYTES] = random()?;
+        let tag = self.inline_key(&salt).seal_in_place_separate_tag(inline_nonce(), Aad::empty(), bytes);
         let tag = tag.expect("an inline body is far below the bound of AES-GCM");
-        tag.as_ref().try_into().expect("a tag has 16 bytes")
+        let mut inline = [0; INLINE_SALT_BYTES + TAG_BYTES];
+        inline[..INLINE_SALT_BYTES].copy_from_slice(&salt);
+        inline[INLINE_SALT_BYTES..].copy_from_slice(tag.as_ref());
+        Ok(inline)
     }
 
     /// Opens a body that is kept beside its row, in place.
@@ -132,17 +142,19 @@ impl BodyKey {
     /// # Errors
     /// `Damaged`.
     pub fn open_inline(&self, tag: &InlineTag, bytes: &mut [u8]) -> Result<(), CipherError> {
-        let opened =
-            self.inline_key().open_in_place_separate_tag(inline_nonce(), Aad::empty(), (*tag).into(), bytes, 0..);
+        let (salt, tag) = tag.split_at(INLINE_SALT_BYTES);
+        let tag: [u8; TAG_BYTES] = tag.try_into().expect("a tag comes after its salt");
+        let key = self.inline_key(salt);
+        let opened = key.open_in_place_separate_tag(inline_nonce(), Aad::empty(), tag.into(), bytes, 0..);
         opened.map(drop).map_err(|_| CipherError::Damaged("the body beside its row"))
     }
 
-    fn inline_key(&self) -> LessSafeKey {
-        self.data.0.derive(&[], PURPOSE_INLINE)
+    fn inline_key(&self, salt: &[u8]) -> LessSafeKey {
+        self.data.0.derive(salt, PURPOSE_INLINE)
     }
 }
 
-/// The derived key seals one body only, so any nonce is used once.
+/// The derived key is the body's own, so any nonce is used once.
 fn inline_nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; NONCE_LEN])
 }
@@ -214,7 +226,7 @@ mod tests {
     fn an_inline_body_opens_with_its_key_and_tag_only() {
         let key = DataKey::generate().unwrap().whole();
         let mut bytes = b"beside its row".to_vec();
-        let tag = key.seal_inline(&mut bytes);
+        let tag = key.seal_inline(&mut bytes).unwrap();
         assert_ne!(bytes, b"beside its row");
         let sealed = bytes.clone();
         key.open_inline(&tag, &mut bytes).unwrap();
@@ -222,7 +234,7 @@ mod tests {
         let damaged = Err(CipherError::Damaged("the body beside its row"));
         let other = DataKey::generate().unwrap().whole();
         assert_eq!(other.open_inline(&tag, &mut sealed.clone()), damaged);
-        assert_eq!(key.open_inline(&[0; 16], &mut sealed.clone()), damaged);
+        assert_eq!(key.open_inline(&[0; 32], &mut sealed.clone()), damaged);
         assert_eq!(key.open_inline(&tag, &mut sealed[1..].to_vec()), damaged);
         for at in 0..sealed.len() {
             let mut flipped = sealed.clone();

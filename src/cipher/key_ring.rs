@@ -216,14 +216,28 @@ impl KeyRing {
     /// # Errors
     /// `UnknownKey`, `NoRandomness`.
     pub fn wrap(&self, data: &DataKey, holder: &Holder) -> Result<Envelope, CipherError> {
-        let protection = self.protection(holder)?;
-        match holder {
-            Holder::Customer(key) => Envelope::wrap(data, &key.secret, protection),
-            Holder::Gateway | Holder::Kms { .. } => {
-                let key = self.required(protection_key(&protection))?;
-                Envelope::wrap(data, key, protection)
-            }
-        }
+        let customer = match holder {
+            Holder::Customer(key) => Some(key),
+            Holder::Gateway | Holder::Kms { .. } => None,
+        };
+        self.wrap_as(data, self.protection(holder)?, customer)
+    }
+
+    /// Wraps a data key the way another one is wrapped.
+    ///
+    /// # Errors
+    /// `KeyNeeded`, `UnknownKey`, `NoRandomness`.
+    pub fn wrap_as(
+        &self,
+        data: &DataKey,
+        protection: Protection,
+        customer: Option<&CustomerKey>,
+    ) -> Result<Envelope, CipherError> {
+        let key = match &protection {
+            Protection::Customer => &customer.ok_or(CipherError::KeyNeeded)?.secret,
+            Protection::Gateway { key } | Protection::Kms { key, .. } => self.required(key)?,
+        };
+        Envelope::wrap(data, key, protection)
     }
 
     /// Unwraps a data key. `customer` is the key that the request carries.
@@ -235,19 +249,11 @@ impl KeyRing {
             (Protection::Customer, None) => Err(CipherError::KeyNeeded),
             (Protection::Customer, Some(key)) => envelope.unwrap(&key.secret).ok_or(CipherError::WrongKey),
             (Protection::Gateway { .. } | Protection::Kms { .. }, Some(_)) => Err(CipherError::KeyNotApplicable),
-            (protection @ (Protection::Gateway { .. } | Protection::Kms { .. }), None) => {
-                let key = self.required(protection_key(protection))?;
+            (Protection::Gateway { key } | Protection::Kms { key, .. }, None) => {
+                let key = self.required(key)?;
                 envelope.unwrap(key).ok_or(CipherError::Damaged("the envelope of a data key"))
             }
         }
-    }
-}
-
-/// The name of the ring's key that wraps.
-fn protection_key(protection: &Protection) -> &str {
-    match protection {
-        Protection::Gateway { key } | Protection::Kms { key, .. } => key,
-        Protection::Customer => "",
     }
 }
 

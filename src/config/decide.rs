@@ -94,6 +94,22 @@ pub struct Config {
     pub allow_signature_v2: bool,
     /// Root's credentials, if they were configured.
     pub root: Option<RootPair>,
+    /// File of keys for encryption at rest.
+    pub encryption_keys: Option<PathBuf>,
+    /// A key for encryption at rest.
+    pub master_key: Option<MasterKeyText>,
+    /// Whether what nobody says anything about is encrypted.
+    pub encrypt_by_default: bool,
+}
+
+/// A key for encryption at rest as it was configured. Shows nothing.
+#[derive(Clone)]
+pub struct MasterKeyText(pub Zeroizing<String>);
+
+impl fmt::Debug for MasterKeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKeyText")
+    }
 }
 
 impl Config {
@@ -129,6 +145,9 @@ impl Config {
             allow_anonymous: decide_flag("allow-anonymous", raw.allow_anonymous.as_deref(), false)?,
             allow_signature_v2: decide_flag("allow-signature-v2", raw.allow_signature_v2.as_deref(), true)?,
             root,
+            encryption_keys: raw.encryption_keys,
+            master_key: raw.master_key.map(MasterKeyText),
+            encrypt_by_default: decide_flag("encrypt-by-default", raw.encrypt_by_default.as_deref(), false)?,
         })
     }
 }

@@ -22,6 +22,17 @@ pub enum Mismatch {
     Trailer(ChecksumAlgorithm),
 }
 
+/// Why the encryption of an object cannot be updated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FixedEncryption {
+    /// It is plain.
+    #[error("it is plain")]
+    Plain,
+    /// Its key is the customer's.
+    #[error("its key is the customer's")]
+    Customer,
+}
+
 /// Why an object operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -119,6 +130,12 @@ pub enum EngineError {
     /// A body could not be sealed or opened.
     #[error(transparent)]
     Cipher(#[from] CipherError),
+    /// The body is not encrypted in a way that can be changed by wrapping its key anew.
+    #[error("the encryption of the object cannot be updated: {0}")]
+    FixedEncryption(FixedEncryption),
+    /// The key of a request is not that of the upload.
+    #[error("the key of the upload: {0}")]
+    UploadKey(#[source] CipherError),
     /// The metadata store failed in a way that no other variant names.
     #[error(transparent)]
     Meta(MetaError),

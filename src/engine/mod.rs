@@ -13,6 +13,8 @@ pub mod object;
 pub(crate) mod pin;
 pub mod reader;
 pub mod request;
+pub mod rewrap;
+pub(crate) mod seal;
 pub mod source;
 pub(crate) mod unclaimed;
 pub mod upload;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
+use crate::cipher::KeyRing;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::pin::Pins;
@@ -31,13 +34,14 @@ use crate::types::Clock;
 
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
-pub use error::{EngineError, Mismatch};
+pub use error::{EngineError, FixedEncryption, Mismatch};
 pub use maintenance::{Collected, Swept};
 pub use reader::{BodyReader, BodySlice, OpenObject};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
-    ListedBuckets, PartCopy, PutObject, UploadPart, Written, WrittenPart,
+    ListedBuckets, PartCopy, PutObject, UpdateEncryption, UploadPart, Written, WrittenPart,
 };
+pub use rewrap::Rewrapped;
 pub use source::{ByteSource, SourceError};
 pub use upload::default_checksum_type;
 
@@ -47,6 +51,7 @@ pub struct Engine {
     pub(crate) chunks: Arc<dyn ChunkStore>,
     pub(crate) pool: BlockPool,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Arc<KeyRing>,
     commits: Commits,
     documents: DocumentCache,
     pins: Pins,
@@ -58,7 +63,8 @@ impl Engine {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
-        Self { meta, chunks, pool, clock, commits, documents: DocumentCache::default(), pins: Pins::default() }
+        let (documents, keys, pins) = (DocumentCache::default(), Arc::default(), Pins::default());
+        Self { meta, chunks, pool, clock, keys, commits, documents, pins }
     }
 }
 

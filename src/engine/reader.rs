@@ -20,8 +20,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, Linger, PoolShare};
 use crate::chunk::{ChunkReader, ChunkRecord, ChunkStore};
-use crate::cipher::{BodyKey, ChunkOpener, CipherError, Sequence};
+use crate::cipher::{BodyKey, ChunkOpener, CipherError, CustomerKey, Envelope, InlineTag, Sequence};
 use crate::engine::EngineError;
+use crate::engine::seal::Lock;
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::{BodyRef, BodySource, Extent, MetaError, MetaStore, StoredVersion};
 use crate::telemetry::record;
@@ -36,6 +37,7 @@ pub(crate) type VersionPin = Box<dyn Any + Send + Sync>;
 /// A version that was resolved and that cannot be collected while this value lives.
 pub struct OpenObject {
     stored: StoredVersion,
+    lock: Lock,
     meta: Arc<dyn MetaStore>,
     chunks: Arc<dyn ChunkStore>,
     pool: BlockPool,
@@ -46,12 +48,27 @@ impl OpenObject {
     /// A resolved version, which stays while `pin` lives.
     pub(crate) fn new(
         stored: StoredVersion,
+        lock: Lock,
         meta: Arc<dyn MetaStore>,
         chunks: Arc<dyn ChunkStore>,
         pool: BlockPool,
         pin: VersionPin,
     ) -> Self {
-        Self { stored, meta, chunks, pool, pin }
+        Self { stored, lock, meta, chunks, pool, pin }
+    }
+
+    /// Opens the body with the customer's key that a request carries. To be called, with `None` too, before
+    /// anything is told of the version: what cannot be opened here cannot be read later.
+    ///
+    /// # Errors
+    /// `KeyNeeded`, `KeyNotApplicable`, `WrongKey`, `UnknownKey`, `Damaged`.
+    pub fn unlock(&mut self, customer: Option<&CustomerKey>) -> Result<(), CipherError> {
+        self.lock.unlock(customer)
+    }
+
+    /// How the body is sealed.
+    pub(crate) fn lock(&self) -> &Lock {
+        &self.lock
     }
 
     /// The facts.
@@ -117,17 +134,34 @@ impl OpenObject {
         let size = self.stored.version.size;
         let (start, end) = range.map_or((0, size), |range| (range.start, range.end()));
         assert!(start <= end && end <= size, "a resolved range lies inside its body");
-        let bytes = match self.stored.body {
-            BodyRef::Empty => BodyBytes::Inline(Bytes::new()),
-            BodyRef::Inline(bytes) => BodyBytes::Inline(bytes),
-            BodyRef::Manifest(manifest) => BodyBytes::Extents(ExtentReader::new(
+        let bytes = match (self.lock.key(), self.stored.body) {
+            (Err(error), _) => BodyBytes::Shut(Some(error)),
+            (Ok(_), BodyRef::Empty) => BodyBytes::Inline(Bytes::new()),
+            (Ok(key), BodyRef::Inline(bytes)) => {
+                let tag = self.lock.envelope().and_then(Envelope::inline_tag);
+                open_inline(key, tag, bytes).map_or_else(|error| BodyBytes::Shut(Some(error)), BodyBytes::Inline)
+            }
+            (Ok(key), BodyRef::Manifest(manifest)) => BodyBytes::Extents(ExtentReader::new(
                 Arc::new(Manifest { meta: self.meta, manifest }),
                 self.chunks,
                 self.pool,
-                None,
+                key.map(|key| Seal { key, size }),
             )),
         };
         BodyReader { position: start, end, bytes, failed: false, _pin: self.pin }
+    }
+}
+
+/// A body that is kept beside its row, opened: at most `INLINE_BYTES_MAX`, in place of what was read.
+fn open_inline(key: Option<BodyKey>, tag: Option<&InlineTag>, bytes: Bytes) -> Result<Bytes, CipherError> {
+    match (key, tag) {
+        (None, _) => Ok(bytes),
+        (Some(_), None) => Err(CipherError::Damaged("the body beside its row has no tag")),
+        (Some(key), Some(tag)) => {
+            let mut bytes = Vec::from(bytes);
+            key.open_inline(tag, &mut bytes)?;
+            Ok(Bytes::from(bytes))
+        }
     }
 }
 
@@ -177,6 +211,8 @@ enum BodyBytes {
     /// The whole body.
     Inline(Bytes),
     Extents(ExtentReader),
+    /// Why it cannot be opened, until that was told.
+    Shut(Option<CipherError>),
 }
 
 impl BodyReader {
@@ -195,6 +231,7 @@ impl BodyReader {
         let next = match &mut self.bytes {
             BodyBytes::Inline(bytes) => slice_of(bytes, 0, &range),
             BodyBytes::Extents(extents) => ready!(extents.poll_piece(cx, &range)),
+            BodyBytes::Shut(why) => Err(why.take().unwrap_or(CipherError::KeyNeeded).into()),
         };
         match &next {
             Ok(piece) => self.position += piece.len() as u64,

@@ -1,5 +1,6 @@
 //! What callers ask of the engine, and what they get.
 
+use crate::cipher::{CustomerKey, Holder};
 use crate::rules::{DeletePrecondition, ReadPrecondition, Versioning, WritePrecondition};
 use crate::types::{
     Bucket, BucketName, ByteRange, ChecksumAlgorithm, ChecksumType, ChecksumValue, Documents, ETag, ObjectChecksum,
@@ -43,8 +44,10 @@ pub struct PutObject {
     pub bucket: Bucket,
     /// Target key.
     pub key: ObjectKey,
-    /// What the client says about the object.
+    /// What the client says about the object. Its attributes say whether the body is sealed.
     pub metadata: ObjectMetadata,
+    /// The key of an SSE-C envelope among the attributes.
+    pub customer_key: Option<CustomerKey>,
     /// What the client says about the body.
     pub expected: Expected,
     /// Conditions; judged before the body is read and again at commit.
@@ -101,6 +104,8 @@ pub struct CopySource {
     pub version: Option<VersionId>,
     /// `x-amz-copy-source-if-…`.
     pub precondition: ReadPrecondition,
+    /// The key of a source that is encrypted with a customer's.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// `x-amz-metadata-directive`.
@@ -127,6 +132,8 @@ pub struct CopyObject {
     pub storage_class: crate::types::StorageClass,
     /// Attributes of the copy. Lock, ACL and encryption of the source are not copied.
     pub attributes: VersionAttributes,
+    /// The key of an SSE-C envelope among the attributes.
+    pub customer_key: Option<CustomerKey>,
     /// Take the source's tags instead of those in `attributes`.
     pub keeps_tags: bool,
     /// Algorithm of the copy's checksum, if it is to differ from the source's.
@@ -161,6 +168,8 @@ pub struct UploadPart {
     pub upload: UploadId,
     /// 1..=10,000.
     pub number: u16,
+    /// The upload's key, if it is encrypted with a customer's.
+    pub customer_key: Option<CustomerKey>,
     /// What the client says about the body.
     pub expected: Expected,
 }
@@ -180,6 +189,8 @@ pub struct PartCopy {
     pub upload: UploadId,
     /// 1..=10,000.
     pub number: u16,
+    /// The upload's key, if it is encrypted with a customer's.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// A part that was written.
@@ -193,6 +204,19 @@ pub struct WrittenPart {
     pub modified: Timestamp,
     /// The source's version, for a copy of a versioned source.
     pub source_version: Option<VersionId>,
+}
+
+/// UpdateObjectEncryption.
+#[derive(Clone, Debug)]
+pub struct UpdateEncryption {
+    /// Its bucket.
+    pub bucket: Bucket,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Which version; the newest if `None`.
+    pub version: Option<VersionId>,
+    /// Who is to hold the wrapping key.
+    pub holder: Holder,
 }
 
 /// CreateBucket.

@@ -237,7 +237,7 @@ impl IncomingBody<'_> {
         // A part has no envelope for the tag of an inline body: sealed, it goes to a chunk however short it is.
         let is_inline = rest.is_empty() || !self.written.key.as_ref().is_some_and(BodyKey::is_part);
         if !self.written.has_begun() && is_inline {
-            return Ok(inline_body(self.written.checksum, self.written.key.as_ref(), rest));
+            return inline_body(self.written.checksum, self.written.key.as_ref(), rest);
         }
         while !rest.is_empty() {
             // What a slow client sent after a stall may cross the end of a span, and there that of a chunk.
@@ -251,18 +251,22 @@ impl IncomingBody<'_> {
 
 /// A body that goes beside its row. At most `INLINE_BYTES_MAX`: hashing and sealing it costs less than sending it to
 /// another thread.
-fn inline_body(checksum: ChecksumAlgorithm, key: Option<&BodyKey>, mut bytes: Vec<u8>) -> (StoredBody, Digests) {
+fn inline_body(
+    checksum: ChecksumAlgorithm,
+    key: Option<&BodyKey>,
+    mut bytes: Vec<u8>,
+) -> Result<(StoredBody, Digests), EngineError> {
     let mut tee = Tee::new(checksum);
     tee.update(&bytes);
     let stored = match key {
         None => StoredBody::Inline(Bytes::from(bytes)),
         Some(_) if bytes.is_empty() => StoredBody::Inline(Bytes::new()),
         Some(key) => {
-            let tag = key.seal_inline(&mut bytes);
+            let tag = key.seal_inline(&mut bytes)?;
             StoredBody::SealedInline(Bytes::from(bytes), tag)
         }
     };
-    (stored, tee.finish())
+    Ok((stored, tee.finish()))
 }
 
 /// Up to `INLINE_BYTES_MAX` bytes on the heap: whole small bodies, and what slow clients send while they hold

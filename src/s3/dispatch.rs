@@ -3,10 +3,10 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
-    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_object_versions,
-    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part,
-    upload_part_copy,
+    abort_upload, acl, bucket_encryption, bucket_location, complete_upload, copy_object, create_bucket, create_upload,
+    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
+    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes,
+    put_object, update_encryption, upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -18,7 +18,6 @@ macro_rules! unbuilt {
             | Op::CreateSession
             | Op::DeleteBucketAnalyticsConfiguration
             | Op::DeleteBucketCors
-            | Op::DeleteBucketEncryption
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
             | Op::DeleteBucketLifecycle
@@ -44,7 +43,6 @@ macro_rules! unbuilt {
             | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
             | Op::PutBucketCors
-            | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
             | Op::PutBucketLifecycleConfiguration
@@ -70,7 +68,6 @@ macro_rules! unbuilt {
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
             | Op::UpdateBucketMetadataJournalTableConfiguration
-            | Op::UpdateObjectEncryption
             | Op::WriteGetObjectResponse
     };
 }
@@ -103,6 +100,10 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::AbortMultipartUpload => abort_upload::run(gateway, call, body).await,
         Op::ListParts => list_parts::run(gateway, call, body).await,
         Op::ListMultipartUploads => list_uploads::run(gateway, call, body).await,
+        Op::GetBucketEncryption => bucket_encryption::get(gateway, call).await,
+        Op::PutBucketEncryption => bucket_encryption::put(gateway, call, body).await,
+        Op::DeleteBucketEncryption => bucket_encryption::delete(gateway, call).await,
+        Op::UpdateObjectEncryption => update_encryption::run(gateway, call, body).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => acl::show_object(gateway, call).await,
         Op::PutBucketAcl => acl::accept(call, &body),
@@ -127,7 +128,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         | Op::GetBucketInventoryConfiguration
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
         Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
-        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),

@@ -6,7 +6,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::cipher::CipherError;
-use crate::engine::{EngineError, Mismatch};
+use crate::engine::{EngineError, FixedEncryption, Mismatch};
 use crate::limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, RETRY_AFTER_SECONDS};
 use crate::net::{Response, full_body};
 use crate::s3::body::BodyFault;
@@ -209,6 +209,15 @@ impl From<EngineError> for S3Error {
             EngineError::Stopped => Self::new(Code::ServiceUnavailable).cause("the operation was stopped"),
             EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
             EngineError::Cipher(source) => source.into(),
+            EngineError::UploadKey(source) => upload_key_error(source),
+            EngineError::FixedEncryption(FixedEncryption::Plain) => Self::invalid_request(
+                "The UpdateObjectEncryption operation doesn't support unencrypted source objects. Only source objects \
+                 encrypted with SSE-S3 or SSE-KMS are supported.",
+            ),
+            EngineError::FixedEncryption(FixedEncryption::Customer) => Self::invalid_request(
+                "The UpdateObjectEncryption operation doesn't support source objects with the encryption type DSSE-KMS \
+                 or SSE-C. Only source objects encrypted with SSE-S3 or SSE-KMS are supported.",
+            ),
             EngineError::Meta(source) => Self::new(Code::InternalError).cause(source),
         }
     }
@@ -232,6 +241,20 @@ impl From<CipherError> for S3Error {
             }
             CipherError::Damaged(_) | CipherError::NoRandomness => Self::new(Code::InternalError).cause(error),
         }
+    }
+}
+
+/// What a part or completion is told about its key.
+fn upload_key_error(error: CipherError) -> S3Error {
+    match error {
+        CipherError::KeyNeeded => S3Error::invalid_request(
+            "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate \
+             encryption parameters.",
+        ),
+        CipherError::KeyNotApplicable | CipherError::WrongKey => {
+            S3Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
+        }
+        CipherError::UnknownKey(_) | CipherError::Damaged(_) | CipherError::NoRandomness => error.into(),
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod conditions;
 pub(crate) mod copy_source;
 pub(crate) mod dispatch;
 pub(crate) mod document;
+pub(crate) mod encryption_headers;
 pub mod error;
 pub(crate) mod keep_alive;
 pub(crate) mod listing;

@@ -40,6 +40,8 @@ pub struct S3Settings {
     /// Whether anonymous requests are let through to authorization (which grants them nothing until
     /// policies exist).
     pub allow_anonymous: bool,
+    /// Whether bodies are encrypted (SSE-S3) where neither the request nor the bucket says anything.
+    pub encrypt_by_default: bool,
 }
 
 /// The S3 service. Implements `net::Handler`.

@@ -1,10 +1,10 @@
 //! Request headers that ask for what does not exist here. They are refused, never ignored: a client that asks
-//! for encryption or a lock must not believe that it got one.
+//! for a lock must not believe that it got one.
 
 use http::HeaderMap;
 
 use crate::s3::authorize::Authorized;
-use crate::s3::{Code, Operation, S3Error};
+use crate::s3::{Code, S3Error};
 
 /// How a header is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,6 @@ enum Refusal {
     NotImplemented,
     /// `AccessControlListNotSupported`: what a bucket says whose owner owns everything in it.
     Acl,
-    /// `InvalidRequest`: keys were given for what is not encrypted.
-    NotEncrypted,
 }
 
 /// Canned ACLs that say what is so anyway.
@@ -34,17 +32,12 @@ const KNOWN_ACLS: [&str; 6] = [
 /// # Errors
 /// `NotImplemented` with the header's name, `AccessControlListNotSupported`, `InvalidRequest`, `InvalidArgument`.
 pub(crate) fn refuse_unbuilt_headers(call: &Authorized) -> Result<(), S3Error> {
-    refuse(&call.headers, is_read(call.operation))
+    refuse(&call.headers)
 }
 
-fn is_read(operation: Operation) -> bool {
-    let name = operation.name();
-    name.starts_with("Get") || name.starts_with("Head") || name.starts_with("List")
-}
-
-fn refuse(headers: &HeaderMap, is_read: bool) -> Result<(), S3Error> {
+fn refuse(headers: &HeaderMap) -> Result<(), S3Error> {
     for (name, value) in headers {
-        let Some(refusal) = judge(name.as_str(), value.as_bytes(), is_read) else { continue };
+        let Some(refusal) = judge(name.as_str(), value.as_bytes()) else { continue };
         let name = name.as_str();
         return Err(match refusal {
             Refusal::NotImplemented => S3Error::new(Code::NotImplemented)
@@ -58,15 +51,12 @@ fn refuse(headers: &HeaderMap, is_read: bool) -> Result<(), S3Error> {
                     S3Error::new(Code::AccessControlListNotSupported)
                 }
             }
-            Refusal::NotEncrypted => {
-                S3Error::invalid_request("The encryption parameters are not applicable to this object.")
-            }
         });
     }
     Ok(())
 }
 
-fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
+fn judge(name: &str, value: &[u8]) -> Option<Refusal> {
     let is = |text: &str| value.eq_ignore_ascii_case(text.as_bytes());
     let refusal = match name {
         "x-amz-acl" if ACLS.iter().any(|acl| is(acl)) => return None,
@@ -82,9 +72,6 @@ fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
         // Nothing is locked, so there is nothing to bypass: tools that empty buckets send it everywhere.
         "x-amz-bypass-governance-retention" => return None,
         _ if name.starts_with("x-amz-grant-") => Refusal::Acl,
-        _ if name.starts_with("x-amz-copy-source-server-side-encryption") => Refusal::NotEncrypted,
-        _ if name.starts_with("x-amz-server-side-encryption") && is_read => Refusal::NotEncrypted,
-        _ if name.starts_with("x-amz-server-side-encryption") => Refusal::NotImplemented,
         _ if name.starts_with("x-amz-object-lock-") => Refusal::NotImplemented,
         _ => return None,
     };
@@ -98,17 +85,15 @@ mod tests {
     use super::refuse;
     use crate::s3::Code;
 
-    fn verdict(name: &'static str, value: &'static str, is_read: bool) -> Option<Code> {
+    fn verdict(name: &'static str, value: &'static str) -> Option<Code> {
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        refuse(&headers, is_read).err().map(|error| error.code)
+        refuse(&headers).err().map(|error| error.code)
     }
 
     #[test]
     fn what_is_not_built_is_refused_and_named() {
         let table = [
-            ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
-            ("x-amz-server-side-encryption-customer-algorithm", "AES256", Code::NotImplemented),
             ("x-amz-tagging", "a=b", Code::NotImplemented),
             ("x-amz-object-lock-mode", "GOVERNANCE", Code::NotImplemented),
             ("x-amz-bucket-object-lock-enabled", "true", Code::NotImplemented),
@@ -118,13 +103,11 @@ mod tests {
             ("x-amz-grant-read", "id=1", Code::AccessControlListNotSupported),
         ];
         for (name, value, code) in table {
-            assert_eq!(verdict(name, value, false), Some(code), "{name}: {value}");
+            assert_eq!(verdict(name, value), Some(code), "{name}: {value}");
         }
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-tagging", HeaderValue::from_static("a=b"));
-        assert!(refuse(&headers, false).unwrap_err().message.contains("x-amz-tagging"));
-        let key = "x-amz-server-side-encryption-customer-key";
-        assert_eq!(verdict(key, "x", true), Some(Code::InvalidRequest));
+        assert!(refuse(&headers).unwrap_err().message.contains("x-amz-tagging"));
     }
 
     #[test]
@@ -141,7 +124,7 @@ mod tests {
             ("x-amz-object-ownership", "BucketOwnerEnforced"),
         ];
         for (name, value) in table {
-            assert_eq!(verdict(name, value, false), None, "{name}: {value}");
+            assert_eq!(verdict(name, value), None, "{name}: {value}");
         }
     }
 }

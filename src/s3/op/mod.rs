@@ -2,6 +2,7 @@
 
 pub(crate) mod abort_upload;
 pub(crate) mod acl;
+pub(crate) mod bucket_encryption;
 pub(crate) mod bucket_location;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
@@ -22,6 +23,7 @@ pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
 pub(crate) mod probes;
 pub(crate) mod put_object;
+pub(crate) mod update_encryption;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 
