@@ -19,6 +19,7 @@ mod buckets;
 mod conditions;
 mod copies;
 mod durability;
+mod encryption;
 mod listings;
 mod multipart;
 mod objects;
