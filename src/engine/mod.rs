@@ -10,6 +10,7 @@ pub mod error;
 pub(crate) mod expect;
 pub mod maintenance;
 pub mod object;
+pub mod open_object;
 pub(crate) mod pin;
 pub mod reader;
 pub mod request;
@@ -17,6 +18,7 @@ pub mod rewrap;
 pub(crate) mod seal;
 pub mod source;
 pub(crate) mod unclaimed;
+pub(crate) mod unsealed;
 pub mod upload;
 pub mod writer;
 
@@ -36,7 +38,8 @@ pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, FixedEncryption, Mismatch};
 pub use maintenance::{Collected, Swept};
-pub use reader::{BodyReader, BodySlice, OpenObject};
+pub use open_object::OpenObject;
+pub use reader::{BodyReader, BodySlice};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
     ListedBuckets, PartCopy, PutObject, UpdateEncryption, UploadPart, Written, WrittenPart,

@@ -4,7 +4,6 @@
 //! stream leaves a block with its client only under a `Linger` of the pool; without one it copies a little
 //! from a block that it returns at once, and stalled clients pin nothing that others wait for.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::Range;
@@ -20,156 +19,22 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, Linger, PoolShare};
 use crate::chunk::{ChunkReader, ChunkRecord, ChunkStore};
-use crate::cipher::{BodyKey, ChunkOpener, CipherError, CustomerKey, Envelope, InlineTag, Sequence};
+use crate::cipher::{BodyKey, ChunkOpener, CipherError, Sequence};
 use crate::engine::EngineError;
-use crate::engine::seal::Lock;
+use crate::engine::open_object::VersionPin;
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
-use crate::meta::{BodyRef, BodySource, Extent, MetaError, MetaStore, StoredVersion};
+use crate::meta::{BodySource, Extent, MetaError, MetaStore};
 use crate::telemetry::record;
-use crate::types::{ListedPart, ManifestId, ObjectVersion, ResolvedRange};
+use crate::types::ManifestId;
 
 /// A piece of a body. If it wraps a leased block, dropping the last clone returns the block.
 pub type BodySlice = Bytes;
 
-/// Keeps a version from being collected while it lives.
-pub(crate) type VersionPin = Box<dyn Any + Send + Sync>;
-
-/// A version that was resolved and that cannot be collected while this value lives.
-pub struct OpenObject {
-    stored: StoredVersion,
-    lock: Lock,
-    meta: Arc<dyn MetaStore>,
-    chunks: Arc<dyn ChunkStore>,
-    pool: BlockPool,
-    pin: VersionPin,
-}
-
-impl OpenObject {
-    /// A resolved version, which stays while `pin` lives.
-    pub(crate) fn new(
-        stored: StoredVersion,
-        lock: Lock,
-        meta: Arc<dyn MetaStore>,
-        chunks: Arc<dyn ChunkStore>,
-        pool: BlockPool,
-        pin: VersionPin,
-    ) -> Self {
-        Self { stored, lock, meta, chunks, pool, pin }
-    }
-
-    /// Opens the body with the customer's key that a request carries. To be called, with `None` too, before
-    /// anything is told of the version: what cannot be opened here cannot be read later.
-    ///
-    /// # Errors
-    /// `KeyNeeded`, `KeyNotApplicable`, `WrongKey`, `UnknownKey`, `Damaged`.
-    pub fn unlock(&mut self, customer: Option<&CustomerKey>) -> Result<(), CipherError> {
-        self.lock.unlock(customer)
-    }
-
-    /// How the body is sealed.
-    pub(crate) fn lock(&self) -> &Lock {
-        &self.lock
-    }
-
-    /// The facts.
-    pub fn version(&self) -> &ObjectVersion {
-        &self.stored.version
-    }
-
-    /// The facts, and where the body is.
-    pub(crate) fn stored(&self) -> &StoredVersion {
-        &self.stored
-    }
-
-    /// How many parts the body has; `None` if it was written in one piece.
-    pub fn part_count(&self) -> Option<u16> {
-        self.stored.version.etag.parts
-    }
-
-    /// Part `number` and its place in the body; `None` if there is no such part. A body that was written in
-    /// one piece has part 1 only, and that is the whole body.
-    ///
-    /// # Errors
-    /// `Meta`.
-    pub async fn part(&self, number: u16) -> Result<Option<(ListedPart, u64)>, EngineError> {
-        let version = &self.stored.version;
-        if self.part_count().is_none() {
-            let whole = ListedPart {
-                number: 1,
-                size: version.size,
-                md5: version.etag.md5,
-                checksum: version.checksum.as_ref().map(|checksum| checksum.value.clone()),
-                modified: version.modified,
-            };
-            return Ok((number == 1).then_some((whole, 0)));
-        }
-        let (Some(manifest), Some(after)) = (self.manifest(), number.checked_sub(1)) else { return Ok(None) };
-        let found = self.meta.manifest_parts(manifest, after, 1).await.map_err(EngineError::Meta)?;
-        let found = found.into_iter().find(|stored| stored.part.number == number);
-        Ok(found.map(|stored| (stored.part, stored.offset)))
-    }
-
-    /// Parts with numbers above `after`, at most `max`; empty if the body was written in one piece.
-    ///
-    /// # Errors
-    /// `Meta`.
-    pub async fn parts(&self, after: u16, max: u32) -> Result<Vec<ListedPart>, EngineError> {
-        let (Some(_), Some(manifest)) = (self.part_count(), self.manifest()) else { return Ok(Vec::new()) };
-        let parts = self.meta.manifest_parts(manifest, after, max).await.map_err(EngineError::Meta)?;
-        Ok(parts.into_iter().map(|stored| stored.part).collect())
-    }
-
-    fn manifest(&self) -> Option<ManifestId> {
-        match self.stored.body {
-            BodyRef::Manifest(manifest) => Some(manifest),
-            BodyRef::Empty | BodyRef::Inline(_) => None,
-        }
-    }
-
-    /// Reads the whole body, or a range of it. The reader keeps the version from being collected.
-    ///
-    /// # Panics
-    /// If the range does not lie inside the body: `ByteRange::resolve` makes no other.
-    pub fn read(self, range: Option<ResolvedRange>) -> BodyReader {
-        let size = self.stored.version.size;
-        let (start, end) = range.map_or((0, size), |range| (range.start, range.end()));
-        assert!(start <= end && end <= size, "a resolved range lies inside its body");
-        let bytes = match (self.lock.key(), self.stored.body) {
-            (Err(error), _) => BodyBytes::Shut(Some(error)),
-            (Ok(_), BodyRef::Empty) => BodyBytes::Inline(Bytes::new()),
-            (Ok(key), BodyRef::Inline(bytes)) => {
-                let tag = self.lock.envelope().and_then(Envelope::inline_tag);
-                open_inline(key, tag, bytes).map_or_else(|error| BodyBytes::Shut(Some(error)), BodyBytes::Inline)
-            }
-            (Ok(key), BodyRef::Manifest(manifest)) => BodyBytes::Extents(ExtentReader::new(
-                Arc::new(Manifest { meta: self.meta, manifest }),
-                self.chunks,
-                self.pool,
-                key.map(|key| Seal { key, size }),
-            )),
-        };
-        BodyReader { position: start, end, bytes, failed: false, _pin: self.pin }
-    }
-}
-
-/// A body that is kept beside its row, opened: at most `INLINE_BYTES_MAX`, in place of what was read.
-fn open_inline(key: Option<BodyKey>, tag: Option<&InlineTag>, bytes: Bytes) -> Result<Bytes, CipherError> {
-    match (key, tag) {
-        (None, _) => Ok(bytes),
-        (Some(_), None) => Err(CipherError::Damaged("the body beside its row has no tag")),
-        (Some(key), Some(tag)) => {
-            let mut bytes = Vec::from(bytes);
-            key.open_inline(tag, &mut bytes)?;
-            Ok(Bytes::from(bytes))
-        }
-    }
-}
-
 /// What opens the chunks of a sealed body.
-struct Seal {
-    key: BodyKey,
+pub(crate) struct Seal {
+    pub(crate) key: BodyKey,
     /// Of the whole body, in bytes.
-    size: u64,
+    pub(crate) size: u64,
 }
 
 /// Where extents and inline parts come from: the metadata store, or a test's list.
@@ -207,7 +72,7 @@ pub struct BodyReader {
     _pin: VersionPin,
 }
 
-enum BodyBytes {
+pub(crate) enum BodyBytes {
     /// The whole body.
     Inline(Bytes),
     Extents(ExtentReader),
@@ -215,7 +80,24 @@ enum BodyBytes {
     Shut(Option<CipherError>),
 }
 
+impl BodyBytes {
+    /// The bytes of a manifest, opened with `seal`.
+    pub(crate) fn of_manifest(
+        (meta, manifest): (Arc<dyn MetaStore>, ManifestId),
+        chunks: Arc<dyn ChunkStore>,
+        pool: BlockPool,
+        seal: Option<Seal>,
+    ) -> Self {
+        Self::Extents(ExtentReader::new(Arc::new(Manifest { meta, manifest }), chunks, pool, seal))
+    }
+}
+
 impl BodyReader {
+    /// Reads `range` of `bytes`, while `pin` keeps their version.
+    pub(crate) fn new(range: Range<u64>, bytes: BodyBytes, pin: VersionPin) -> Self {
+        Self { position: range.start, end: range.end, bytes, failed: false, _pin: pin }
+    }
+
     /// Bytes that are still to come.
     pub fn remaining(&self) -> u64 {
         self.end - self.position
@@ -264,7 +146,7 @@ fn inconsistent(what: &str) -> EngineError {
 type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send>>;
 
 /// Reads extents span by span.
-struct ExtentReader {
+pub(crate) struct ExtentReader {
     index: Arc<dyn BodyIndex>,
     chunks: Arc<dyn ChunkStore>,
     pool: BlockPool,

@@ -15,11 +15,12 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, PoolShare};
-use crate::chunk::{ChunkStore, ChunkWriter};
-use crate::cipher::{BodyKey, ChunkSealer, InlineTag};
+use crate::chunk::ChunkStore;
+use crate::cipher::{BodyKey, InlineTag};
 use crate::digest::{Digests, Tee};
+use crate::engine::unsealed::UnsealedChunk;
 use crate::engine::{ByteSource, EngineError, SourceError};
-use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, STALL_FLUSH_MS};
+use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, INLINE_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::NewExtent;
 use crate::types::{ChecksumAlgorithm, ChunkId};
 
@@ -83,7 +84,7 @@ impl Drop for Removal {
 }
 
 /// Drops a value whose destructor removes files: on a blocking thread if there is a runtime, else here.
-fn drop_off_reactor<T: Send + 'static>(value: T) {
+pub(crate) fn drop_off_reactor<T: Send + 'static>(value: T) {
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(move || drop(value))),
         Err(_) => drop(value),
@@ -337,12 +338,6 @@ struct Sink {
     chunk: Option<UnsealedChunk>,
 }
 
-/// A chunk that is being written; dropped, it is discarded off the reactor.
-struct UnsealedChunk {
-    writer: Option<Box<dyn ChunkWriter>>,
-    sealer: Option<ChunkSealer>,
-}
-
 /// The bytes of one job.
 enum Load {
     Block(Block),
@@ -458,49 +453,6 @@ impl Sink {
         self.length += load.bytes().len() as u64;
         chunk.append(load.bytes_mut())?;
         Ok(self)
-    }
-}
-
-const UNTIL_SEALED: &str = "the writer is there until the chunk is sealed or dropped";
-
-impl UnsealedChunk {
-    /// Begins the chunk that starts at `start` of the body.
-    fn begin(store: &dyn ChunkStore, key: Option<&BodyKey>, start: u64) -> Result<Self, EngineError> {
-        let sealer = key.map(|key| ChunkSealer::begin(key, start)).transpose()?;
-        Ok(Self { writer: Some(store.create()?), sealer })
-    }
-
-    /// Whether the next bytes belong to another chunk.
-    fn is_full(&self) -> bool {
-        let length = self.writer.as_ref().expect(UNTIL_SEALED).length();
-        length == CHUNK_BYTES_MAX || self.sealer.as_ref().is_some_and(ChunkSealer::is_crowded)
-    }
-
-    /// Appends `bytes`, which stay within a span, and seals them in place before if the chunk is sealed.
-    fn append(&mut self, bytes: &mut [u8]) -> Result<(), EngineError> {
-        if let Some(sealer) = &mut self.sealer {
-            sealer.seal(bytes);
-        }
-        Ok(self.writer.as_mut().expect(UNTIL_SEALED).append(bytes)?)
-    }
-
-    /// Seals the chunk. Blocks. The result removes the chunk if nobody takes it.
-    fn seal(mut self, store: Arc<dyn ChunkStore>, is_last: bool) -> Result<UnclaimedChunks, EngineError> {
-        let mut writer = self.writer.take().expect(UNTIL_SEALED);
-        if let Some(sealer) = self.sealer.take() {
-            writer.attach(sealer.finish(is_last));
-        }
-        let record = writer.seal()?;
-        let extent = NewExtent::Sealed { id: record.id, length: record.length, seal: record.seal };
-        Ok(UnclaimedChunks { store, extents: vec![extent] })
-    }
-}
-
-impl Drop for UnsealedChunk {
-    fn drop(&mut self) {
-        if let Some(writer) = self.writer.take() {
-            drop_off_reactor(writer);
-        }
     }
 }
 

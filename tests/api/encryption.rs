@@ -158,7 +158,7 @@ fn nothing_of_the_plaintext_and_of_customers_keys_is_stored_or_logged() {
     keyed(client.call("GET", "/vault/small-S3")).send().expect(400);
     let refused = with_key(client.call("PUT", "/vault/x"), CUSTOMER, KEY, OTHER_KEY_MD5).send().expect(400);
     assert!(!refused.text().contains(KEY));
-    let mut stranger = client.clone();
+    let mut stranger = client;
     stranger.credentials.as_mut().unwrap().secret.push('x');
     keyed(stranger.call("GET", "/vault/small-Customer")).send().expect(403);
     server.stop_and_check();
