@@ -24,3 +24,4 @@ mod listings;
 mod multipart;
 mod objects;
 mod operations;
+mod tagging;

@@ -6,6 +6,7 @@ pub(crate) mod bucket_encryption;
 pub(crate) mod bucket_location;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
+pub(crate) mod cors;
 pub(crate) mod create_bucket;
 pub(crate) mod create_upload;
 pub(crate) mod delete_bucket;
@@ -23,7 +24,11 @@ pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
 pub(crate) mod probes;
 pub(crate) mod put_object;
+<<<<<<< HEAD
 pub(crate) mod update_encryption;
+=======
+pub(crate) mod tagging;
+>>>>>>> main
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 

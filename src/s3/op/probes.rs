@@ -1,8 +1,6 @@
 //! The questions that tools ask every bucket about features that it does not have. Nothing of these kinds can
 //! be stored here, so the empty answers are the true ones.
 
-use http::{HeaderName, HeaderValue};
-
 use crate::engine::EngineError;
 use crate::net::Response;
 use crate::s3::authorize::Authorized;
@@ -48,22 +46,6 @@ pub(crate) fn request_payment() -> Response {
     let mut xml = XmlWriter::document("RequestPaymentConfiguration");
     xml.text("Payer", "BucketOwner");
     respond_document(xml.finish())
-}
-
-/// GetObjectTagging: an object that exists has no tags.
-///
-/// # Errors
-/// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
-pub(crate) async fn object_tagging(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
-    let found = find_object(gateway, call).await?;
-    let mut xml = XmlWriter::document("Tagging");
-    xml.open("TagSet");
-    let mut response = respond_document(xml.finish());
-    if found != VersionId::Null {
-        let value = HeaderValue::try_from(found.to_string()).expect("a version id is hex digits");
-        response.headers_mut().insert(HeaderName::from_static("x-amz-version-id"), value);
-    }
-    Ok(response)
 }
 
 /// GetObjectRetention and GetObjectLegalHold: the bucket has no lock.
