@@ -327,13 +327,8 @@ pub const MEMORY_BYTES_MIN: u64 = 32 * MIB;
 pub const CGROUP_SHARE_PERCENT: u64 = 75;
 /// Default `--memory` in bytes.
 pub const MEMORY_BYTES_DEFAULT: u64 = 128 * MIB;
-<<<<<<< HEAD
-/// What one admitted request may hold beside its blocks: task, headers, a stash of `INLINE_BYTES_MAX`
-/// that spares small and slow bodies a block, response head, the table of an encrypted chunk.
-=======
 /// What one admitted request may hold beside its blocks: task (4 KiB measured), headers, a stash of
-/// `INLINE_BYTES_MAX` that spares small and slow bodies a block, response head.
->>>>>>> main
+/// `INLINE_BYTES_MAX` that spares small and slow bodies a block, response head, the table of an encrypted chunk.
 pub const REQUEST_STATE_BYTES: u64 = INLINE_BYTES_MAX as u64 + 8 * KIB;
 /// What one connection may hold beside its HTTP buffer: 8 KiB in which hyper writes heads, and the tasks, timers
 /// and channels of socket and request (7 KiB measured).

@@ -19,12 +19,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("types", &["limits"]),
     ("telemetry", &["limits", "types"]),
     ("digest", &["types"]),
-<<<<<<< HEAD
     ("cipher", &["types", "limits"]),
-    ("rules", &["types"]),
-=======
     ("rules", &["types", "limits"]),
->>>>>>> main
     ("policy", &["types", "limits"]),
     ("config", &["limits", "types"]),
     ("guard", &["limits", "types", "telemetry"]),

@@ -21,15 +21,10 @@ use crate::cipher::KeyRing;
 use crate::config::{Config, MemoryLowered, TlsPaths};
 use crate::engine::Engine;
 use crate::guard::{Admission, Drain};
-<<<<<<< HEAD
 use crate::identity::{
     KeyRingSettings, KeyRingSource, Keyring, LoadedKeyRing, LoadedRoot, RootCredentials, RootSource, master_key,
 };
-use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan};
-=======
-use crate::identity::{Keyring, LoadedRoot, RootCredentials, RootSource};
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
->>>>>>> main
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
 use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
 use crate::s3::{Gateway, S3Settings};

@@ -134,6 +134,8 @@ impl Engine {
             pool: &self.pool,
             chunks: &self.chunks,
             checksum: algorithm,
+            // Its source needs blocks too: one that is leased ahead would lie idle until the source has its own.
+            announced: None,
             bytes_max: COPY_BYTES_MAX,
             key,
         };
@@ -211,20 +213,7 @@ impl Engine {
             let digests = Tee::new(algorithm).finish();
             return Ok((PendingBody::Stored(StoredBody::Inline(Bytes::new())), digests));
         }
-<<<<<<< HEAD
         let (body, digests) = self.write_anew(source.read(Some(range)), algorithm, key).await?;
-=======
-        let context = WriterContext {
-            pool: &self.pool,
-            chunks: &self.chunks,
-            checksum: algorithm,
-            // Its source needs blocks too: one that is leased ahead would lie idle until the source has its own.
-            announced: None,
-            bytes_max: COPY_BYTES_MAX,
-        };
-        let mut source = ReaderSource(source.read(Some(range)));
-        let (body, digests) = write_body(context, &mut source).await.map_err(unwrap_source)?;
->>>>>>> main
         Ok((PendingBody::Stored(body), digests))
     }
 

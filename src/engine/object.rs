@@ -97,13 +97,9 @@ impl Engine {
             pool: &self.pool,
             chunks: &self.chunks,
             checksum: algorithm,
-<<<<<<< HEAD
-            bytes_max: PART_BYTES_MAX,
-            key,
-=======
             announced: expected.length,
             bytes_max: PART_BYTES_MAX,
->>>>>>> main
+            key,
         };
         let (body, digests) = write_body(context, source).await?;
         expected.verify(&digests, source.trailer_checksum().as_ref())?;

@@ -143,12 +143,8 @@ pub async fn write_body(
         received: 0,
         stash: Stash::default(),
         block: None,
-<<<<<<< HEAD
-        written: WriteBehind::new(context.chunks, context.checksum, context.key),
-=======
         is_slow: false,
-        written: WriteBehind::new(context.chunks, context.checksum),
->>>>>>> main
+        written: WriteBehind::new(context.chunks, context.checksum, context.key),
     };
     loop {
         body.lease_ahead().await;
@@ -264,6 +260,8 @@ impl IncomingBody<'_> {
     /// Hands the block to the job side.
     async fn hand_over(&mut self) -> Result<(), EngineError> {
         match self.block.take() {
+            // A block that was leased ahead of a body which ended before.
+            Some(block) if block.filled().is_empty() => Ok(()),
             Some(block) => self.written.write(Load::Block(block)).await,
             None => Ok(()),
         }

@@ -2,11 +2,8 @@
 //! owner, tags, ACL, lock, encryption. One line per feature; what each accepts is in its own file.
 
 use crate::s3::authorize::Authorized;
-<<<<<<< HEAD
 use crate::s3::encryption_headers::new_envelope;
-=======
 use crate::s3::tagging::header_tags;
->>>>>>> main
 use crate::s3::{Gateway, S3Error};
 use crate::types::VersionAttributes;
 
@@ -14,11 +11,10 @@ use crate::types::VersionAttributes;
 ///
 /// # Errors
 /// Those of the headers.
-<<<<<<< HEAD
 pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
-    Ok(VersionAttributes { encryption: new_envelope(gateway, call).await?, ..VersionAttributes::default() })
-=======
-pub(crate) async fn new_attributes(_gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
-    Ok(VersionAttributes { tags: header_tags(&call.headers)?, ..VersionAttributes::default() })
->>>>>>> main
+    Ok(VersionAttributes {
+        tags: header_tags(&call.headers)?,
+        encryption: new_envelope(gateway, call).await?,
+        ..VersionAttributes::default()
+    })
 }

@@ -3,17 +3,10 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-<<<<<<< HEAD
-    abort_upload, acl, bucket_encryption, bucket_location, complete_upload, copy_object, create_bucket, create_upload,
-    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
+    abort_upload, acl, bucket_encryption, bucket_location, complete_upload, copy_object, cors, create_bucket,
+    create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
     list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes,
-    put_object, update_encryption, upload_part, upload_part_copy,
-=======
-    abort_upload, acl, bucket_location, complete_upload, copy_object, cors, create_bucket, create_upload,
-    delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
-    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes,
-    put_object, tagging, upload_part, upload_part_copy,
->>>>>>> main
+    put_object, tagging, update_encryption, upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -24,11 +17,6 @@ macro_rules! unbuilt {
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
             | Op::DeleteBucketAnalyticsConfiguration
-<<<<<<< HEAD
-            | Op::DeleteBucketCors
-=======
-            | Op::DeleteBucketEncryption
->>>>>>> main
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
             | Op::DeleteBucketLifecycle
@@ -51,11 +39,6 @@ macro_rules! unbuilt {
             | Op::PutBucketAbac
             | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
-<<<<<<< HEAD
-            | Op::PutBucketCors
-=======
-            | Op::PutBucketEncryption
->>>>>>> main
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
             | Op::PutBucketLifecycleConfiguration
@@ -90,34 +73,6 @@ macro_rules! unbuilt {
 /// Those of the operation; `NotImplemented` with its name if it is not built.
 pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
-<<<<<<< HEAD
-        Op::ListBuckets => list_buckets::run(gateway, call, body).await,
-        Op::CreateBucket => create_bucket::run(gateway, call, body).await,
-        Op::HeadBucket => head_bucket::run(gateway, call, body).await,
-        Op::DeleteBucket => delete_bucket::run(gateway, call, body).await,
-        Op::GetBucketLocation => bucket_location::run(gateway, call, body).await,
-        Op::ListObjects => list_objects::run(gateway, call, body).await,
-        Op::ListObjectVersions => list_object_versions::run(gateway, call, body).await,
-        Op::ListObjectsV2 => list_objects_v2::run(gateway, call, body).await,
-        Op::PutObject => put_object::run(gateway, call, body).await,
-        Op::GetObject => get_object::run(gateway, call, body).await,
-        Op::HeadObject => head_object::run(gateway, call, body).await,
-        Op::DeleteObject => delete_object::run(gateway, call, body).await,
-        Op::DeleteObjects => delete_objects::run(gateway, call, body).await,
-        Op::CopyObject => copy_object::run(gateway, call, body).await,
-        Op::GetObjectAttributes => object_attributes::run(gateway, call, body).await,
-        Op::CreateMultipartUpload => create_upload::run(gateway, call, body).await,
-        Op::UploadPart => upload_part::run(gateway, call, body).await,
-        Op::UploadPartCopy => upload_part_copy::run(gateway, call, body).await,
-        Op::CompleteMultipartUpload => complete_upload::run(gateway, call, body).await,
-        Op::AbortMultipartUpload => abort_upload::run(gateway, call, body).await,
-        Op::ListParts => list_parts::run(gateway, call, body).await,
-        Op::ListMultipartUploads => list_uploads::run(gateway, call, body).await,
-        Op::GetBucketEncryption => bucket_encryption::get(gateway, call).await,
-        Op::PutBucketEncryption => bucket_encryption::put(gateway, call, body).await,
-        Op::DeleteBucketEncryption => bucket_encryption::delete(gateway, call).await,
-        Op::UpdateObjectEncryption => update_encryption::run(gateway, call, body).await,
-=======
         Op::ListBuckets => Box::pin(list_buckets::run(gateway, call, body)).await,
         Op::CreateBucket => Box::pin(create_bucket::run(gateway, call, body)).await,
         Op::HeadBucket => Box::pin(head_bucket::run(gateway, call, body)).await,
@@ -140,7 +95,10 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::AbortMultipartUpload => Box::pin(abort_upload::run(gateway, call, body)).await,
         Op::ListParts => Box::pin(list_parts::run(gateway, call, body)).await,
         Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
->>>>>>> main
+        Op::GetBucketEncryption => Box::pin(bucket_encryption::get(gateway, call)).await,
+        Op::PutBucketEncryption => Box::pin(bucket_encryption::put(gateway, call, body)).await,
+        Op::DeleteBucketEncryption => Box::pin(bucket_encryption::delete(gateway, call)).await,
+        Op::UpdateObjectEncryption => Box::pin(update_encryption::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
         Op::PutBucketAcl => acl::accept(call, &body),
@@ -172,11 +130,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         | Op::GetBucketIntelligentTieringConfiguration
         | Op::GetBucketInventoryConfiguration
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
-<<<<<<< HEAD
-        Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
-=======
-        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
->>>>>>> main
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),

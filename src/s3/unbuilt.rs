@@ -93,12 +93,6 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_and_named() {
         let table = [
-<<<<<<< HEAD
-            ("x-amz-tagging", "a=b", Code::NotImplemented),
-=======
-            ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
-            ("x-amz-server-side-encryption-customer-algorithm", "AES256", Code::NotImplemented),
->>>>>>> main
             ("x-amz-object-lock-mode", "GOVERNANCE", Code::NotImplemented),
             ("x-amz-bucket-object-lock-enabled", "true", Code::NotImplemented),
             ("x-amz-write-offset-bytes", "5", Code::NotImplemented),
@@ -110,15 +104,8 @@ mod tests {
             assert_eq!(verdict(name, value), Some(code), "{name}: {value}");
         }
         let mut headers = HeaderMap::new();
-<<<<<<< HEAD
-        headers.insert("x-amz-tagging", HeaderValue::from_static("a=b"));
-        assert!(refuse(&headers).unwrap_err().message.contains("x-amz-tagging"));
-=======
         headers.insert("x-amz-write-offset-bytes", HeaderValue::from_static("5"));
-        assert!(refuse(&headers, false).unwrap_err().message.contains("x-amz-write-offset-bytes"));
-        let key = "x-amz-server-side-encryption-customer-key";
-        assert_eq!(verdict(key, "x", true), Some(Code::InvalidRequest));
->>>>>>> main
+        assert!(refuse(&headers).unwrap_err().message.contains("x-amz-write-offset-bytes"));
     }
 
     #[test]

@@ -42,11 +42,7 @@ fn what_is_not_built_says_so() {
         let answer = client.call(method, target).body("<x/>").send().expect_error(501, "NotImplemented");
         assert!(answer.one("Message").contains(name), "{target}: {}", answer.text());
     }
-<<<<<<< HEAD
-    for (header, value) in [("x-amz-tagging", "a=b"), ("x-amz-object-lock-legal-hold", "ON")] {
-=======
-    for (header, value) in [("x-amz-server-side-encryption", "AES256"), ("x-amz-object-lock-legal-hold", "ON")] {
->>>>>>> main
+    for (header, value) in [("x-amz-object-lock-mode", "GOVERNANCE"), ("x-amz-object-lock-legal-hold", "ON")] {
         client.call("PUT", "/later/k").header(header, value).body("y").send().expect_error(501, "NotImplemented");
     }
     assert_eq!(client.get("/later/k").expect(200).body, b"x", "nothing was stored");

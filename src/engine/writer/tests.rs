@@ -112,9 +112,6 @@ async fn write(
     chunks: &Arc<dyn ChunkStore>,
     source: &mut Script,
 ) -> Result<(StoredBody, Digests), EngineError> {
-<<<<<<< HEAD
-    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, bytes_max: u64::MAX, key: None }, source).await
-=======
     write_announced(pool, chunks, source, None).await
 }
 
@@ -124,8 +121,8 @@ async fn write_announced(
     source: &mut Script,
     announced: Option<u64>,
 ) -> Result<(StoredBody, Digests), EngineError> {
-    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, announced, bytes_max: u64::MAX }, source).await
->>>>>>> main
+    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, announced, bytes_max: u64::MAX, key: None }, source)
+        .await
 }
 
 fn read_back(chunks: &dyn ChunkStore, stored: &StoredBody) -> Vec<u8> {
@@ -325,18 +322,14 @@ fn a_body_above_its_bound_is_refused_and_leaves_nothing() {
         let pool = BlockPool::new(2);
         let body = random_body(1, length);
         let mut source = Script::whole(&pool, &body, 4099);
-<<<<<<< HEAD
-        let context =
-            WriterContext { pool: &pool, chunks: &chunks, checksum: CHECKSUM, bytes_max: bytes_max as u64, key: None };
-=======
         let context = WriterContext {
             pool: &pool,
             chunks: &chunks,
             checksum: CHECKSUM,
             announced: None,
             bytes_max: bytes_max as u64,
+            key: None,
         };
->>>>>>> main
         let result = run_to_the_last_job(async { write_body(context, &mut source).await.map(drop) });
         assert_eq!(matches!(result, Err(EngineError::TooLarge)), refused, "{length} of {bytes_max}: {result:?}");
         assert_nothing_left(&memory, &pool, &format!("{length} of {bytes_max}"));
@@ -474,7 +467,14 @@ async fn write_sealed(
     key: &BodyKey,
     source: &mut Script,
 ) -> (StoredBody, Digests) {
-    let context = WriterContext { pool, chunks, checksum: CHECKSUM, bytes_max: u64::MAX, key: Some(key.clone()) };
+    let context = WriterContext {
+        pool,
+        chunks,
+        checksum: CHECKSUM,
+        announced: None,
+        bytes_max: u64::MAX,
+        key: Some(key.clone()),
+    };
     write_body(context, source).await.unwrap()
 }
 

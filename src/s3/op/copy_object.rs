@@ -54,14 +54,9 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         key: call.key().clone(),
         metadata,
         storage_class: storage_class(headers)?,
-<<<<<<< HEAD
         attributes,
         customer_key,
-        keeps_tags: true,
-=======
-        attributes: new_attributes(gateway, call).await?,
         keeps_tags: tagging_directive == Directive::Copy,
->>>>>>> main
         checksum,
         precondition,
     };

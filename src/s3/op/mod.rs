@@ -24,11 +24,8 @@ pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
 pub(crate) mod probes;
 pub(crate) mod put_object;
-<<<<<<< HEAD
-pub(crate) mod update_encryption;
-=======
 pub(crate) mod tagging;
->>>>>>> main
+pub(crate) mod update_encryption;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 
