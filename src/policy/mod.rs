@@ -2,10 +2,10 @@
 //!
 //! - [`Document::parse`] reads a bucket, identity, session or trust policy and refuses what AWS refuses: a typing error
 //!   in a policy must not become a hole.
-//! - [`decide`] combines everything that speaks of a request; its header has the table. [`evaluate`] asks documents
+//! - [`decide()`] combines everything that speaks of a request; its header has the table. [`evaluate`] asks documents
 //!   alone, as trust policies need it.
 //! - [`Document::is_public`] is what GetBucketPolicyStatus and Block Public Access mean by public.
-//! - [`builtin`] has the ready-made policies for keys of backup programs.
+//! - [`builtin()`] has the ready-made policies for keys of backup programs.
 //!
 //! Names of condition keys have one normal form: the name in lower case, what is behind its `/` as it is.
 
