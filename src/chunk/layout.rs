@@ -1,5 +1,6 @@
 //! The layout of a chunk: its data, an appendix whose meaning is its writer's, a table with one CRC-64/NVME for
-//! each span, and a footer that says whose table it is. A chunk proves itself: no database is needed to tell a whole one from a torn one. No I/O.
+//! each span, and a footer that says whose table it is. A chunk proves itself: no database is needed to tell a whole
+//! one from a torn one. No I/O.
 //!
 //! | bytes | what |
 //! |---|---|

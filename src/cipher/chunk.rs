@@ -9,6 +9,7 @@
 //! | 2 | number of the part, 0 for a body without parts |
 //! | 4 | segments |
 //! | 8 | where the chunk starts in its body |
+//! | 16 | id of its body |
 //! | 32 | salt of the chunk's key |
 //! | 20 per segment | its length (4) and its tag (16) |
 //! | 16 | tag over everything before |
@@ -17,13 +18,14 @@ use std::ops::Range;
 
 use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 
-use crate::cipher::key::{PURPOSE_CHUNK, TAG_BYTES, random};
+use crate::cipher::key::{BodyId, PURPOSE_CHUNK, TAG_BYTES, random};
 use crate::cipher::{BodyKey, CipherError};
 use crate::limits::{BLOCK_BYTES, CHUNK_APPENDIX_BYTES_MAX, CHUNK_SEGMENTS_MAX, SPAN_SEGMENTS_MAX};
 
 const FORMAT_VERSION: u8 = 1;
 const SALT_BYTES: usize = 32;
-const HEADER_BYTES: usize = 16 + SALT_BYTES;
+const BODY_BYTES: usize = size_of::<BodyId>();
+const HEADER_BYTES: usize = 16 + BODY_BYTES + SALT_BYTES;
 const SEGMENT_BYTES: usize = 4 + TAG_BYTES;
 
 const _: () = assert!(HEADER_BYTES + CHUNK_SEGMENTS_MAX * SEGMENT_BYTES + TAG_BYTES <= CHUNK_APPENDIX_BYTES_MAX);
@@ -31,6 +33,8 @@ const _: () = assert!(HEADER_BYTES + CHUNK_SEGMENTS_MAX * SEGMENT_BYTES + TAG_BY
 /// Where a chunk lies, as its appendix swears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placement {
+    /// Which body it was written for: parts that are sent again are another.
+    pub body: BodyId,
     /// Number of the part; 0 for a body without parts.
     pub part: u16,
     /// Where it starts in the part or body.
@@ -44,6 +48,7 @@ pub struct Placement {
 /// Seals the segments of one chunk in place, one after the other.
 pub struct ChunkSealer {
     key: LessSafeKey,
+    body: BodyId,
     part: u16,
     start: u64,
     length: u64,
@@ -60,7 +65,8 @@ impl ChunkSealer {
     pub fn begin(key: &BodyKey, start: u64) -> Result<Self, CipherError> {
         let salt = random()?;
         let derived = key.data.0.derive(&salt, PURPOSE_CHUNK);
-        Ok(Self { key: derived, part: key.part, start, length: 0, salt, segments: Vec::new() })
+        let (body, part) = (key.id, key.part);
+        Ok(Self { key: derived, body, part, start, length: 0, salt, segments: Vec::new() })
     }
 
     /// Seals the bytes that follow, in place.
@@ -95,6 +101,7 @@ impl ChunkSealer {
         appendix.extend_from_slice(&self.part.to_le_bytes());
         appendix.extend_from_slice(&(self.count() as u32).to_le_bytes());
         appendix.extend_from_slice(&self.start.to_le_bytes());
+        appendix.extend_from_slice(&self.body);
         appendix.extend_from_slice(&self.salt);
         appendix.extend_from_slice(&self.segments);
         let tag = self.key.seal_in_place_separate_tag(appendix_nonce(), Aad::from(&appendix), &mut []);
@@ -138,6 +145,7 @@ impl ChunkOpener {
         let placement = Placement {
             part: u16::from_le_bytes([fixed[2], fixed[3]]),
             start: u64::from_le_bytes(fixed[8..16].try_into().expect("a slice of eight bytes")),
+            body: fixed[16..].try_into().expect("the rest of the header is the body's id"),
             length: segments.last().map_or(0, |segment| segment.start + segment.length as u64),
             is_last: fixed[1] == 1,
         };
@@ -246,12 +254,13 @@ mod tests {
             range in any::<(prop::sample::Index, prop::sample::Index, prop::sample::Index)>(),
         ) {
             let key = DataKey::generate().unwrap().part(7);
+            let body = key.id;
             let plain = plain(length);
             let mut sealed = plain.clone();
             let appendix = seal(&key, 1 << 40, &mut sealed, cut, true);
             prop_assert!(appendix.len() <= CHUNK_APPENDIX_BYTES_MAX);
             let opener = ChunkOpener::parse(&key, length as u64, &appendix).unwrap();
-            let placement = Placement { part: 7, start: 1 << 40, length: length as u64, is_last: true };
+            let placement = Placement { body, part: 7, start: 1 << 40, length: length as u64, is_last: true };
             prop_assert_eq!(opener.placement(), placement);
             let spans: Vec<&[u8]> = plain.chunks(BLOCK_BYTES).collect();
             let index = range.0.index(spans.len());
@@ -308,6 +317,20 @@ mod tests {
         let stranger = DataKey::generate().unwrap().whole();
         let refused = ChunkOpener::parse(&stranger, sealed.len() as u64, &appendix).err();
         assert_eq!(refused, Some(CipherError::Damaged("the appendix is not of this body")));
+    }
+
+    #[test]
+    fn chunks_tell_whether_they_were_written_in_one_go() {
+        let data = DataKey::generate().unwrap();
+        let body_of = |key: &BodyKey, start| {
+            let mut sealed = plain(100);
+            let appendix = seal(key, start, &mut sealed, BLOCK_BYTES, start > 0);
+            // A reader has the data key, and not which attempt wrote.
+            ChunkOpener::parse(&data.whole(), 100, &appendix).unwrap().placement().body
+        };
+        let (first, again) = (data.part(1), data.part(1));
+        assert_eq!(body_of(&first, 0), body_of(&first.clone(), 100));
+        assert_ne!(body_of(&first, 0), body_of(&again, 0), "a part that is sent again");
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! Keys in memory. They are wiped when they are dropped, and shown by nobody.
+//! Keys in memory. They are wiped when they are dropped, and shown by nobody. What `ring` expands from them to seal or
+//! open one chunk lives as long as that chunk is open, and is not wiped.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
+use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
 
@@ -27,21 +30,42 @@ pub type InlineTag = [u8; INLINE_SALT_BYTES + TAG_BYTES];
 pub(super) const PURPOSE_CHUNK: &[u8] = b"sluicegate chunk 1";
 /// The purpose of a key that seals a body beside its row. Part of the stored format.
 const PURPOSE_INLINE: &[u8] = b"sluicegate inline 1";
+/// The purpose of a key that tells bodies apart. Part of the stored format.
+const PURPOSE_IDENTITY: &[u8] = b"sluicegate identity 1";
+/// The purpose of a key that only names the key that it is derived from.
+const PURPOSE_FINGERPRINT: &[u8] = b"sluicegate fingerprint 1";
 
-/// Fills an array with random bytes of the system.
+/// An array of random bytes of the system.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], CipherError> {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| CipherError::NoRandomness)?;
+    fill_random(&mut bytes)?;
     Ok(bytes)
 }
 
-/// 256 bits of key.
+fn fill_random(bytes: &mut [u8]) -> Result<(), CipherError> {
+    SystemRandom::new().fill(bytes).map_err(|_| CipherError::NoRandomness)
+}
+
+/// 256 bits of key. They lie in one place from the beginning and are shared there: an array that is moved or cloned
+/// leaves copies behind, which nobody wipes.
 #[derive(Clone)]
-pub(super) struct Secret(Zeroizing<[u8; KEY_BYTES]>);
+pub(super) struct Secret(Arc<Zeroizing<[u8; KEY_BYTES]>>);
 
 impl Secret {
+    /// A secret whose bytes `fill` writes in their place.
+    fn made_by(fill: impl FnOnce(&mut [u8]) -> Result<(), CipherError>) -> Result<Self, CipherError> {
+        let mut place = Arc::new(Zeroizing::new([0; KEY_BYTES]));
+        fill(Arc::get_mut(&mut place).expect("nobody else knows of it yet").as_mut_slice())?;
+        Ok(Self(place))
+    }
+
     pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
-        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+        let bytes: &[u8; KEY_BYTES] = bytes.try_into().ok()?;
+        let copied = Self::made_by(|key| {
+            key.copy_from_slice(bytes);
+            Ok(())
+        });
+        copied.ok()
     }
 
     pub(super) fn from_base64(text: &str) -> Option<Self> {
@@ -50,11 +74,18 @@ impl Secret {
     }
 
     pub(super) fn generate() -> Result<Self, CipherError> {
-        Ok(Self(Zeroizing::new(random()?)))
+        Self::made_by(fill_random)
     }
 
     pub(super) fn base64(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64.encode(self.0.as_slice()))
+    }
+
+    /// Names a key without telling it: 64 bits that are derived from it, in hex.
+    pub(super) fn fingerprint(&self) -> String {
+        let key = self.derive(&[], PURPOSE_FINGERPRINT);
+        let tag = key.seal_in_place_separate_tag(inline_nonce(), Aad::empty(), &mut []);
+        hex::encode(&tag.expect("nothing is far below the bound of AES-GCM").as_ref()[..8])
     }
 
     pub(super) fn bytes(&self) -> &[u8; KEY_BYTES] {
@@ -81,6 +112,10 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Tells the chunks of one body from those of another that was written for the same place: a part that was sent
+/// twice. Not a secret.
+pub(super) type BodyId = [u8; 16];
+
 /// The key of one object or upload.
 #[derive(Clone, Debug)]
 pub struct DataKey(pub(super) Secret);
@@ -94,9 +129,19 @@ impl DataKey {
         Ok(Self(Secret::generate()?))
     }
 
+    /// Tells bodies of this key apart as their SHA-256 does, and tells nothing about them to whoever has not the key.
+    /// A body that is sent again has the same: clients that retry compare.
+    pub fn identity(&self, sha256: &[u8; 32]) -> [u8; 16] {
+        let extracted = Salt::new(HKDF_SHA256, &[]).extract(self.0.bytes());
+        let derived = extracted.expand(&[PURPOSE_IDENTITY], hmac::HMAC_SHA256);
+        let key = hmac::Key::from(derived.expect("32 bytes are within what HKDF yields"));
+        let mac = hmac::sign(&key, sha256);
+        mac.as_ref()[..16].try_into().expect("HMAC-SHA-256 yields 32 bytes")
+    }
+
     /// The key as the writer or reader of an object that is written in one piece needs it.
     pub fn whole(&self) -> BodyKey {
-        BodyKey { data: self.clone(), part: 0 }
+        BodyKey { data: self.clone(), part: 0, id: rand::random() }
     }
 
     /// The key as the writer of part `number` needs it.
@@ -105,16 +150,18 @@ impl DataKey {
     /// If `number` is 0, which stands for a body without parts.
     pub fn part(&self, number: u16) -> BodyKey {
         assert!(number > 0, "parts are numbered from 1");
-        BodyKey { data: self.clone(), part: number }
+        BodyKey { data: self.clone(), part: number, id: rand::random() }
     }
 }
 
-/// A data key, and of which part the bytes are that it seals.
+/// A data key, and which bytes it seals: each body that is written has one of its own.
 #[derive(Clone, Debug)]
 pub struct BodyKey {
     pub(super) data: DataKey,
     /// 0 for a body without parts.
     pub(super) part: u16,
+    /// Of the body that is written; a reader learns from the chunks which it was.
+    pub(super) id: BodyId,
 }
 
 impl BodyKey {
@@ -241,6 +288,14 @@ mod tests {
             flipped[at] ^= 1;
             assert_eq!(key.open_inline(&tag, &mut flipped), damaged, "byte {at}");
         }
+    }
+
+    #[test]
+    fn an_identity_follows_from_key_and_body_and_from_nothing_less() {
+        let (key, other) = (DataKey::generate().unwrap(), DataKey::generate().unwrap());
+        assert_eq!(key.identity(&[1; 32]), key.identity(&[1; 32]));
+        assert_ne!(key.identity(&[1; 32]), key.identity(&[2; 32]));
+        assert_ne!(key.identity(&[1; 32]), other.identity(&[1; 32]));
     }
 
     #[test]

@@ -117,6 +117,17 @@ impl KeyRing {
         Ok(&self.keys[self.active].0)
     }
 
+    /// A ring of one key, in base64, whose id is `prefix` and a fingerprint of the key: another key never answers to
+    /// the id of this one.
+    ///
+    /// # Errors
+    /// `Line` if it is no key.
+    pub fn of_key(prefix: &str, base64: &str) -> Result<Self, KeyRingError> {
+        let key = Secret::from_base64(base64);
+        let key = key.ok_or(KeyRingError::Line { line: 1, reason: "a key is 32 bytes in base64" })?;
+        Ok(Self { keys: vec![(format!("{prefix}-{}", key.fingerprint()), key)], active: 0 })
+    }
+
     /// Adds the keys of `others` whose ids are new. The active key stays, if there is one.
     #[must_use]
     pub fn with(mut self, others: Self) -> Self {
@@ -163,14 +174,14 @@ impl KeyRing {
 
     /// The key behind what a client calls it: its id, its ARN (of any region and account: there is one ring), or
     /// its alias.
-    fn find(&self, name: &str) -> Option<&Secret> {
-        let exact = |name: &str| self.keys.iter().find(|(id, _)| id == name).map(|(_, key)| key);
+    fn find(&self, name: &str) -> Option<&(String, Secret)> {
+        let exact = |name: &str| self.keys.iter().find(|(id, _)| id == name);
         let resource = match name.strip_prefix("arn:") {
             // arn:partition:kms:region:account:resource
             Some(arn) => arn.splitn(5, ':').nth(4).unwrap_or_default(),
             None => name,
         };
-        let active = || self.keys.get(self.active).map(|(_, key)| key).filter(|_| resource == DEFAULT_ALIAS);
+        let active = || self.keys.get(self.active).filter(|_| resource == DEFAULT_ALIAS);
         exact(name)
             .or_else(|| exact(resource))
             .or_else(|| exact(resource.strip_prefix("key/").or(resource.strip_prefix("alias/"))?))
@@ -178,7 +189,22 @@ impl KeyRing {
     }
 
     fn required(&self, name: &str) -> Result<&Secret, CipherError> {
-        self.find(name).ok_or_else(|| CipherError::UnknownKey(name.to_owned()))
+        let found = self.find(name).ok_or_else(|| CipherError::UnknownKey(name.to_owned()))?;
+        Ok(&found.1)
+    }
+
+    /// The id of the key that wraps an envelope; `None` if that is the customer's.
+    ///
+    /// # Errors
+    /// `UnknownKey`.
+    pub fn wrapping_id(&self, envelope: &Envelope) -> Result<Option<&str>, CipherError> {
+        match envelope.protection() {
+            Protection::Customer => Ok(None),
+            Protection::Gateway { key } | Protection::Kms { key, .. } => {
+                let found = self.find(key).ok_or_else(|| CipherError::UnknownKey(key.clone()))?;
+                Ok(Some(&found.0))
+            }
+        }
     }
 
     /// How a body would be protected: which key a holder means.
@@ -367,6 +393,31 @@ mod tests {
         let new = read.wrap(&data, &Holder::Gateway).unwrap();
         assert_eq!(format!("{read:?}"), format!("{:?}", [&before, &after]), "ids and no secrets");
         assert_eq!(new.protection(), &Protection::Gateway { key: after });
+    }
+
+    #[test]
+    fn a_key_without_an_id_is_named_after_what_it_is() {
+        let id = |key| KeyRing::of_key("master", key).unwrap().active_id().unwrap().to_owned();
+        assert_eq!(id(A), id(A));
+        assert_ne!(id(A), id(B));
+        assert!(
+            id(B).starts_with("master-") && id(B).len() == "master-".len() + 16 && super::is_id(&id(B)),
+            "{}",
+            id(B)
+        );
+        assert!(KeyRing::of_key("master", "hunter2").is_err());
+    }
+
+    #[test]
+    fn a_ring_says_which_of_its_keys_an_envelope_needs() {
+        let ring = ring(&format!("main = {A}\nother = {B}"));
+        let needs = |holder: &Holder| {
+            let envelope = ring.seal(holder).unwrap().1;
+            ring.wrapping_id(&envelope).unwrap().map(str::to_owned)
+        };
+        assert_eq!(needs(&Holder::Gateway).as_deref(), Some("main"));
+        assert_eq!(needs(&kms(Some("alias/other"))).as_deref(), Some("other"));
+        assert_eq!(needs(&Holder::Customer(CustomerKey::parse(B).unwrap())), None);
     }
 
     #[test]

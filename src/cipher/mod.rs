@@ -14,6 +14,12 @@
 //! it is the last. A chunk that is cut, swapped, moved or of another object does not open.
 //!
 //! A body that is kept beside its row has one tag, in the envelope.
+//!
+//! # What that does not stop
+//!
+//! Who can write the database, and has no key, cannot read or forge bytes. But names and lists are the database's word:
+//! that hand can put an object with its envelope under another name, bring back an older version of it, or leave whole
+//! parts out of it.
 
 pub mod chunk;
 pub mod envelope;

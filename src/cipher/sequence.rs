@@ -32,15 +32,15 @@ impl Sequence {
         if !starts_right || !ends_right {
             return Err(CipherError::Damaged("a chunk is not where it was written"));
         }
-        let previous = self.previous.replace((offset, chunk));
-        match previous {
-            // A range that begins in the middle, or a chunk that is read again.
-            None => Ok(()),
-            Some((before, _)) if before == offset => Ok(()),
-            Some((before, previous)) if before + previous.length == offset && !follows(&previous, &chunk) => {
-                Err(CipherError::Damaged("chunks are not in the order that they were written in"))
-            }
-            Some(_) => Ok(()),
+        let follows = match self.previous.replace((offset, chunk)) {
+            // A range may begin in the middle.
+            None => true,
+            Some((before, same)) if before == offset => same == chunk,
+            Some((before, previous)) => before + previous.length == offset && follows(&previous, &chunk),
+        };
+        match follows {
+            true => Ok(()),
+            false => Err(CipherError::Damaged("chunks are not in the order that they were written in")),
         }
     }
 }
@@ -50,7 +50,7 @@ fn follows(previous: &Placement, next: &Placement) -> bool {
     if previous.is_last {
         next.part > previous.part && next.start == 0
     } else {
-        next.part == previous.part && next.start == previous.start + previous.length
+        (next.body, next.part, next.start) == (previous.body, previous.part, previous.start + previous.length)
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use crate::cipher::Placement;
 
     fn chunk(part: u16, start: u64, length: u64, is_last: bool) -> Placement {
-        Placement { part, start, length, is_last }
+        Placement { body: [7; 16], part, start, length, is_last }
     }
 
     /// Whether chunks that metadata puts one after the other make a body.
@@ -96,11 +96,25 @@ mod tests {
     }
 
     #[test]
+    fn chunks_of_a_part_that_was_sent_twice_do_not_mix() {
+        let [a, b, c] = [chunk(1, 0, 10, false), chunk(1, 10, 10, true), chunk(2, 0, 5, true)];
+        let again = |chunk: Placement| Placement { body: [8; 16], ..chunk };
+        assert!(is_body(&[a, b, c]) && is_body(&[again(a), again(b), c]));
+        assert!(!is_body(&[a, again(b), c]) && !is_body(&[again(a), b, c]));
+    }
+
+    #[test]
     fn a_range_may_begin_anywhere() {
         let mut sequence = Sequence::new(40);
         sequence.accept(20, chunk(5, 0, 10, false)).unwrap();
         sequence.accept(30, chunk(5, 10, 10, true)).unwrap();
         sequence.accept(30, chunk(5, 10, 10, true)).unwrap();
         assert!(Sequence::new(40).accept(30, chunk(5, 10, 10, false)).is_err(), "an end is missing");
+        let mut sequence = Sequence::new(40);
+        sequence.accept(0, chunk(1, 0, 10, true)).unwrap();
+        assert!(sequence.accept(0, chunk(2, 0, 10, true)).is_err(), "another chunk at the same place");
+        let mut sequence = Sequence::new(40);
+        sequence.accept(0, chunk(1, 0, 10, true)).unwrap();
+        assert!(sequence.accept(8, chunk(2, 0, 10, true)).is_err(), "the end of the chunk before is cut off");
     }
 }

@@ -46,7 +46,9 @@ fn rotate(config: &Config) -> Result<ExitCode, Failure> {
         return Err("the active key is configured: add a new one there, and keep the old one".into());
     }
     let id = master_key::rotate(&config.data_dir)?;
-    output::line(&format!("{id} is active from the next start on; then `encryption rewrap` retires the old keys"));
+    output::line(&format!(
+        "{id} is active from the next start on; then `encryption rewrap` moves SSE-S3 objects to it"
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,6 +73,9 @@ fn rewrap(config: &Config) -> Result<ExitCode, Failure> {
         done
     })?;
     output::line(&format!("{} of {} versions wrapped anew", done.rewrapped, done.versions));
+    for (id, count) in &done.needed {
+        output::line(&format!("{count} versions and uploads still need the key {id}: keep it"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

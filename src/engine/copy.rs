@@ -11,7 +11,7 @@ use crate::cipher::{BodyKey, CipherError, CustomerKey, Envelope};
 use crate::digest::{ChecksumHasher, Digests, Tee};
 use crate::engine::commit::PendingBody;
 use crate::engine::object::{CHECKSUM_DEFAULT, NewObject, facts};
-use crate::engine::seal::Unsealed;
+use crate::engine::seal::{Shown, Unsealed};
 use crate::engine::upload::{ReceivedPart, part_algorithm};
 use crate::engine::writer::{StoredBody, WriterContext, write_body};
 use crate::engine::{
@@ -180,8 +180,8 @@ impl Engine {
             key: request.key.clone(),
             upload: request.upload,
             number: request.number,
+            shown: Shown::of(&digests, target),
             digests,
-            hides_digest: target.is_some_and(Unsealed::hides_digest),
         };
         Ok(WrittenPart { source_version, ..self.commit_part(body, part).await? })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cipher::BodyKey;
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
-use crate::engine::seal::{Lock, Unsealed, etag_bytes};
+use crate::engine::seal::{Lock, Shown, Unsealed};
 use crate::engine::writer::{StoredBody, WriterContext, write_body};
 use crate::engine::{ByteSource, DeleteObject, Deleted, Engine, EngineError, Expected, OpenObject, PutObject, Written};
 use crate::limits::PART_BYTES_MAX;
@@ -56,7 +56,7 @@ impl Engine {
         digests: Digests,
     ) -> Result<Written, EngineError> {
         let NewObject { bucket, key, precondition, mut metadata, unsealed } = target;
-        let hides_digest = unsealed.as_ref().is_some_and(Unsealed::hides_digest);
+        let shown = Shown::of(&digests, unsealed.as_ref());
         if let Some(Unsealed { envelope, .. }) = unsealed {
             metadata.attributes.encryption = Some(envelope.with_inline_tag(body.inline_tag()).to_bytes());
         }
@@ -66,8 +66,8 @@ impl Engine {
             key,
             precondition,
             size: digests.length,
-            etag: ETag::single(etag_bytes(&digests, hides_digest)),
-            sha256: (!hides_digest).then_some(digests.sha256),
+            etag: ETag::single(shown.etag),
+            sha256: shown.sha256,
             checksum: Some(ObjectChecksum::full(digests.checksum)),
             metadata,
             body,

@@ -346,6 +346,9 @@ impl ExtentReader {
             if !fits || !inside {
                 return Err(inconsistent("the extents of a body have gaps or leave their chunks"));
             }
+            if self.seal.is_some() && !is_whole(&extent) {
+                return Err(CipherError::Damaged("a sealed chunk is used in part").into());
+            }
             next = Some(extent.offset + extent.length);
             self.extents.push_back(extent);
         }
@@ -400,6 +403,14 @@ impl ExtentReader {
         let right = LendingRight { _linger: linger, _counted: Counted::count(&self.blocks) };
         let (chunks, open) = (Arc::clone(&self.chunks), (self.open_chunk(&wanted), self.key()));
         self.step = Step::Ahead(spawn_blocking(move || read(&*chunks, open, &wanted, block, Some(right))));
+    }
+}
+
+/// Whether an extent is a whole chunk. Those of a sealed body are: what is cut off would go unnoticed.
+fn is_whole(extent: &Extent) -> bool {
+    match extent.source {
+        BodySource::Chunk { length, .. } => extent.chunk_offset == 0 && extent.length == length,
+        BodySource::InlinePart { .. } => true,
     }
 }
 

@@ -1,20 +1,24 @@
 //! Wrapping data keys anew: for one object, as UpdateObjectEncryption asks, and for all that the gateway's own keys
 //! hold, after a rotation. Bodies stay as they are.
 
+use std::collections::BTreeMap;
+
 use crate::cipher::{Envelope, Holder, Protection};
 use crate::engine::{Engine, EngineError, FixedEncryption, UpdateEncryption};
 use crate::limits::{BUCKETS_PAGE_MAX, PAGE_MAX};
 use crate::meta::{ChangeAttributes, MetaError};
 use crate::rules::lock;
-use crate::types::{AttributeChange, Bucket, ObjectKey, VersionId, VersionListQuery};
+use crate::types::{AttributeChange, Bucket, ObjectKey, UploadListQuery, VersionId, VersionListQuery};
 
 /// What `rewrap` found and did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rewrapped {
     /// Versions that were looked at.
     pub versions: u64,
     /// Data keys that were wrapped under the active key.
     pub rewrapped: u64,
+    /// How many versions and open uploads still need a key, by its id, of those that are not active: it must stay.
+    pub needed: BTreeMap<String, u64>,
 }
 
 impl Engine {
@@ -38,7 +42,7 @@ impl Engine {
     }
 
     /// Wraps the data keys of all versions whose keys are held by the gateway under the active key. Versions that
-    /// are written meanwhile are under it anyway. Open uploads keep their envelopes.
+    /// are written meanwhile are under it anyway. What names its key (SSE-KMS) and open uploads keep their envelopes, and are counted.
     ///
     /// # Errors
     /// `Cipher` if a version is wrapped under a key that is not in the ring; `Meta`.
@@ -49,6 +53,7 @@ impl Engine {
             let page = self.meta.list_buckets(None, "", &after, BUCKETS_PAGE_MAX).await?;
             for bucket in &page.buckets {
                 self.rewrap_bucket(bucket, &mut sum).await?;
+                self.count_uploads(bucket, &mut sum).await?;
             }
             match page.next_after {
                 Some(next) => after = next,
@@ -65,28 +70,59 @@ impl Engine {
                 sum.versions += 1;
                 let key = ObjectKey::parse(&listed.object.key)
                     .map_err(|_| EngineError::Meta(MetaError::Storage("a stored key is none".to_owned())))?;
-                if self.rewrap_version(bucket, key, listed.version).await? {
-                    sum.rewrapped += 1;
-                }
+                self.rewrap_version(bucket, key, listed.version, sum).await?;
             }
             let Some((key, version)) = page.next else { return Ok(()) };
             (query.key_marker, query.version_marker) = (key, version);
         }
     }
 
-    /// Whether the version's data key was wrapped under another key and now is under the active one.
-    async fn rewrap_version(&self, bucket: &Bucket, key: ObjectKey, id: VersionId) -> Result<bool, EngineError> {
-        let Some(stored) = self.meta.version(bucket.id, &key, Some(id)).await? else { return Ok(false) };
+    /// Wraps the version's data key under the active key, if another one of the gateway's wraps it.
+    async fn rewrap_version(
+        &self,
+        bucket: &Bucket,
+        key: ObjectKey,
+        id: VersionId,
+        sum: &mut Rewrapped,
+    ) -> Result<(), EngineError> {
+        let Some(stored) = self.meta.version(bucket.id, &key, Some(id)).await? else { return Ok(()) };
         let Some(envelope) = Envelope::of(stored.version.metadata.attributes.encryption.as_deref())? else {
-            return Ok(false);
+            return Ok(());
         };
         match envelope.protection() {
             Protection::Gateway { key } if self.keys.active_id() != Some(key) => {}
-            Protection::Gateway { .. } | Protection::Kms { .. } | Protection::Customer => return Ok(false),
+            Protection::Gateway { .. } | Protection::Kms { .. } | Protection::Customer => {
+                return self.count_need(&envelope, sum);
+            }
         }
         let to = self.wrap_anew(&envelope, &Holder::Gateway)?;
         self.replace_envelope(bucket, key, Some(id), (&envelope, to)).await?;
-        Ok(true)
+        sum.rewrapped += 1;
+        Ok(())
+    }
+
+    /// Counts what open uploads need.
+    async fn count_uploads(&self, bucket: &Bucket, sum: &mut Rewrapped) -> Result<(), EngineError> {
+        let mut query = UploadListQuery { max_uploads: PAGE_MAX, ..UploadListQuery::default() };
+        loop {
+            let page = self.meta.list_uploads(bucket.id, &query).await?;
+            for listed in &page.uploads {
+                let Some(record) = self.meta.upload(bucket.id, &listed.key, listed.upload).await? else { continue };
+                if let Some(envelope) = Envelope::of(record.metadata.attributes.encryption.as_deref())? {
+                    self.count_need(&envelope, sum)?;
+                }
+            }
+            let Some((key, upload)) = page.next else { return Ok(()) };
+            (query.key_marker, query.upload_marker) = (key, upload);
+        }
+    }
+
+    fn count_need(&self, envelope: &Envelope, sum: &mut Rewrapped) -> Result<(), EngineError> {
+        let id = self.keys.wrapping_id(envelope)?.filter(|id| Some(*id) != self.keys.active_id());
+        if let Some(id) = id {
+            *sum.needed.entry(id.to_owned()).or_default() += 1;
+        }
+        Ok(())
     }
 
     fn wrap_anew(&self, envelope: &Envelope, holder: &Holder) -> Result<Envelope, EngineError> {

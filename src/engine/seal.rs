@@ -58,9 +58,21 @@ impl Engine {
     }
 }
 
-/// The 16 bytes of a new ETag: the MD5 of the body, or random bytes if the body must not be told by its ETag.
-pub(crate) fn etag_bytes(digests: &Digests, hides_digest: bool) -> [u8; 16] {
-    if hides_digest { rand::random() } else { digests.md5 }
+/// What is stored and told of a body's digests.
+pub(crate) struct Shown {
+    /// The 16 bytes of its ETag.
+    pub(crate) etag: [u8; 16],
+    pub(crate) sha256: Option<[u8; 32]>,
+}
+
+impl Shown {
+    /// The true digests of a body, or what tells nothing of it if it is sealed in a way that hides them.
+    pub(crate) fn of(digests: &Digests, unsealed: Option<&Unsealed>) -> Self {
+        match unsealed.filter(|unsealed| unsealed.envelope.protection().hides_digest()) {
+            Some(Unsealed { data, .. }) => Self { etag: data.identity(&digests.sha256), sha256: None },
+            None => Self { etag: digests.md5, sha256: Some(digests.sha256) },
+        }
+    }
 }
 
 /// How the body of a resolved version opens.

@@ -6,7 +6,7 @@ use crate::cipher::CustomerKey;
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
 use crate::engine::object::CHECKSUM_DEFAULT;
-use crate::engine::seal::{Unsealed, etag_bytes};
+use crate::engine::seal::{Shown, Unsealed};
 use crate::engine::{ByteSource, CreateUpload, Engine, EngineError, UploadPart, WrittenPart};
 use crate::limits::{PAGE_MAX, PART_NUMBER_MAX};
 use crate::meta::{CommitPart, MetaStore, NewUpload, UploadRecord};
@@ -22,8 +22,8 @@ pub(crate) struct ReceivedPart {
     pub(crate) upload: UploadId,
     pub(crate) number: u16,
     pub(crate) digests: Digests,
-    /// Whether its ETag must not tell its MD5.
-    pub(crate) hides_digest: bool,
+    /// What is told of the digests.
+    pub(crate) shown: Shown,
 }
 
 impl Engine {
@@ -75,8 +75,8 @@ impl Engine {
         let unsealed = self.unseal_upload(&record, customer_key.as_ref())?;
         let body_key = unsealed.as_ref().map(|unsealed| unsealed.data.part(number));
         let (body, digests) = self.receive_body(&expected, algorithm, body_key, source).await?;
-        let hides_digest = unsealed.as_ref().is_some_and(Unsealed::hides_digest);
-        let part = ReceivedPart { bucket: bucket.id, key, upload, number, digests, hides_digest };
+        let shown = Shown::of(&digests, unsealed.as_ref());
+        let part = ReceivedPart { bucket: bucket.id, key, upload, number, digests, shown };
         self.commit_part(PendingBody::Stored(body), part).await
     }
 
@@ -85,14 +85,13 @@ impl Engine {
     /// # Errors
     /// `NoSuchUpload`, `Conflict` if a shared chunk went meanwhile, `Meta`.
     pub(crate) async fn commit_part(&self, body: PendingBody, part: ReceivedPart) -> Result<WrittenPart, EngineError> {
-        let ReceivedPart { bucket, key, upload, number, digests, hides_digest } = part;
-        let md5 = etag_bytes(&digests, hides_digest);
-        let Digests { length: size, md5: _, sha256, checksum } = digests;
+        let ReceivedPart { bucket, key, upload, number, digests, shown } = part;
+        let Digests { length: size, checksum, .. } = digests;
+        let Shown { etag: md5, sha256 } = shown;
         let now = self.clock.now();
         let checksum = Some(checksum);
         let written =
             WrittenPart { etag: ETag::single(md5), checksum: checksum.clone(), modified: now, source_version: None };
-        let sha256 = (!hides_digest).then_some(sha256);
         let part = move |body| CommitPart { bucket, key, upload, number, size, md5, sha256, checksum, body, now };
         let transaction = |meta: Arc<dyn MetaStore>, body| async move { meta.commit_part(part(body)).await };
         self.commits.run(body, transaction).await?;

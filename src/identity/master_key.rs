@@ -14,8 +14,9 @@ use crate::identity::secret_file::{self, SecretFileError};
 use crate::limits::ENCRYPTION_KEYS_FILE_BYTES_MAX;
 
 const FILE_NAME: &str = "master.key";
-/// The id of a key that the environment gives without one.
-const ENVIRONMENT_ID: &str = "master";
+/// Begins the id of a key that the environment gives without one. What follows tells it from every other: when the
+/// variable gets another key, what the old one wrapped asks for the old one, instead of seeming damaged.
+const ENVIRONMENT_PREFIX: &str = "master";
 
 /// Where the operator keeps keys.
 #[derive(Clone, Default)]
@@ -126,9 +127,11 @@ fn read(path: &Path) -> Result<Option<KeyRing>, LoadKeyRingError> {
 }
 
 fn from_environment(key: &str) -> Result<KeyRing, LoadKeyRingError> {
-    let (id, key) = key.trim().rsplit_once(':').unwrap_or((ENVIRONMENT_ID, key.trim()));
-    let text = Zeroizing::new(format!("{id} = {key}"));
-    KeyRing::parse(&text).map_err(|_| LoadKeyRingError::Environment)
+    let ring = match key.trim().rsplit_once(':') {
+        Some((id, key)) => KeyRing::parse(&Zeroizing::new(format!("{id} = {key}"))),
+        None => KeyRing::of_key(ENVIRONMENT_PREFIX, key.trim()),
+    };
+    ring.map_err(|_| LoadKeyRingError::Environment)
 }
 
 #[cfg(test)]
@@ -168,7 +171,8 @@ mod tests {
         assert!(loaded.ring.knows("env") && loaded.ring.open(&old, None).is_ok());
         let settings = KeyRingSettings { file: None, master_key: Some(KEY.to_owned().into()) };
         let loaded = load_or_create(&settings, directory.path()).unwrap();
-        assert_eq!((loaded.source, loaded.ring.active_id()), (KeyRingSource::Environment, Some("master")));
+        assert_eq!(loaded.source, KeyRingSource::Environment);
+        assert!(loaded.ring.active_id().unwrap().starts_with("master-"));
     }
 
     #[test]

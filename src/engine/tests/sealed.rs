@@ -325,7 +325,10 @@ async fn after_a_rotation_all_keys_of_the_gateway_are_wrapped_anew() {
     for (number, way) in ways.iter().enumerate() {
         house.put_sealed(&format!("k{number}"), way, &bytes(100_000, number as u64)).await;
     }
-    assert_eq!(house.engine.rewrap().await.unwrap().rewrapped, 0, "nothing to do before the rotation");
+    house.create_sealed_upload(&Some(Holder::Gateway)).await;
+    let before = house.engine.rewrap().await.unwrap();
+    assert_eq!(before.rewrapped, 0, "nothing to do before the rotation");
+    assert_eq!(before.needed, [("other".to_owned(), 1)].into(), "named by an SSE-KMS object");
     let text = super::keys().to_text();
     let rotated = crate::cipher::KeyRing::parse(&format!("active = other\n{}", text.replace("active = main\n", "")));
     let engine = crate::engine::Engine::new(
@@ -337,6 +340,7 @@ async fn after_a_rotation_all_keys_of_the_gateway_are_wrapped_anew() {
     let engine = engine.with_keys(std::sync::Arc::new(rotated.unwrap()));
     let done = engine.rewrap().await.unwrap();
     assert_eq!((done.versions, done.rewrapped), (5, 1));
+    assert_eq!(done.needed, [("main".to_owned(), 1)].into(), "an open upload keeps its envelope");
     assert_eq!(engine.rewrap().await.unwrap().rewrapped, 0);
     for (number, way) in ways.iter().enumerate() {
         let open = house.open_with(&format!("k{number}"), way).await;
@@ -386,4 +390,49 @@ async fn chunks_in_another_order_number_or_object_do_not_open() {
     let plain = VersionAttributes::default();
     let bare = forge(&[first, second], &plain).await;
     assert!(matches!(bare, Err(EngineError::Cipher(CipherError::Damaged(_)))), "sealed bytes never go out as plain");
+}
+
+/// The chunks of parts lie anywhere in their body, so that only their whole length tells where the next one belongs.
+#[tokio::test]
+async fn no_byte_of_a_sealed_chunk_can_be_left_out() {
+    let house = House::new().await;
+    let way = Some(Holder::Gateway);
+    let upload = house.create_sealed_upload(&way).await;
+    let mut parts = Vec::new();
+    for number in [1, 2] {
+        let (bucket, expected) = (house.bucket.clone(), Expected::default());
+        let request = UploadPart { bucket, key: name("big"), upload, number, customer_key: None, expected };
+        let body = bytes(PART_BYTES_MIN as usize, u64::from(number));
+        parts.push((number, house.engine.upload_part(request, &mut Pieces::of(&body)).await.unwrap().etag));
+    }
+    house.complete(upload, &parts).await;
+    let version = house.open("big").await.unwrap().version().clone();
+    let [first, second] = house.chunks.sealed()[..] else { panic!("two chunks") };
+    let forge = async |pieces: [(crate::types::ChunkId, u64, u64); 2]| {
+        let extents = pieces.map(|(id, chunk_offset, length)| NewExtent::Shared { id, chunk_offset, length });
+        let put = CommitPut {
+            bucket: house.bucket.id,
+            key: name("forged"),
+            precondition: WritePrecondition::default(),
+            size: pieces.iter().map(|(_, _, length)| length).sum(),
+            etag: version.etag,
+            sha256: None,
+            checksum: None,
+            metadata: version.metadata.clone(),
+            body: NewBody::Extents(extents.to_vec()),
+            now: super::NOW,
+        };
+        house.meta.commit_put(put).await.unwrap();
+        read(house.open("forged").await.unwrap(), None).await
+    };
+    let whole = PART_BYTES_MIN;
+    let piece = forge([(first, 0, whole), (second, 0, whole)]).await.unwrap();
+    assert!(piece.len() as u64 == 2 * whole, "a true copy opens");
+    for (first_cut, second_cut) in
+        [((0, whole - 1), (0, whole)), ((0, whole), (1, whole - 1)), ((1, whole - 1), (0, 5))]
+    {
+        let refused = forge([(first, first_cut.0, first_cut.1), (second, second_cut.0, second_cut.1)]).await;
+        let damaged = matches!(refused, Err(EngineError::Cipher(CipherError::Damaged(_))));
+        assert!(damaged, "{first_cut:?}, {second_cut:?}");
+    }
 }
