@@ -150,6 +150,8 @@ pub const HTTP2_WINDOW_BYTES_MIN: usize = 65_535;
 pub const LOG_PATH_BYTES_MAX: usize = 256;
 /// Most bytes of one PEM file. Stops a wrong path from filling memory.
 pub const PEM_BYTES_MAX: u64 = MIB;
+/// Longest `x-amz-client-token` of a RenameObject in bytes.
+pub const CLIENT_TOKEN_BYTES_MAX: usize = 64;
 /// Longest bucket policy in bytes (Amazon S3 User Guide, "Bucket policies").
 pub const BUCKET_POLICY_BYTES_MAX: usize = 20 * KIB as usize;
 /// Longest identity policy in bytes (IAM User Guide, "IAM and AWS STS quotas": the sum for a role).
@@ -272,6 +274,19 @@ pub const WORKER_LEASE_SECONDS: u64 = 60;
 pub const WORKER_BACKOFF_MS_MIN: u64 = 1_000;
 /// Most milliseconds that a background worker rests after a failure.
 pub const WORKER_BACKOFF_MS_MAX: u64 = 60_000;
+/// Seconds that the clock may be ahead of the machine's uptime before locks no longer believe it. Stops a clock
+/// that is turned from opening them.
+pub const LOCK_CLOCK_JUMP_SECONDS_MAX: i64 = 3_600;
+/// Seconds that the machine may have been off, as far as locks believe its clock after a boot: 30 days.
+pub const LOCK_CLOCK_OFF_SECONDS_MAX: i64 = 30 * 24 * 3_600;
+/// Seconds between two looks at the kept time of locks, which is how soon a confirmed clock is seen.
+pub const LOCK_CLOCK_LOOK_SECONDS: u64 = 30;
+/// Seconds by which the kept time of locks may be behind. More often would wake disks for nothing.
+pub const LOCK_CLOCK_KEEP_SECONDS: i64 = 3_600;
+/// Most days of a default retention.
+pub const LOCK_DAYS_MAX: u32 = 36_500;
+/// Most years of a default retention.
+pub const LOCK_YEARS_MAX: u32 = 100;
 /// Seconds between two looks for expired uploads.
 pub const UPLOAD_EXPIRY_INTERVAL_SECONDS: u64 = 3_600;
 /// Milliseconds that a shutdown waits for the chunk files of bodies that were given up to be gone.
@@ -313,7 +328,7 @@ pub const MALLOC_ARENAS_MAX: i32 = 2;
 /// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health
 /// check.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
-/// Most base domains of virtual-host style.
+/// Most base domains of virtual-host style, and of websites.
 pub const DOMAINS_MAX: usize = 64;
 
 // ---------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{Collector, EpochSweeper, Leased, Runner, UploadExpiry};
+use crate::worker::{Collector, EpochSweeper, Leased, LockClockKeeper, Runner, UploadExpiry};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -301,6 +301,7 @@ fn gateway(
     let settings = S3Settings {
         auth,
         domains: config.domains.clone(),
+        website_domains: config.website_domains.clone(),
         allow_anonymous: config.allow_anonymous,
         encrypt_by_default: config.encrypt_by_default,
     };
@@ -321,6 +322,7 @@ fn start_workers(
     workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
     let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
     workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
+    workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
     let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
     workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));
     workers

@@ -90,6 +90,7 @@ mod tests {
             "encryption rotate --data-dir d",
             "encryption rewrap --data-dir d --encryption-keys f",
             "encryption list --data-dir d",
+            "doctor --data-dir d --confirm-clock",
             "health --admin-listen 127.0.0.1:9001 --live",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' '));

@@ -20,7 +20,7 @@ use crate::engine::{
 };
 use crate::limits::{COPY_ATTEMPTS_MAX, COPY_BYTES_MAX, COPY_EXTENTS_MAX, EXTENTS_PAGE, INLINE_BYTES_MAX};
 use crate::meta::{BodyRef, BodySource, CommitCopy, Extent, MetaError, NewExtent};
-use crate::rules::{ReadVerdict, Versioning};
+use crate::rules::ReadVerdict;
 use crate::types::{
     ByteRange, ChecksumAlgorithm, ChecksumType, ChecksumValue, ManifestId, ObjectChecksum, ObjectMetadata,
     ObjectVersion, ResolvedRange, VersionId,
@@ -65,7 +65,7 @@ impl Engine {
             None => stored.version.checksum.clone(),
             Some(algorithm) => Some(ObjectChecksum::full(checksum_of(source, algorithm).await?)),
         };
-        let source_version = self.shown_version(&request.source, version).await?;
+        let source_version = shown_version(&request.source, version);
         let copy = CommitCopy {
             source_bucket: request.source.bucket.id,
             source_key: request.source.key.clone(),
@@ -111,7 +111,7 @@ impl Engine {
         let version = source.version();
         let stored = version.checksum.as_ref().map(|checksum| checksum.value.algorithm());
         let algorithm = request.checksum.or(stored).unwrap_or(CHECKSUM_DEFAULT);
-        let source_version = self.shown_version(&request.source, version.version).await?;
+        let source_version = shown_version(&request.source, version.version);
         let key = target.as_ref().map(|target| target.data.whole());
         let (body, digests) = self.write_anew(source.read(None), algorithm, key).await?;
         let new = NewObject {
@@ -172,7 +172,7 @@ impl Engine {
         if range.length > COPY_BYTES_MAX {
             return Err(EngineError::TooLarge);
         }
-        let source_version = self.shown_version(&request.source, source.version().version).await?;
+        let source_version = shown_version(&request.source, source.version().version);
         let key = target.map(|target| target.data.part(request.number));
         let (body, digests) = self.copy_range(source, range, algorithm, key).await?;
         let part = ReceivedPart {
@@ -255,17 +255,11 @@ impl Engine {
             ReadVerdict::NotModified | ReadVerdict::Failed => Err(EngineError::PreconditionFailed),
         }
     }
+}
 
-    /// The source's version as the client sees it: none if the bucket never had versioning.
-    async fn shown_version(&self, source: &CopySource, version: VersionId) -> Result<Option<VersionId>, EngineError> {
-        match version {
-            VersionId::Ordered { .. } => Ok(Some(version)),
-            VersionId::Null => match self.meta.versioning(source.bucket.id).await? {
-                Versioning::Unversioned => Ok(None),
-                Versioning::Enabled | Versioning::Suspended => Ok(Some(version)),
-            },
-        }
-    }
+/// The source's version as the client sees it: none if the bucket never had versioning.
+fn shown_version(source: &CopySource, version: VersionId) -> Option<VersionId> {
+    (source.bucket.is_versioned || version != VersionId::Null).then_some(version)
 }
 
 /// How a copy comes by its body.

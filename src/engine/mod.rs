@@ -8,6 +8,7 @@ pub mod complete;
 pub(crate) mod copy;
 pub mod error;
 pub(crate) mod expect;
+pub mod lock_clock;
 pub mod maintenance;
 pub mod object;
 pub mod open_object;
@@ -29,6 +30,7 @@ use crate::chunk::ChunkStore;
 use crate::cipher::KeyRing;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
+use crate::engine::lock_clock::SharedLockClock;
 use crate::engine::pin::Pins;
 use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
@@ -37,12 +39,13 @@ use crate::types::Clock;
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, FixedEncryption, Mismatch};
+pub use lock_clock::{LockClockReport, confirm_lock_clock, look_at_lock_clock};
 pub use maintenance::{Collected, Swept};
 pub use open_object::OpenObject;
 pub use reader::{BodyReader, BodySlice};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
-    ListedBuckets, PartCopy, PutObject, UpdateEncryption, UploadPart, Written, WrittenPart,
+    ListedBuckets, PartCopy, PutObject, RenameObject, UpdateEncryption, UploadPart, Written, WrittenPart,
 };
 pub use rewrap::Rewrapped;
 pub use source::{ByteSource, SourceError};
@@ -57,6 +60,7 @@ pub struct Engine {
     pub(crate) keys: Arc<KeyRing>,
     commits: Commits,
     documents: DocumentCache,
+    lock_clock: SharedLockClock,
     pins: Pins,
 }
 
@@ -66,8 +70,8 @@ impl Engine {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
-        let (documents, keys, pins) = (DocumentCache::default(), Arc::default(), Pins::default());
-        Self { meta, chunks, pool, clock, keys, commits, documents, pins }
+        let (documents, lock_clock, pins) = (DocumentCache::default(), SharedLockClock::default(), Pins::default());
+        Self { meta, chunks, pool, clock, keys: Arc::default(), commits, documents, lock_clock, pins }
     }
 }
 

@@ -31,7 +31,8 @@ impl Engine {
         let open = self.open_object(&bucket, &key, version).await?;
         let facts = open.version();
         // Source: Amazon S3 API Reference, UpdateObjectEncryption: refused under any lock.
-        lock::judge_removal(&facts.metadata.attributes, false, self.clock.now()).map_err(EngineError::Locked)?;
+        let lock_time = self.lock_time().await?;
+        lock::judge_removal(&facts.metadata.attributes, false, lock_time).map_err(EngineError::Locked)?;
         let envelope = open.lock().envelope().ok_or(EngineError::FixedEncryption(FixedEncryption::Plain))?;
         if *envelope.protection() == Protection::Customer {
             return Err(EngineError::FixedEncryption(FixedEncryption::Customer));
@@ -138,7 +139,7 @@ impl Engine {
         (from, to): (&Envelope, Envelope),
     ) -> Result<Option<VersionId>, EngineError> {
         let change = AttributeChange::Envelope { from: from.to_bytes(), to: to.to_bytes() };
-        let change = ChangeAttributes { bucket: bucket.id, key, version, change, now: self.clock.now() };
+        let change = ChangeAttributes { bucket: bucket.id, key, version, change, lock_time: self.lock_time().await? };
         Ok(self.meta.change_attributes(change).await?)
     }
 }

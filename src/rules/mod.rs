@@ -3,11 +3,14 @@
 
 pub mod cors;
 pub mod lock;
+pub mod lock_clock;
 pub mod precondition;
 pub mod tag;
 pub mod versioning;
+pub mod website;
 
-pub use lock::LockRefusal;
+pub use lock::{BucketRefusal, DefaultRetention, LockRefusal, ObjectLock, Period};
+pub use lock_clock::{ClockLimits, LockClock, Reading, Seen, Shown};
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };

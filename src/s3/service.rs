@@ -14,16 +14,17 @@ use tracing::Instrument as _;
 use crate::auth::AuthSettings;
 use crate::engine::Engine;
 use crate::guard::{Admission, Drain, Ticket};
-use crate::identity::Keyring;
+use crate::identity::{Keyring, Principal};
 use crate::net::{Handler, Request, RequestBody, Response, empty_body};
 use crate::s3::access::{AccessRecord, TrackedBody};
 use crate::s3::authenticate::authenticate;
 use crate::s3::authorize::{Authorized, authorize};
 use crate::s3::cors::{Crossing, preflight};
 use crate::s3::dispatch::dispatch;
-use crate::s3::route::route;
+use crate::s3::op::post_object;
+use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
-use crate::s3::{Code, Operation, S3Error};
+use crate::s3::{Code, Operation, S3Error, website};
 use crate::types::Clock;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
@@ -38,6 +39,8 @@ pub struct S3Settings {
     pub auth: AuthSettings,
     /// Base domains of virtual-host style.
     pub domains: Vec<String>,
+    /// Base domains of websites.
+    pub website_domains: Vec<String>,
     /// Whether anonymous requests are let through to authorization (which grants them nothing until
     /// policies exist).
     pub allow_anonymous: bool,
@@ -118,6 +121,9 @@ impl Gateway {
         record: &mut AccessRecord,
         crossing: Option<&mut Crossing>,
     ) -> Result<Response, S3Error> {
+        if let Some(visit) = route_website(&head, &self.settings.domains, &self.settings.website_domains) {
+            return Ok(self.visit(&head, visit, request_id, record, crossing).await);
+        }
         let routed = route(&head, &self.settings.domains)?;
         record.note_route(&routed);
         if let Some(crossing) = crossing {
@@ -127,6 +133,9 @@ impl Gateway {
             return preflight(self, &head, &routed).await;
         }
         let span = tracing::info_span!("request", id = request_id, operation = routed.operation.name());
+        if routed.operation == Operation::PostObject {
+            return Box::pin(post_object::run(self, routed, head, body, request_id, record)).instrument(span).await;
+        }
         let authenticated = authenticate(self, routed, head)?;
         record.note_principal(&authenticated.principal);
         async {
@@ -136,6 +145,32 @@ impl Gateway {
         }
         .instrument(span)
         .await
+    }
+
+    /// A request to a website. Its errors are pages, and therefore answers.
+    async fn visit(
+        &self,
+        head: &Parts,
+        routed: Result<Routed, S3Error>,
+        request_id: &str,
+        record: &mut AccessRecord,
+        crossing: Option<&mut Crossing>,
+    ) -> Response {
+        let routed = match routed {
+            Ok(routed) => routed,
+            Err(error) => return website::refuse(self, &error, request_id, record),
+        };
+        record.note_route(&routed);
+        if let Some(crossing) = crossing {
+            crossing.note_route(&routed);
+        }
+        if routed.operation == Operation::PreflightRequest {
+            let answer = preflight(self, head, &routed).await;
+            return answer.unwrap_or_else(|error| website::refuse(self, &error, request_id, record));
+        }
+        record.note_principal(&Principal::Anonymous);
+        let span = tracing::info_span!("visit", id = request_id, operation = routed.operation.name());
+        Box::pin(website::answer(self, head, &routed, request_id, record)).instrument(span).await
     }
 
     /// Adds what every answer carries. `Date` is HTTP's.

@@ -4,6 +4,7 @@
 pub mod collector;
 pub mod expiry;
 pub mod lease;
+pub mod lock_clock;
 pub mod runner;
 pub mod sweeper;
 
@@ -16,6 +17,7 @@ use crate::engine::EngineError;
 pub use collector::Collector;
 pub use expiry::UploadExpiry;
 pub use lease::Leased;
+pub use lock_clock::LockClockKeeper;
 pub use runner::Runner;
 pub use sweeper::EpochSweeper;
 

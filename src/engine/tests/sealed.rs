@@ -312,7 +312,7 @@ async fn an_envelope_never_moves_to_a_body_that_was_written_meanwhile() {
         key: name("k"),
         version: None,
         change,
-        now: super::NOW,
+        lock_time: super::NOW,
     };
     house.meta.change_attributes(change).await.unwrap();
     assert_eq!(house.get("k").await.unwrap(), b"second");

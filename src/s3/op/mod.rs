@@ -4,6 +4,7 @@ pub(crate) mod abort_upload;
 pub(crate) mod acl;
 pub(crate) mod bucket_encryption;
 pub(crate) mod bucket_location;
+pub(crate) mod bucket_versioning;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
 pub(crate) mod cors;
@@ -15,6 +16,7 @@ pub(crate) mod delete_objects;
 pub(crate) mod get_object;
 pub(crate) mod head_bucket;
 pub(crate) mod head_object;
+pub(crate) mod legal_hold;
 pub(crate) mod list_buckets;
 pub(crate) mod list_object_versions;
 pub(crate) mod list_objects;
@@ -22,12 +24,18 @@ pub(crate) mod list_objects_v2;
 pub(crate) mod list_parts;
 pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
+pub(crate) mod object_lock;
+pub(crate) mod object_retention;
+pub(crate) mod post_object;
 pub(crate) mod probes;
 pub(crate) mod put_object;
+pub(crate) mod rename_object;
+pub(crate) mod restore_object;
 pub(crate) mod tagging;
 pub(crate) mod update_encryption;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
+pub(crate) mod website;
 
 #[cfg(test)]
 mod tests {
