@@ -222,16 +222,25 @@ impl From<EngineError> for S3Error {
             EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
             EngineError::Cipher(source) => source.into(),
             EngineError::UploadKey(source) => upload_key_error(source),
-            EngineError::FixedEncryption(FixedEncryption::Plain) => Self::invalid_request(
-                "The UpdateObjectEncryption operation doesn't support unencrypted source objects. Only source objects \
-                 encrypted with SSE-S3 or SSE-KMS are supported.",
-            ),
-            EngineError::FixedEncryption(FixedEncryption::Customer) => Self::invalid_request(
-                "The UpdateObjectEncryption operation doesn't support source objects with the encryption type DSSE-KMS \
-                 or SSE-C. Only source objects encrypted with SSE-S3 or SSE-KMS are supported.",
-            ),
+            EngineError::FixedEncryption(fixed) => fixed.into(),
             EngineError::Meta(source) => Self::new(Code::InternalError).cause(source),
         }
+    }
+}
+
+/// Source: Amazon S3 API Reference, UpdateObjectEncryption.
+impl From<FixedEncryption> for S3Error {
+    fn from(fixed: FixedEncryption) -> Self {
+        Self::invalid_request(match fixed {
+            FixedEncryption::Plain => {
+                "The UpdateObjectEncryption operation doesn't support unencrypted source objects. Only source objects \
+                 encrypted with SSE-S3 or SSE-KMS are supported."
+            }
+            FixedEncryption::Customer => {
+                "The UpdateObjectEncryption operation doesn't support source objects with the encryption type DSSE-KMS \
+                 or SSE-C. Only source objects encrypted with SSE-S3 or SSE-KMS are supported."
+            }
+        })
     }
 }
 
