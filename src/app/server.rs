@@ -304,6 +304,7 @@ fn gateway(
         website_domains: config.website_domains.clone(),
         allow_anonymous: config.allow_anonymous,
         encrypt_by_default: config.encrypt_by_default,
+        default_ownership: config.default_object_ownership,
     };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))

@@ -249,6 +249,9 @@ impl Engine {
     /// Opens the source of a copy and judges its conditions.
     async fn open_source(&self, source: &CopySource) -> Result<OpenObject, EngineError> {
         let mut open = self.open_object(&source.bucket, &source.key, source.version).await?;
+        if source.judged.is_some_and(|judged| judged != open.order()) {
+            return Err(EngineError::Conflict);
+        }
         open.unlock(source.customer_key.as_ref())?;
         match source.precondition.judge(&facts(open.version())) {
             ReadVerdict::Proceed => Ok(open),

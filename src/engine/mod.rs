@@ -45,7 +45,7 @@ pub use open_object::OpenObject;
 pub use reader::{BodyReader, BodySlice};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
-    ListedBuckets, PartCopy, PutObject, RenameObject, UpdateEncryption, UploadPart, Written, WrittenPart,
+    ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
 pub use rewrap::Rewrapped;
 pub use source::{ByteSource, SourceError};

@@ -1,6 +1,6 @@
 //! What callers ask of the engine, and what they get.
 
-use crate::cipher::{CustomerKey, Holder};
+use crate::cipher::CustomerKey;
 use crate::rules::{DeletePrecondition, ReadPrecondition, Versioning, WritePrecondition};
 use crate::types::{
     Bucket, BucketName, ByteRange, ChecksumAlgorithm, ChecksumType, ChecksumValue, Documents, ETag, ObjectChecksum,
@@ -117,6 +117,8 @@ pub struct CopySource {
     pub key: ObjectKey,
     /// Its version.
     pub version: Option<VersionId>,
+    /// The order of the very version that the caller has judged, if it has: any other is a `Conflict`.
+    pub judged: Option<u64>,
     /// `x-amz-copy-source-if-…`.
     pub precondition: ReadPrecondition,
     /// The key of a source that is encrypted with a customer's.
@@ -219,19 +221,6 @@ pub struct WrittenPart {
     pub modified: Timestamp,
     /// The source's version, for a copy of a versioned source.
     pub source_version: Option<VersionId>,
-}
-
-/// UpdateObjectEncryption.
-#[derive(Clone, Debug)]
-pub struct UpdateEncryption {
-    /// Its bucket.
-    pub bucket: Bucket,
-    /// Its key.
-    pub key: ObjectKey,
-    /// Which version; the newest if `None`.
-    pub version: Option<VersionId>,
-    /// Who is to hold the wrapping key.
-    pub holder: Holder,
 }
 
 /// CreateBucket.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::cipher::{Envelope, Holder, Protection};
-use crate::engine::{Engine, EngineError, FixedEncryption, UpdateEncryption};
+use crate::engine::{Engine, EngineError, FixedEncryption, OpenObject};
 use crate::limits::{BUCKETS_PAGE_MAX, PAGE_MAX};
 use crate::meta::{ChangeAttributes, MetaError};
 use crate::rules::lock;
@@ -22,13 +22,18 @@ pub struct Rewrapped {
 }
 
 impl Engine {
-    /// Wraps the data key of a version for another holder. Returns its version, if versioning is or was on.
+    /// Wraps the data key of a version for another holder: of the very one that was opened, as its envelope tells.
+    /// Returns its version, if versioning is or was on.
     ///
     /// # Errors
-    /// `NoSuchKey`, `NoSuchVersion`, `IsDeleteMarker`, `Locked`, `FixedEncryption`, `Cipher`, `Meta`.
-    pub async fn update_encryption(&self, request: UpdateEncryption) -> Result<Option<VersionId>, EngineError> {
-        let UpdateEncryption { bucket, key, version, holder } = request;
-        let open = self.open_object(&bucket, &key, version).await?;
+    /// `NoSuchKey`, `NoSuchVersion` if it is gone, `Locked`, `FixedEncryption`, `Cipher`, `Meta`.
+    pub async fn update_encryption(
+        &self,
+        bucket: &Bucket,
+        key: ObjectKey,
+        open: &OpenObject,
+        holder: &Holder,
+    ) -> Result<Option<VersionId>, EngineError> {
         let facts = open.version();
         // Source: Amazon S3 API Reference, UpdateObjectEncryption: refused under any lock.
         let lock_time = self.lock_time().await?;
@@ -37,9 +42,9 @@ impl Engine {
         if *envelope.protection() == Protection::Customer {
             return Err(EngineError::FixedEncryption(FixedEncryption::Customer));
         }
-        let to = self.wrap_anew(envelope, &holder)?;
+        let to = self.wrap_anew(envelope, holder)?;
         let version = Some(facts.version);
-        self.replace_envelope(&bucket, key, version, (envelope, to)).await
+        self.replace_envelope(bucket, key, version, (envelope, to)).await
     }
 
     /// Wraps the data keys of all versions whose keys are held by the gateway under the active key. Versions that

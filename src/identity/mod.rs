@@ -7,6 +7,6 @@ pub mod root;
 pub mod secret_file;
 
 pub use access_key::{NewKeyError, new_access_key};
-pub use keyring::{Keyring, Principal, ROOT_NAME, root_owner};
+pub use keyring::{Keyring, Principal, ROOT_NAME, account_id, root_owner};
 pub use master_key::{KeyRingSettings, KeyRingSource, LoadKeyRingError, LoadedKeyRing};
 pub use root::{LoadedRoot, RootCredentials, RootError, RootSource};

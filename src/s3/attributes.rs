@@ -3,6 +3,7 @@
 
 use crate::s3::authorize::Authorized;
 use crate::s3::encryption_headers::new_envelope;
+use crate::s3::op::acl;
 use crate::s3::tagging::header_tags;
 use crate::s3::{Gateway, S3Error, lock};
 use crate::types::VersionAttributes;
@@ -13,11 +14,9 @@ use crate::types::VersionAttributes;
 /// Those of the headers.
 pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
     let (retention, legal_hold) = lock::requested_lock(gateway, call).await?;
-    Ok(VersionAttributes {
-        tags: header_tags(&call.headers)?,
-        retention,
-        legal_hold,
-        encryption: new_envelope(gateway, call).await?,
-        ..VersionAttributes::default()
-    })
+    let tags = header_tags(&call.headers)?;
+    let encryption = new_envelope(gateway, call).await?;
+    let mut attributes = VersionAttributes { tags, retention, legal_hold, encryption, ..VersionAttributes::default() };
+    acl::own(gateway, call, &mut attributes)?;
+    Ok(attributes)
 }

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::{AuthError, FileSize, FormFields, FormVerdict, PayloadKind, Verdict, verify, verify_form};
 use crate::identity::Principal;
+use crate::net::Peer;
 use crate::s3::query::Query;
 use crate::s3::route::Routed;
 use crate::s3::{Code, Gateway, Operation, S3Error};
@@ -30,6 +31,8 @@ pub(crate) struct Authenticated {
     pub(crate) signed: bool,
     pub(crate) headers: HeaderMap,
     pub(crate) path: String,
+    /// The other end of the connection.
+    pub(crate) peer: Option<Peer>,
     /// Keeps other modules from making one.
     _seal: (),
 }
@@ -42,6 +45,7 @@ pub(crate) struct Authenticated {
 pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Result<Authenticated, S3Error> {
     let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())?;
     let path = head.uri.path().to_owned();
+    let peer = head.extensions.get::<Peer>().copied();
     let mut headers = head.headers;
     let (principal, payload, signed) = match verdict {
         Verdict::Anonymous { payload } => (anonymous(gateway)?, payload, false),
@@ -53,7 +57,7 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
             (principal, verified.payload, true)
         }
     };
-    Ok(Authenticated { routed, principal, payload, signed, headers, path, _seal: () })
+    Ok(Authenticated { routed, principal, payload, signed, headers, path, peer, _seal: () })
 }
 
 /// Finds out who stands behind a POST form that wants to store `key`, and holds the form to the policy that they
@@ -85,8 +89,8 @@ pub(crate) fn authenticate_form(
         }
     };
     let (routed, path) = (routed.about(Operation::PutObject, Some(key)), head.uri.path().to_owned());
-    let payload = PayloadKind::Unsigned;
-    Ok((Authenticated { routed, principal, payload, signed, headers, path, _seal: () }, size))
+    let (payload, peer) = (PayloadKind::Unsigned, head.extensions.get::<Peer>().copied());
+    Ok((Authenticated { routed, principal, payload, signed, headers, path, peer, _seal: () }, size))
 }
 
 /// A visitor of a website: nobody in particular, who reads objects.
@@ -96,11 +100,12 @@ pub(crate) fn authenticate_form(
 pub(crate) fn authenticate_visitor(
     gateway: &Gateway,
     routed: Routed,
+    head: &Parts,
     headers: HeaderMap,
-    path: String,
 ) -> Result<Authenticated, S3Error> {
     let (principal, payload) = (anonymous(gateway)?, PayloadKind::Unsigned);
-    Ok(Authenticated { routed, principal, payload, signed: false, headers, path, _seal: () })
+    let (path, peer) = (head.uri.path().to_owned(), head.extensions.get::<Peer>().copied());
+    Ok(Authenticated { routed, principal, payload, signed: false, headers, path, peer, _seal: () })
 }
 
 fn anonymous(gateway: &Gateway) -> Result<Principal, S3Error> {

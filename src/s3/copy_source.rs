@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::engine::{CopySource, EngineError};
 use crate::limits::COPY_BYTES_MAX;
-use crate::s3::authorize::{Authorized, authorize_source};
+use crate::s3::authorize::{Authorized, AuthorizedSource, authorize_source};
 use crate::s3::conditions::{copy_source_precondition, failed_source_condition};
 use crate::s3::encryption_headers::source_key;
 use crate::s3::metadata::header_text;
@@ -97,9 +97,9 @@ pub(crate) async fn copy_source(
     name: &SourceName,
 ) -> Result<CopySource, S3Error> {
     let precondition = copy_source_precondition(&call.headers)?;
-    let bucket = authorize_source(gateway, call, &name.bucket).await?;
+    let AuthorizedSource { bucket, judged } = authorize_source(gateway, call, name).await?;
     let customer_key = source_key(&call.headers)?;
-    Ok(CopySource { bucket, key: name.key.clone(), version: name.version, precondition, customer_key })
+    Ok(CopySource { bucket, key: name.key.clone(), version: name.version, judged, precondition, customer_key })
 }
 
 /// Reads `x-amz-copy-source-range`, which must be `bytes=first-last`: an open end, a suffix or a list would

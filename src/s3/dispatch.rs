@@ -3,11 +3,12 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_encryption, bucket_location, bucket_versioning, complete_upload, copy_object, cors,
-    create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
-    legal_hold, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
-    object_attributes, object_lock, object_retention, probes, put_object, rename_object, restore_object, tagging,
-    update_encryption, upload_part, upload_part_copy, website,
+    abort_upload, acl, bucket_encryption, bucket_location, bucket_policy, bucket_versioning, complete_upload,
+    copy_object, cors, create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object,
+    head_bucket, head_object, legal_hold, list_buckets, list_object_versions, list_objects, list_objects_v2,
+    list_parts, list_uploads, object_attributes, object_lock, object_retention, ownership_controls, probes,
+    public_access_block, put_object, rename_object, restore_object, tagging, update_encryption, upload_part,
+    upload_part_copy, website,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -24,11 +25,8 @@ macro_rules! unbuilt {
             | Op::DeleteBucketMetadataConfiguration
             | Op::DeleteBucketMetadataTableConfiguration
             | Op::DeleteBucketMetricsConfiguration
-            | Op::DeleteBucketOwnershipControls
-            | Op::DeleteBucketPolicy
             | Op::DeleteBucketReplication
             | Op::DeleteObjectAnnotation
-            | Op::DeletePublicAccessBlock
             | Op::GetBucketMetadataConfiguration
             | Op::GetBucketMetadataTableConfiguration
             | Op::GetObjectAnnotation
@@ -43,17 +41,35 @@ macro_rules! unbuilt {
             | Op::PutBucketLogging
             | Op::PutBucketMetricsConfiguration
             | Op::PutBucketNotificationConfiguration
-            | Op::PutBucketOwnershipControls
-            | Op::PutBucketPolicy
             | Op::PutBucketReplication
             | Op::PutBucketRequestPayment
             | Op::PutObjectAnnotation
-            | Op::PutPublicAccessBlock
             | Op::SelectObjectContent
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
             | Op::UpdateBucketMetadataJournalTableConfiguration
             | Op::WriteGetObjectResponse
+    };
+}
+
+/// Reads of configurations that cannot be set yet: `probe` has the answer of a bucket that never had one.
+macro_rules! probed {
+    () => {
+        Op::GetBucketAbac
+            | Op::GetBucketAccelerateConfiguration
+            | Op::GetBucketAnalyticsConfiguration
+            | Op::GetBucketIntelligentTieringConfiguration
+            | Op::GetBucketInventoryConfiguration
+            | Op::GetBucketLifecycleConfiguration
+            | Op::GetBucketLogging
+            | Op::GetBucketMetricsConfiguration
+            | Op::GetBucketNotificationConfiguration
+            | Op::GetBucketReplication
+            | Op::GetBucketRequestPayment
+            | Op::ListBucketAnalyticsConfigurations
+            | Op::ListBucketIntelligentTieringConfigurations
+            | Op::ListBucketInventoryConfigurations
+            | Op::ListBucketMetricsConfigurations
     };
 }
 
@@ -93,8 +109,18 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::UpdateObjectEncryption => Box::pin(update_encryption::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
-        Op::PutBucketAcl => acl::accept(call, &body),
-        Op::PutObjectAcl => Box::pin(acl::accept_for_object(gateway, call, &body)).await,
+        Op::PutBucketAcl => Box::pin(acl::put_bucket(gateway, call, body)).await,
+        Op::PutObjectAcl => Box::pin(acl::put_object(gateway, call, body)).await,
+        Op::GetBucketPolicy => Box::pin(bucket_policy::show(gateway, call)).await,
+        Op::PutBucketPolicy => Box::pin(bucket_policy::put(gateway, call, body)).await,
+        Op::DeleteBucketPolicy => Box::pin(bucket_policy::delete(gateway, call)).await,
+        Op::GetBucketPolicyStatus => bucket_policy::status(call),
+        Op::GetBucketOwnershipControls => ownership_controls::show(call),
+        Op::PutBucketOwnershipControls => Box::pin(ownership_controls::put(gateway, call, body)).await,
+        Op::DeleteBucketOwnershipControls => Box::pin(ownership_controls::delete(gateway, call)).await,
+        Op::GetPublicAccessBlock => public_access_block::show(call),
+        Op::PutPublicAccessBlock => Box::pin(public_access_block::put(gateway, call, body)).await,
+        Op::DeletePublicAccessBlock => Box::pin(public_access_block::delete(gateway, call)).await,
         Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
         Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
         Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
@@ -117,8 +143,17 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
         Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
         Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
+        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
+        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
+        probed!() => probe(call),
+        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
+    }
+}
+
+/// Reads a configuration that cannot be set yet.
+fn probe(call: &Authorized) -> Result<Response, S3Error> {
+    match call.operation {
         Op::GetBucketAbac => Ok(probes::abac()),
-        Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
         Op::GetBucketRequestPayment => Ok(probes::request_payment()),
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
@@ -134,11 +169,7 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         | Op::GetBucketInventoryConfiguration
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
-        Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
-        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
-        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
-        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
+        other => Err(S3Error::not_implemented(other.name())),
     }
 }

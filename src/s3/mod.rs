@@ -2,14 +2,18 @@
 //! of SQL or chunk files.
 
 pub(crate) mod access;
+pub(crate) mod acl_headers;
+pub(crate) mod acl_xml;
 pub(crate) mod attributes;
 mod auth_error;
 pub(crate) mod authenticate;
 pub mod authorize;
 pub mod body;
 pub(crate) mod bucket_document;
+pub(crate) mod bucket_facts;
 pub(crate) mod checksum_headers;
 pub mod code;
+pub(crate) mod condition_context;
 pub(crate) mod conditions;
 pub(crate) mod copy_source;
 pub(crate) mod cors;
@@ -30,6 +34,7 @@ pub mod op;
 pub mod operation;
 pub(crate) mod parameters;
 pub(crate) mod part_list;
+pub(crate) mod permission;
 pub mod query;
 pub(crate) mod respond;
 pub mod route;
@@ -37,6 +42,7 @@ pub(crate) mod route_table;
 pub mod service;
 pub(crate) mod tagging;
 pub(crate) mod unbuilt;
+pub(crate) mod verdict;
 pub(crate) mod website;
 pub mod xml;
 pub mod xml_feed;

@@ -82,7 +82,7 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
     }
     refuse_request_headers(&call.headers)?;
     let customer_key = customer_key(&call.headers)?;
-    let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let open = call.open(gateway, version).await;
     let mut open = open.map_err(|error| object_error(error, call.key(), version))?;
     open.unlock(customer_key.as_ref())?;
     let facts = open.version();

@@ -6,7 +6,7 @@ use crate::engine::tests::objects::copy_request;
 use crate::engine::tests::{House, Pieces, bytes, md5, name, read};
 use crate::engine::{
     ClaimedPart, CompletionClaim, CopySource, CreateUpload, EngineError, Expected, FixedEncryption, OpenObject,
-    PartCopy, UpdateEncryption, UploadPart, Written,
+    PartCopy, UploadPart, Written,
 };
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, PART_BYTES_MIN};
 use crate::meta::{CommitPut, NewBody, NewExtent};
@@ -253,6 +253,7 @@ async fn parts_are_copied_between_all_ways() {
                 bucket: house.bucket.clone(),
                 key: name("source"),
                 version: None,
+                judged: None,
                 precondition: ReadPrecondition::default(),
                 customer_key: customer_of(&from),
             };
@@ -279,20 +280,23 @@ async fn an_update_wraps_the_key_anew_and_leaves_the_body_and_its_etag() {
     for length in [100, 100_000] {
         let body = bytes(length, 1);
         let before = house.put_sealed("k", &Some(Holder::Gateway), &body).await;
-        let update = |holder| UpdateEncryption { bucket: house.bucket.clone(), key: name("k"), version: None, holder };
-        house.engine.update_encryption(update(kms("other"))).await.unwrap();
+        let update = async |holder| {
+            let open = house.open("k").await.unwrap();
+            house.engine.update_encryption(&house.bucket, name("k"), &open, &holder).await
+        };
+        update(kms("other")).await.unwrap();
         let open = house.open("k").await.unwrap();
         let told = Protection::Kms { key: "other".into(), bucket_key: false, context: None };
         assert_eq!(open.lock().envelope().map(Envelope::protection), Some(&told));
         assert_eq!((open.version().etag, open.version().modified), (before.etag, before.modified));
         assert!(read(open, None).await.unwrap() == body);
-        let unknown = house.engine.update_encryption(update(kms("absent"))).await;
+        let unknown = update(kms("absent")).await;
         assert!(matches!(unknown, Err(EngineError::Cipher(CipherError::UnknownKey(_)))));
         for (way, why) in
             [(None, FixedEncryption::Plain), (Some(Holder::Customer(customer())), FixedEncryption::Customer)]
         {
             house.put_sealed("k", &way, &body).await;
-            match house.engine.update_encryption(update(kms("other"))).await {
+            match update(kms("other")).await {
                 Err(EngineError::FixedEncryption(told)) => assert_eq!(told, why),
                 other => panic!("{other:?}"),
             }

@@ -121,8 +121,14 @@ async fn copy_part(
     number: u16,
 ) -> Result<WrittenPart, EngineError> {
     let precondition = ReadPrecondition::default();
-    let source =
-        CopySource { bucket: house.bucket.clone(), key: name(from), version: None, precondition, customer_key: None };
+    let source = CopySource {
+        bucket: house.bucket.clone(),
+        key: name(from),
+        version: None,
+        judged: None,
+        precondition,
+        customer_key: None,
+    };
     let request =
         PartCopy { source, range, bucket: house.bucket.clone(), key: name("big"), upload, number, customer_key: None };
     house.engine.upload_part_copy(request).await

@@ -64,7 +64,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let page = PartsPage::parse(&call.headers)?;
     refuse_request_headers(&call.headers)?;
     let customer_key = customer_key(&call.headers)?;
-    let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let open = call.open(gateway, version).await;
     let mut open = open.map_err(|error| object_error(error, call.key(), version))?;
     open.unlock(customer_key.as_ref())?;
     let facts = open.version();

@@ -20,6 +20,7 @@ use crate::s3::metadata::insert_text;
 use crate::s3::object_headers::{respond, respond_xml};
 use crate::s3::op::put_object;
 use crate::s3::route::Routed;
+use crate::s3::service::explain;
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Code, Gateway, S3Error};
@@ -46,10 +47,11 @@ pub(crate) async fn run(
     let place = place(&head, &key);
     let (authenticated, size) = authenticate_form(gateway, routed, head, &fields, key, headers)?;
     record.note_principal(&authenticated.principal);
-    let call = authorize(gateway, authenticated, request_id, record.received()).await?;
+    let call = Box::pin(authorize(gateway, authenticated, request_id, record.received())).await?;
     refuse_unbuilt_headers(&call)?;
     let open = || Ok((Box::new(file.of_size(size)) as _, expected_of_form(&call)?));
-    let (written, headers) = put_object::store(gateway, &call, open).await?;
+    let stored = put_object::store(gateway, &call, open).await;
+    let (written, headers) = stored.map_err(|error| explain(&call, error))?;
     let (bucket, key) = (call.bucket().name.as_str(), call.key());
     Ok(answer(&Done { fields: &fields, bucket, key, place: &place, written: &written }, headers))
 }

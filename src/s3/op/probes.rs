@@ -1,7 +1,6 @@
 //! The questions that tools ask every bucket about features that it does not have. Nothing of these kinds can
 //! be stored here, so the empty answers are the true ones.
 
-use crate::engine::EngineError;
 use crate::net::Response;
 use crate::s3::authorize::Authorized;
 use crate::s3::object_headers::{object_error, shown_version};
@@ -35,13 +34,6 @@ pub(crate) fn abac() -> Response {
     respond_document(xml.finish())
 }
 
-/// GetBucketOwnershipControls: the owner of a bucket owns everything in it.
-pub(crate) fn ownership_controls() -> Response {
-    let mut xml = XmlWriter::document("OwnershipControls");
-    xml.open("Rule").text("ObjectOwnership", "BucketOwnerEnforced");
-    respond_document(xml.finish())
-}
-
 /// GetBucketRequestPayment: nobody is charged, least of all the requester.
 pub(crate) fn request_payment() -> Response {
     let mut xml = XmlWriter::document("RequestPaymentConfiguration");
@@ -58,19 +50,8 @@ pub(crate) async fn find_attributes(
     call: &Authorized,
 ) -> Result<(VersionAttributes, Option<VersionId>), S3Error> {
     let version = version(&call.query)?;
-    let found = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let found = call.open(gateway, version).await;
     let object = found.map_err(|error| object_error(error, call.key(), version))?;
     let facts = object.version();
     Ok((facts.metadata.attributes.clone(), shown_version(call.bucket(), facts.version)))
-}
-
-/// The version of the object that the request names.
-///
-/// # Errors
-/// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
-pub(crate) async fn find_object(gateway: &Gateway, call: &Authorized) -> Result<VersionId, S3Error> {
-    let version = version(&call.query)?;
-    let found = gateway.engine.open_object(call.bucket(), call.key(), version).await;
-    let object = found.map_err(|error: EngineError| S3Error::from(error).detail("Key", call.key().as_str()))?;
-    Ok(object.version().version)
 }

@@ -4,7 +4,6 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::cipher::Holder;
-use crate::engine::UpdateEncryption;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::authorize::Authorized;
@@ -19,9 +18,10 @@ use crate::s3::{Code, Gateway, S3Error};
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     let version = parameters::version(&call.query)?;
     let document = read_document(call, body, XML_BYTES_MAX).await?;
-    let update =
-        UpdateEncryption { bucket: call.bucket().clone(), key: call.key().clone(), version, holder: read(&document)? };
-    let updated = gateway.engine.update_encryption(update).await;
+    let holder = read(&document)?;
+    let open = call.open(gateway, version).await;
+    let open = open.map_err(|error| object_error(error, call.key(), version))?;
+    let updated = gateway.engine.update_encryption(call.bucket(), call.key().clone(), &open, &holder).await;
     let updated = updated.map_err(|error| object_error(error, call.key(), version))?;
     let mut headers = HeaderMap::new();
     insert_version(&mut headers, VERSION_ID, updated);
