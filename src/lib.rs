@@ -12,8 +12,8 @@
 //!   valid by construction: bucket names, keys, ranges, ETags, checksums, points in time.
 //! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`policy`] reads policy documents and says
 //!   whether they allow a request, and why. [`digest`] hashes streams in one pass.
-//!   [`config`] turns flags, environment and file into settings. [`telemetry`] is the table of metrics and the set-up
-//!   of logs.
+//!   [`cipher`] seals bodies and wraps their keys, without I/O. [`config`] turns flags, environment and file into
+//!   settings. [`telemetry`] is the table of metrics and the set-up of logs.
 //! - **Guards.** [`guard`] counts requests and connections and drains them. [`buffer`] is the fixed pool of blocks, the
 //!   only place where body bytes live. [`auth`] judges signatures and decodes `aws-chunked`, without I/O.
 //! - **Stores.** [`chunk`] keeps immutable chunk files that prove themselves; [`meta`] keeps every fact, in
@@ -46,6 +46,7 @@ pub mod app;
 pub mod auth;
 pub mod buffer;
 pub mod chunk;
+pub mod cipher;
 pub mod cli;
 pub mod config;
 pub mod digest;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::chunk::ChunkError;
-use crate::identity::RootError;
+use crate::identity::{LoadKeyRingError, RootError};
 use crate::meta::MetaError;
 use crate::telemetry::LogError;
 use crate::telemetry::metric::MetricError;
@@ -62,6 +62,9 @@ pub enum StartError {
     /// Root's credentials could not be read or made.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The keys of the encryption at rest could not be read or made.
+    #[error(transparent)]
+    KeyRing(#[from] LoadKeyRingError),
     /// The certificate or its key can't be used.
     #[error("load certificate {} and key {}", cert.display(), key.display())]
     Tls {

@@ -17,10 +17,13 @@ use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::LocalChunks;
+use crate::cipher::KeyRing;
 use crate::config::{Config, MemoryLowered, TlsPaths};
 use crate::engine::Engine;
 use crate::guard::{Admission, Drain};
-use crate::identity::{Keyring, LoadedRoot, RootCredentials, RootSource};
+use crate::identity::{
+    KeyRingSettings, KeyRingSource, Keyring, LoadedKeyRing, LoadedRoot, RootCredentials, RootSource, master_key,
+};
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
 use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
@@ -167,6 +170,7 @@ async fn open_stores(
 ) -> Result<Stores, StartError> {
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
     let root = load_root(config, announce)?;
+    let keys = load_keys(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
     if !boot.crashed.is_empty() {
         tracing::warn!(epochs = boot.crashed.len(), "an earlier run did not end cleanly: its files will be swept");
@@ -174,6 +178,7 @@ async fn open_stores(
     let chunks = LocalChunks::open(&config.data_dir, boot.epoch).map_err(StartError::Chunk)?;
     let pool = BlockPool::new(plan.blocks);
     let engine = Engine::new(Arc::clone(&meta), Arc::new(chunks), pool.clone(), Arc::new(SystemClock));
+    let engine = engine.with_keys(Arc::new(keys));
     let keyring = Keyring::load(root, meta).await;
     let keyring = keyring.map_err(|source| StartError::Meta { step: "read access keys", source })?;
     Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, boot })
@@ -194,6 +199,23 @@ fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Resul
         }
     }
     Ok(credentials)
+}
+
+fn load_keys(config: &Config) -> Result<KeyRing, StartError> {
+    let master_key = config.master_key.as_ref().map(|key| key.0.clone());
+    let settings = KeyRingSettings { file: config.encryption_keys.clone(), master_key };
+    let LoadedKeyRing { ring, source } = master_key::load_or_create(&settings, &config.data_dir)?;
+    let (keys, active) = (ring.ids().count(), ring.active_id().unwrap_or_default());
+    match source {
+        KeyRingSource::Environment => tracing::info!(keys, active, "encryption keys are configured"),
+        KeyRingSource::File(path) | KeyRingSource::DataDirectory(path) => {
+            tracing::info!(path = %path.display(), keys, active, "encryption keys read");
+        }
+        KeyRingSource::Created(path) => {
+            tracing::info!(path = %path.display(), active, "encryption key made: without it nothing encrypted can be read");
+        }
+    }
+    Ok(ring)
 }
 
 fn bind(config: &Config) -> Result<Sockets, StartError> {
@@ -285,8 +307,9 @@ fn gateway(
         domains: config.domains.clone(),
         website_domains: config.website_domains.clone(),
         allow_anonymous: config.allow_anonymous,
-        lifecycle_day,
+        encrypt_by_default: config.encrypt_by_default,
         default_ownership: config.default_object_ownership,
+        lifecycle_day,
     };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))

@@ -101,6 +101,22 @@ pub struct Config {
     pub allow_signature_v2: bool,
     /// Root's credentials, if they were configured.
     pub root: Option<RootPair>,
+    /// File of keys for encryption at rest.
+    pub encryption_keys: Option<PathBuf>,
+    /// A key for encryption at rest.
+    pub master_key: Option<MasterKeyText>,
+    /// Whether what nobody says anything about is encrypted.
+    pub encrypt_by_default: bool,
+}
+
+/// A key for encryption at rest as it was configured. Shows nothing.
+#[derive(Clone)]
+pub struct MasterKeyText(pub Zeroizing<String>);
+
+impl fmt::Debug for MasterKeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKeyText")
+    }
 }
 
 impl Config {
@@ -144,6 +160,9 @@ impl Config {
             default_object_ownership: decide_ownership(raw.default_object_ownership.as_deref())?,
             allow_signature_v2: decide_flag("allow-signature-v2", raw.allow_signature_v2.as_deref(), true)?,
             root,
+            encryption_keys: raw.encryption_keys,
+            master_key: raw.master_key.map(MasterKeyText),
+            encrypt_by_default: decide_flag("encrypt-by-default", raw.encrypt_by_default.as_deref(), false)?,
         })
     }
 }

@@ -41,7 +41,9 @@ impl PendingBody {
     /// The body as the transaction takes it, and the chunks that nobody owns if the transaction refuses.
     fn disarm(self) -> (NewBody, Vec<ChunkId>) {
         let extents = match self {
-            Self::Stored(StoredBody::Inline(bytes)) => return (NewBody::Inline(bytes), Vec::new()),
+            Self::Stored(StoredBody::Inline(bytes) | StoredBody::SealedInline(bytes, _)) => {
+                return (NewBody::Inline(bytes), Vec::new());
+            }
             Self::Stored(StoredBody::Chunks(chunks)) => chunks.disarm(),
             Self::Shared(extents) => extents,
         };

@@ -12,12 +12,16 @@ pub mod lifecycle;
 pub mod lock_clock;
 pub mod maintenance;
 pub mod object;
+pub mod open_object;
 pub(crate) mod pin;
 pub(crate) mod quota;
 pub mod reader;
 pub mod request;
+pub mod rewrap;
+pub(crate) mod seal;
 pub mod source;
 pub(crate) mod unclaimed;
+pub(crate) mod unsealed;
 pub mod upload;
 pub mod writer;
 
@@ -25,6 +29,7 @@ use std::sync::Arc;
 
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
+use crate::cipher::KeyRing;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::lock_clock::SharedLockClock;
@@ -35,15 +40,17 @@ use crate::types::Clock;
 
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
-pub use error::{EngineError, Mismatch};
+pub use error::{EngineError, FixedEncryption, Mismatch};
 pub use lifecycle::LifecycleStep;
 pub use lock_clock::{LockClockReport, confirm_lock_clock, look_at_lock_clock};
 pub use maintenance::{Collected, Swept};
-pub use reader::{BodyReader, BodySlice, OpenObject};
+pub use open_object::OpenObject;
+pub use reader::{BodyReader, BodySlice};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
     ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
+pub use rewrap::Rewrapped;
 pub use source::{ByteSource, SourceError};
 pub use upload::default_checksum_type;
 
@@ -53,6 +60,7 @@ pub struct Engine {
     pub(crate) chunks: Arc<dyn ChunkStore>,
     pub(crate) pool: BlockPool,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Arc<KeyRing>,
     commits: Commits,
     documents: DocumentCache,
     lock_clock: SharedLockClock,
@@ -66,7 +74,7 @@ impl Engine {
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
         let (documents, lock_clock, pins) = (DocumentCache::default(), SharedLockClock::default(), Pins::default());
-        Self { meta, chunks, pool, clock, commits, documents, lock_clock, pins }
+        Self { meta, chunks, pool, clock, keys: Arc::default(), commits, documents, lock_clock, pins }
     }
 }
 

@@ -3,11 +3,12 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_policy, bucket_versioning, complete_upload, copy_object, cors,
-    create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
-    legal_hold, lifecycle, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
-    object_attributes, object_lock, object_retention, ownership_controls, probes, public_access_block, put_object,
-    rename_object, restore_object, tagging, upload_part, upload_part_copy, website,
+    abort_upload, acl, bucket_encryption, bucket_location, bucket_policy, bucket_versioning, complete_upload,
+    copy_object, cors, create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object,
+    head_bucket, head_object, legal_hold, lifecycle, list_buckets, list_object_versions, list_objects, list_objects_v2,
+    list_parts, list_uploads, object_attributes, object_lock, object_retention, ownership_controls, probes,
+    public_access_block, put_object, rename_object, restore_object, tagging, update_encryption, upload_part,
+    upload_part_copy, website,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -18,7 +19,6 @@ macro_rules! unbuilt {
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
             | Op::DeleteBucketAnalyticsConfiguration
-            | Op::DeleteBucketEncryption
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
             | Op::DeleteBucketMetadataConfiguration
@@ -34,7 +34,6 @@ macro_rules! unbuilt {
             | Op::PutBucketAbac
             | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
-            | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
             | Op::PutBucketLogging
@@ -47,7 +46,6 @@ macro_rules! unbuilt {
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
             | Op::UpdateBucketMetadataJournalTableConfiguration
-            | Op::UpdateObjectEncryption
             | Op::WriteGetObjectResponse
     };
 }
@@ -58,7 +56,6 @@ macro_rules! probed {
         Op::GetBucketAbac
             | Op::GetBucketAccelerateConfiguration
             | Op::GetBucketAnalyticsConfiguration
-            | Op::GetBucketEncryption
             | Op::GetBucketIntelligentTieringConfiguration
             | Op::GetBucketInventoryConfiguration
             | Op::GetBucketLogging
@@ -103,6 +100,10 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::AbortMultipartUpload => Box::pin(abort_upload::run(gateway, call, body)).await,
         Op::ListParts => Box::pin(list_parts::run(gateway, call, body)).await,
         Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
+        Op::GetBucketEncryption => Box::pin(bucket_encryption::get(gateway, call)).await,
+        Op::PutBucketEncryption => Box::pin(bucket_encryption::put(gateway, call, body)).await,
+        Op::DeleteBucketEncryption => Box::pin(bucket_encryption::delete(gateway, call)).await,
+        Op::UpdateObjectEncryption => Box::pin(update_encryption::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
         Op::PutBucketAcl => Box::pin(acl::put_bucket(gateway, call, body)).await,
@@ -126,9 +127,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketWebsite => Box::pin(website::get(gateway, call)).await,
         Op::PutBucketWebsite => Box::pin(website::put(gateway, call, body)).await,
         Op::DeleteBucketWebsite => Box::pin(website::delete(gateway, call)).await,
-        Op::GetBucketLifecycleConfiguration => Box::pin(lifecycle::get(gateway, call)).await,
-        Op::PutBucketLifecycleConfiguration => Box::pin(lifecycle::put(gateway, call, body)).await,
-        Op::DeleteBucketLifecycle => Box::pin(lifecycle::delete(gateway, call)).await,
         Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
@@ -142,6 +140,9 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
         Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
         Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
+        Op::GetBucketLifecycleConfiguration => Box::pin(lifecycle::get(gateway, call)).await,
+        Op::PutBucketLifecycleConfiguration => Box::pin(lifecycle::put(gateway, call, body)).await,
+        Op::DeleteBucketLifecycle => Box::pin(lifecycle::delete(gateway, call)).await,
         // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
         Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
         probed!() => probe(call),
@@ -167,7 +168,6 @@ fn probe(call: &Authorized) -> Result<Response, S3Error> {
         | Op::GetBucketIntelligentTieringConfiguration
         | Op::GetBucketInventoryConfiguration
         | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
-        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         other => Err(S3Error::not_implemented(other.name())),
     }

@@ -19,6 +19,7 @@ pub(crate) mod copy_source;
 pub(crate) mod cors;
 pub(crate) mod dispatch;
 pub(crate) mod document;
+pub(crate) mod encryption_headers;
 pub mod error;
 pub(crate) mod expiration;
 pub(crate) mod fields;

@@ -45,10 +45,12 @@ pub struct S3Settings {
     pub website_domains: Vec<String>,
     /// Whether anonymous requests are let through to authorization, where a policy or an ACL must allow them.
     pub allow_anonymous: bool,
-    /// How long a day of lifecycle rules is.
-    pub lifecycle_day: DayLength,
+    /// Whether bodies are encrypted (SSE-S3) where neither the request nor the bucket says anything.
+    pub encrypt_by_default: bool,
     /// Ownership of buckets whose creator does not name one.
     pub default_ownership: ObjectOwnership,
+    /// How long a day of lifecycle rules is.
+    pub lifecycle_day: DayLength,
 }
 
 /// The S3 service. Implements `net::Handler`.

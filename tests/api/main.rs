@@ -21,6 +21,7 @@ mod conditions;
 mod copies;
 mod cors;
 mod durability;
+mod encryption;
 mod lifecycle;
 mod listings;
 mod multipart;

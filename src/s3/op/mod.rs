@@ -2,6 +2,7 @@
 
 pub(crate) mod abort_upload;
 pub(crate) mod acl;
+pub(crate) mod bucket_encryption;
 pub(crate) mod bucket_location;
 pub(crate) mod bucket_policy;
 pub(crate) mod bucket_versioning;
@@ -35,6 +36,7 @@ pub(crate) mod put_object;
 pub(crate) mod rename_object;
 pub(crate) mod restore_object;
 pub(crate) mod tagging;
+pub(crate) mod update_encryption;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 pub(crate) mod website;
