@@ -13,9 +13,9 @@ use crate::meta::{
 use crate::rules::Versioning;
 use crate::types::object::BucketListing;
 use crate::types::{
-    Bucket, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery, ManifestId,
-    ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery,
-    VersionListing,
+    Bucket, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog, EventSettlement, KeyListing,
+    ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp, UploadId, UploadListQuery,
+    UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Keeps metadata.
@@ -145,6 +145,19 @@ pub trait MetaStore: Send + Sync + 'static {
     /// Aborts up to `max` uploads initiated before `before`, and forgets completions older than that;
     /// returns how many were aborted.
     async fn expire_uploads(&self, before: Timestamp, max: u32) -> Result<u32, MetaError>;
+
+    // Events --------------------------------------------------------------------------------------------
+
+    /// Events of a target that may be delivered at `now`, oldest first, at most `max`. None of a key whose
+    /// first event must wait. Changes of objects queue them in their own transactions, as the bucket's
+    /// notification document says.
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError>;
+    /// Records what became of events of a target.
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError>;
+    /// How many events wait for each target that ever had one.
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError>;
+    /// Buckets with a document of that kind, and the document; at most `max`.
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<(Bucket, Arc<[u8]>)>, MetaError>;
 
     // Garbage and verification --------------------------------------------------------------------------
 

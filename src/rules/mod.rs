@@ -2,10 +2,12 @@
 //! them inside its transactions, so that what was decided is what was committed.
 
 pub mod lock;
+pub mod notification;
 pub mod precondition;
 pub mod versioning;
 
 pub use lock::LockRefusal;
+pub use notification::{DestinationKind, EventPattern, Notification, NotificationRefusal, NotificationRule};
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };

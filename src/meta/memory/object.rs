@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 
 use super::state::{State, VersionName, VersionRow};
+use crate::meta::happening::{Happening, kind_of_change};
 use crate::meta::{
     BodyRef, ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,
     StoredVersion,
 };
 use crate::rules::{CurrentFacts, Versioning, WritePlan, lock};
-use crate::types::{BucketId, ETag, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
+use crate::types::{BucketId, ETag, EventKind, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
 
 impl State {
     /// Versions of a key, newest first.
@@ -50,7 +51,9 @@ impl State {
             sha256: put.sha256,
             metadata: put.metadata.clone(),
         };
-        Ok(self.place(put.bucket, state, VersionRow { version, body }))
+        let outcome = self.place(put.bucket, state, VersionRow { version, body });
+        self.tell_created(EventKind::CreatedByPut, put.bucket, &put.key, &outcome)?;
+        Ok(outcome)
     }
 
     pub(super) fn copy(&mut self, copy: &CommitCopy) -> Result<PutOutcome, MetaError> {
@@ -67,7 +70,9 @@ impl State {
         row.version.modified = copy.now;
         row.version.checksum = copy.checksum.clone();
         row.version.metadata = copy.metadata.clone();
-        Ok(self.place(copy.bucket, state, row))
+        let outcome = self.place(copy.bucket, state, row);
+        self.tell_created(EventKind::CreatedByCopy, copy.bucket, &copy.key, &outcome)?;
+        Ok(outcome)
     }
 
     /// Places a version, whose id and order are decided here, where the bucket's versioning says.
@@ -124,7 +129,9 @@ impl State {
             (None, Some(plan)) => {
                 let marker = delete_marker(&delete.key, delete.now);
                 let (id, removed) = self.place_planned(delete.bucket, plan, marker);
-                return Ok(DeleteOutcome { removed, version: Some(id), delete_marker: true });
+                let outcome = DeleteOutcome { removed, version: Some(id), delete_marker: true };
+                self.tell_deleted(EventKind::MarkerCreated, delete, &outcome)?;
+                return Ok(outcome);
             }
         };
         let outcome = removed.map(|row| DeleteOutcome {
@@ -132,7 +139,9 @@ impl State {
             version: (state != Versioning::Unversioned).then_some(row.version.version),
             delete_marker: row.version.is_delete_marker,
         });
-        Ok(outcome.unwrap_or_default())
+        let outcome = outcome.unwrap_or_default();
+        self.tell_deleted(EventKind::Removed, delete, &outcome)?;
+        Ok(outcome)
     }
 
     pub(super) fn change_attributes(&mut self, change: &ChangeAttributes) -> Result<Option<VersionId>, MetaError> {
@@ -149,7 +158,12 @@ impl State {
             return Err(MetaError::IsDeleteMarker { version: version.version });
         }
         lock::apply_change(&mut version.metadata.attributes, change, *now).map_err(MetaError::Locked)?;
-        Ok((state != Versioning::Unversioned).then_some(version.version))
+        let (shown, object) =
+            ((state != Versioning::Unversioned).then_some(version.version), (version.size, version.etag));
+        if let Some(kind) = kind_of_change(change) {
+            self.tell(*bucket, &Happening { kind, key, object: Some(object), version: shown, at: *now })?;
+        }
+        Ok(shown)
     }
 
     pub(super) fn stored(&self, bucket: BucketId, key: &ObjectKey, id: Option<VersionId>) -> Option<StoredVersion> {

@@ -7,9 +7,9 @@ use rusqlite::{Connection, params};
 use super::failure::Failure;
 use super::row::blob;
 use super::writer::Transaction;
-use super::{bucket, sql};
+use super::{bucket, event, sql};
 use crate::meta::MetaError;
-use crate::types::{BucketId, DocumentKind, Documents};
+use crate::types::{Bucket, BucketId, DocumentKind, Documents};
 
 /// All documents of a bucket; `NoSuchBucket`.
 pub(super) fn all(connection: &Connection, bucket: BucketId) -> Result<Documents, Failure> {
@@ -40,5 +40,27 @@ pub(super) fn set(
         Some(body) => sql::execute(connection, REPLACE, params![bucket.0, kind.name(), body])?,
         None => sql::execute(connection, REMOVE, params![bucket.0, kind.name()])?,
     };
-    Ok(())
+    if kind == DocumentKind::Notification { event::tell_test(tx, bucket) } else { Ok(()) }
+}
+
+/// Reads one document of a bucket, if it has it.
+pub(super) fn find<T>(
+    connection: &Connection,
+    bucket: BucketId,
+    kind: DocumentKind,
+    read: impl FnOnce(&[u8]) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    const FIND: &str = "SELECT body FROM bucket_document WHERE bucket_id = ?1 AND kind = ?2";
+    sql::first(connection, FIND, params![bucket.0, kind.name()], |row| read(blob(row, 0)?))
+}
+
+/// Buckets with a document of that kind, and the document.
+pub(super) fn buckets_with(
+    connection: &Connection,
+    kind: DocumentKind,
+    max: u32,
+) -> Result<Vec<(Bucket, Arc<[u8]>)>, Failure> {
+    const FIND: &str = "SELECT b.id, b.name, b.owner, b.created, b.location, b.generation, d.body
+        FROM bucket_document d JOIN bucket b ON b.id = d.bucket_id WHERE d.kind = ?1 ORDER BY b.id LIMIT ?2";
+    sql::all(connection, FIND, params![kind.name(), max], |row| Ok((bucket::read(row)?, Arc::from(blob(row, 6)?))))
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, document, garbage, key, listing, object, upload, verify, version,
+    SqliteMeta, body, boot, bucket, complete, document, event, garbage, key, listing, object, upload, verify, version,
     version_listing,
 };
 use crate::meta::{
@@ -18,9 +18,9 @@ use crate::meta::{
 };
 use crate::rules::Versioning;
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
-    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
-    VersionListQuery, VersionListing,
+    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Faults that wait for `verify`'s caller.
@@ -216,6 +216,24 @@ impl MetaStore for SqliteMeta {
 
     async fn expire_uploads(&self, before: Timestamp, max: u32) -> Result<u32, MetaError> {
         self.write("expire uploads", move |tx| upload::expire(tx, before, max)).await
+    }
+
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError> {
+        let target = target.to_owned();
+        self.readers.read("find due events", move |connection| event::due(connection, &target, now, max)).await
+    }
+
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError> {
+        let target = target.to_owned();
+        self.write("settle events", move |tx| event::settle(tx, &target, &settlement)).await
+    }
+
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError> {
+        self.readers.read("count events", event::backlog).await
+    }
+
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<(Bucket, Arc<[u8]>)>, MetaError> {
+        self.readers.read("find documents", move |connection| document::buckets_with(connection, kind, max)).await
     }
 
     async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {
