@@ -30,7 +30,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("net", &["guard", "limits", "telemetry"]),
     ("identity", &["auth", "meta", "policy", "types", "limits"]),
     ("engine", &["chunk", "meta", "buffer", "digest", "rules", "types", "limits", "telemetry"]),
-    ("worker", &["engine", "guard", "types", "limits", "telemetry"]),
+    ("notify", &["types", "limits"]),
+    ("worker", &["engine", "guard", "notify", "types", "limits", "telemetry"]),
     (
         "s3",
         &["engine", "auth", "identity", "policy", "rules", "net", "guard", "digest", "types", "limits", "telemetry"],
@@ -52,6 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "limits",
             "meta",
             "net",
+            "notify",
             "s3",
             "telemetry",
             "types",

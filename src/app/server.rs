@@ -17,18 +17,19 @@ use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::LocalChunks;
-use crate::config::{Config, MemoryLowered, TlsPaths};
+use crate::config::{Config, MemoryLowered, TlsPaths, WebhookConfig};
 use crate::engine::Engine;
 use crate::guard::{Admission, Drain};
 use crate::identity::{Keyring, LoadedRoot, RootCredentials, RootSource};
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
 use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
+use crate::notify::{Webhook, WebhookSettings};
 use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{Collector, EpochSweeper, Leased, Runner, UploadExpiry};
+use crate::worker::{AccessLogDelivery, Collector, EpochSweeper, EventDelivery, Leased, Runner, UploadExpiry};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -62,6 +63,8 @@ struct Sockets {
     s3: TcpListener,
     admin: TcpListener,
     tls: Option<Tls>,
+    /// The other way round: who is called. Nothing is connected yet.
+    webhooks: Vec<Webhook>,
 }
 
 impl Server {
@@ -198,7 +201,12 @@ fn bind(config: &Config) -> Result<Sockets, StartError> {
         let loaded = Tls::load(&TlsSettings { cert_path: cert.clone(), key_path: key.clone() });
         loaded.map_err(|source| StartError::Tls { cert: cert.clone(), key: key.clone(), source })
     });
-    Ok(Sockets { tls: tls.transpose()?, s3: bound(config.listen)?, admin: bound(config.admin_listen)? })
+    let webhooks = config.webhooks.iter().map(|webhook| {
+        let WebhookConfig { name, uri, token, secret } = webhook.clone();
+        Webhook::new(WebhookSettings { name, uri, token, secret })
+    });
+    let webhooks = webhooks.collect::<Result<_, _>>()?;
+    Ok(Sockets { tls: tls.transpose()?, s3: bound(config.listen)?, admin: bound(config.admin_listen)?, webhooks })
 }
 
 #[allow(clippy::too_many_arguments, reason = "the one place where everything meets")]
@@ -235,7 +243,7 @@ fn serve(
         tls: sockets.tls.clone(),
         ..ServeSettings::default()
     };
-    let workers = start_workers(&config, &engine, boot.epoch, boot.crashed, stop.clone());
+    let workers = start_workers(&config, &engine, &boot, sockets.webhooks, stop.clone());
     let listeners = [
         tokio::spawn(net::serve(sockets.s3, settings, s3, admission, drain.clone())),
         tokio::spawn(net::serve(
@@ -274,7 +282,12 @@ fn gateway(
         allow_v2: config.allow_signature_v2,
         domains: config.domains.clone(),
     };
-    let settings = S3Settings { auth, domains: config.domains.clone(), allow_anonymous: config.allow_anonymous };
+    let settings = S3Settings {
+        auth,
+        domains: config.domains.clone(),
+        allow_anonymous: config.allow_anonymous,
+        webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
+    };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
 }
@@ -282,16 +295,23 @@ fn gateway(
 fn start_workers(
     config: &Config,
     engine: &Arc<Engine>,
-    epoch: Epoch,
-    crashed: Vec<Epoch>,
+    boot: &EpochStart,
+    webhooks: Vec<Webhook>,
     stop: CancellationToken,
 ) -> Runner {
+    let EpochStart { epoch, crashed } = boot.clone();
     let workers = Runner::new(stop);
     let age_seconds = config.upload_expiry_days * SECONDS_PER_DAY;
     let collector = Collector::new(Arc::clone(engine));
     workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
     let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
     workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
+    for webhook in webhooks {
+        let delivery = EventDelivery::new(Arc::clone(engine), webhook, config.region.clone());
+        workers.start(Arc::new(Leased::new(delivery, Arc::clone(engine), epoch, crashed.clone())));
+    }
+    let logs = AccessLogDelivery::new(Arc::clone(engine), config.region.clone(), config.access_log_interval);
+    workers.start(Arc::new(logs));
     let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
     workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));
     workers

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use crate::config::webhook::{self, RawWebhook};
+
 /// Environment variable of root's access key id. No flag: command lines are visible to every user.
 pub const ACCESS_KEY_ID_VARIABLE: &str = "SLUICEGATE_ACCESS_KEY_ID";
 /// Environment variable of root's secret.
@@ -97,6 +99,17 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub allow_signature_v2: Option<String>,
 
+    /// Webhook that bucket notifications may name, as NAME=URL; may be given several times, or with commas. Tokens
+    /// and secrets go into the table [webhook.NAME] of the configuration file
+    #[arg(long, env = "SLUICEGATE_WEBHOOKS", value_name = "NAME=URL", value_delimiter = ',')]
+    #[serde(deserialize_with = "webhook::table")]
+    pub webhook: Vec<RawWebhook>,
+
+    /// Time between two deliveries of server access logs, e.g. 30s or 5m [default: 5m]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "scalar")]
+    pub access_log_interval: Option<String>,
+
     /// Root's access key id: environment or file only.
     #[arg(skip)]
     #[serde(deserialize_with = "scalar")]
@@ -129,6 +142,8 @@ impl RawConfig {
             log: upper.log.or(lower.log),
             allow_anonymous: upper.allow_anonymous.or(lower.allow_anonymous),
             allow_signature_v2: upper.allow_signature_v2.or(lower.allow_signature_v2),
+            webhook: if upper.webhook.is_empty() { lower.webhook } else { upper.webhook },
+            access_log_interval: upper.access_log_interval.or(lower.access_log_interval),
             access_key_id: upper.access_key_id.or(lower.access_key_id),
             secret_access_key: upper.secret_access_key.or(lower.secret_access_key),
         }
@@ -164,6 +179,8 @@ impl RawConfig {
             log: text(self.log),
             allow_anonymous: text(self.allow_anonymous),
             allow_signature_v2: text(self.allow_signature_v2),
+            webhook: self.webhook,
+            access_log_interval: text(self.access_log_interval),
             access_key_id: text(self.access_key_id),
             secret_access_key: self.secret_access_key.filter(|text| !text.is_empty()),
         }

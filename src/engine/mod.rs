@@ -1,12 +1,14 @@
 //! What an object operation means: the order of durability, the bounded chunk writer and reader, multipart
 //! uploads, listings and the steps of maintenance. Knows nothing of HTTP, XML, signatures or policy.
 
+pub mod access_log;
 pub mod bucket;
 pub mod check;
 pub(crate) mod commit;
 pub mod complete;
 pub(crate) mod copy;
 pub mod error;
+pub mod event;
 pub(crate) mod expect;
 pub mod maintenance;
 pub mod object;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
+use crate::engine::access_log::AccessLogs;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::pin::Pins;
@@ -29,9 +32,11 @@ use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
 use crate::types::Clock;
 
+pub use access_log::LoggedBucket;
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, Mismatch};
+pub use event::{carrying_origin, current_origin, on_behalf_of};
 pub use maintenance::{Collected, Swept};
 pub use reader::{BodyReader, BodySlice, OpenObject};
 pub use request::{
@@ -50,6 +55,7 @@ pub struct Engine {
     commits: Commits,
     documents: DocumentCache,
     pins: Pins,
+    access_logs: AccessLogs,
 }
 
 impl Engine {
@@ -58,7 +64,16 @@ impl Engine {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
-        Self { meta, chunks, pool, clock, commits, documents: DocumentCache::default(), pins: Pins::default() }
+        Self {
+            meta,
+            chunks,
+            pool,
+            clock,
+            commits,
+            documents: DocumentCache::default(),
+            pins: Pins::default(),
+            access_logs: AccessLogs::default(),
+        }
     }
 }
 

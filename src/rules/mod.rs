@@ -2,11 +2,13 @@
 //! them inside its transactions, so that what was decided is what was committed.
 
 pub mod lock;
+pub mod logging;
 pub mod notification;
 pub mod precondition;
 pub mod versioning;
 
 pub use lock::LockRefusal;
+pub use logging::{LogKeyFormat, Logging, PartitionDate};
 pub use notification::{DestinationKind, EventPattern, Notification, NotificationRefusal, NotificationRule};
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,

@@ -3,10 +3,10 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, complete_upload, copy_object, create_bucket, create_upload, delete_bucket,
-    delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets, list_object_versions,
-    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes, put_object, upload_part,
-    upload_part_copy,
+    abort_upload, acl, bucket_location, bucket_notification, complete_upload, copy_object, create_bucket,
+    create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
+    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes,
+    put_object, upload_part, upload_part_copy,
 };
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
@@ -50,7 +50,6 @@ macro_rules! unbuilt {
             | Op::PutBucketLifecycleConfiguration
             | Op::PutBucketLogging
             | Op::PutBucketMetricsConfiguration
-            | Op::PutBucketNotificationConfiguration
             | Op::PutBucketOwnershipControls
             | Op::PutBucketPolicy
             | Op::PutBucketReplication
@@ -114,7 +113,8 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketRequestPayment => Ok(probes::request_payment()),
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
-        Op::GetBucketNotificationConfiguration => Ok(probes::empty("NotificationConfiguration")),
+        Op::GetBucketNotificationConfiguration => bucket_notification::show(gateway, call).await,
+        Op::PutBucketNotificationConfiguration => bucket_notification::put(gateway, call, body).await,
         Op::GetBucketVersioning => Ok(probes::empty("VersioningConfiguration")),
         Op::ListBucketAnalyticsConfigurations => Ok(probes::empty_list("ListBucketAnalyticsConfigurationResult")),
         Op::ListBucketIntelligentTieringConfigurations => {

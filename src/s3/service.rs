@@ -12,18 +12,18 @@ use http_body_util::BodyExt as _;
 use tracing::Instrument as _;
 
 use crate::auth::AuthSettings;
-use crate::engine::Engine;
+use crate::engine::{Engine, on_behalf_of};
 use crate::guard::{Admission, Drain, Ticket};
-use crate::identity::Keyring;
-use crate::net::{Handler, Request, RequestBody, Response, empty_body};
+use crate::identity::{Keyring, Principal};
+use crate::net::{Handler, Peer, Request, RequestBody, Response, empty_body};
 use crate::s3::access::{AccessRecord, TrackedBody};
-use crate::s3::authenticate::authenticate;
+use crate::s3::authenticate::{Authenticated, authenticate};
 use crate::s3::authorize::{Authorized, authorize};
 use crate::s3::dispatch::dispatch;
 use crate::s3::route::{Routed, route};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::{Code, Operation, S3Error};
-use crate::types::Clock;
+use crate::types::{Clock, Origin};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
@@ -40,6 +40,8 @@ pub struct S3Settings {
     /// Whether anonymous requests are let through to authorization (which grants them nothing until
     /// policies exist).
     pub allow_anonymous: bool,
+    /// Names of the webhooks that notifications may name.
+    pub webhooks: Vec<String>,
 }
 
 /// The S3 service. Implements `net::Handler`.
@@ -114,15 +116,32 @@ impl Gateway {
         record.note_route(&routed);
         refuse_browsers(&head, &routed)?;
         let span = tracing::info_span!("request", id = request_id, operation = routed.operation.name());
+        let peer = head.extensions.get::<Peer>().copied();
         let authenticated = authenticate(self, routed, head)?;
         record.note_principal(&authenticated.principal);
-        async {
+        let origin = self.origin(&authenticated, peer, request_id);
+        let work = async {
             let call = authorize(self, authenticated, request_id, record.received()).await?;
             refuse_unbuilt_headers(&call)?;
             dispatch(self, &call, body).await.map_err(|error| explain(&call, error))
+        };
+        on_behalf_of(Some(Arc::new(origin)), work.instrument(span)).await
+    }
+
+    /// What events tell of the request that made them.
+    fn origin(&self, request: &Authenticated, peer: Option<Peer>, request_id: &str) -> Origin {
+        let principal = match &request.principal {
+            Principal::Anonymous => "Anonymous".to_owned(),
+            Principal::Identity { name, .. } => name.clone(),
+        };
+        Origin {
+            principal,
+            source_address: peer.map(|peer| peer.address.ip().to_string()).unwrap_or_default(),
+            request_id: request_id.to_owned(),
+            host_id: self.host_id.to_string(),
+            is_form: request.routed.operation == Operation::PostObject,
+            at: self.clock.now().0,
         }
-        .instrument(span)
-        .await
     }
 
     /// Adds what every answer carries. `Date` is HTTP's.

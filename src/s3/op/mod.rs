@@ -3,6 +3,7 @@
 pub(crate) mod abort_upload;
 pub(crate) mod acl;
 pub(crate) mod bucket_location;
+pub(crate) mod bucket_notification;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
 pub(crate) mod create_bucket;
