@@ -4,12 +4,14 @@
 pub mod lock;
 pub mod logging;
 pub mod notification;
+pub mod payer;
 pub mod precondition;
 pub mod versioning;
 
 pub use lock::LockRefusal;
 pub use logging::{LogKeyFormat, Logging, PartitionDate};
 pub use notification::{DestinationKind, EventPattern, Notification, NotificationRefusal, NotificationRule};
+pub use payer::Payer;
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };

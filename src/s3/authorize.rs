@@ -9,6 +9,7 @@ use crate::auth::PayloadKind;
 use crate::identity::Principal;
 use crate::s3::authenticate::Authenticated;
 use crate::s3::query::Query;
+use crate::s3::requester_pays;
 use crate::s3::{Code, Gateway, Operation, S3Error};
 use crate::types::{Bucket, BucketName, ObjectKey, OwnerId};
 
@@ -34,6 +35,8 @@ pub struct Authorized {
     /// Path of the request as sent, for `Resource` and `Location`.
     pub(crate) path: String,
     pub(crate) request_id: String,
+    /// Whether the client speaks TLS, with us or with a proxy before us.
+    pub(crate) is_secure: bool,
     /// Counts the bytes of the request's body as they are read. Private, so that only this module makes an
     /// `Authorized`.
     received: Arc<AtomicU64>,
@@ -78,6 +81,7 @@ impl Authorized {
             signed: true,
             path: path.to_owned(),
             request_id: "TEST".to_owned(),
+            is_secure: false,
             received: Arc::default(),
         }
     }
@@ -94,7 +98,7 @@ pub(crate) async fn authorize(
     request_id: &str,
     received: Arc<AtomicU64>,
 ) -> Result<Authorized, S3Error> {
-    let Authenticated { routed, principal, payload, signed, headers, path, .. } = request;
+    let Authenticated { routed, principal, payload, signed, headers, path, is_secure, .. } = request;
     if principal == Principal::Anonymous {
         return Err(S3Error::new(Code::AccessDenied).cause("nothing is granted to anonymous requests"));
     }
@@ -118,6 +122,7 @@ pub(crate) async fn authorize(
         signed,
         path,
         request_id: request_id.to_owned(),
+        is_secure,
         received,
     })
 }
@@ -136,6 +141,7 @@ pub(crate) async fn authorize_source(
         Some(_) | None => find(gateway, &call.principal, name).await?,
     };
     check_expected_owner(&call.headers, EXPECTED_SOURCE_OWNER, &bucket)?;
+    requester_pays::judge(gateway, call, &bucket).await?;
     Ok(bucket)
 }
 

@@ -1,13 +1,16 @@
 //! From an operation to the file that does it: one exhaustive table, so that a new operation must be placed.
 
+use http::StatusCode;
+
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_notification, complete_upload, copy_object, create_bucket,
-    create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object, list_buckets,
-    list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, probes,
-    put_object, upload_part, upload_part_copy,
+    abort_upload, acl, bucket_location, bucket_logging, bucket_notification, complete_upload, copy_object,
+    create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
+    list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes,
+    probes, put_object, request_payment, upload_part, upload_part_copy,
 };
+use crate::s3::respond::respond_empty;
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
 /// The operations that are not built, as a pattern: building one takes its name out of here.
@@ -16,44 +19,31 @@ macro_rules! unbuilt {
         Op::CreateBucketMetadataConfiguration
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
-            | Op::DeleteBucketAnalyticsConfiguration
             | Op::DeleteBucketCors
             | Op::DeleteBucketEncryption
-            | Op::DeleteBucketIntelligentTieringConfiguration
-            | Op::DeleteBucketInventoryConfiguration
             | Op::DeleteBucketLifecycle
-            | Op::DeleteBucketMetadataConfiguration
-            | Op::DeleteBucketMetadataTableConfiguration
-            | Op::DeleteBucketMetricsConfiguration
             | Op::DeleteBucketOwnershipControls
             | Op::DeleteBucketPolicy
-            | Op::DeleteBucketReplication
             | Op::DeleteBucketTagging
             | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
             | Op::DeleteObjectTagging
             | Op::DeletePublicAccessBlock
-            | Op::GetBucketMetadataConfiguration
-            | Op::GetBucketMetadataTableConfiguration
             | Op::GetObjectAnnotation
             | Op::GetObjectTorrent
             | Op::ListObjectAnnotations
             | Op::PostObject
             | Op::PreflightRequest
-            | Op::PutBucketAbac
-            | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
             | Op::PutBucketCors
             | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
             | Op::PutBucketLifecycleConfiguration
-            | Op::PutBucketLogging
             | Op::PutBucketMetricsConfiguration
             | Op::PutBucketOwnershipControls
             | Op::PutBucketPolicy
             | Op::PutBucketReplication
-            | Op::PutBucketRequestPayment
             | Op::PutBucketTagging
             | Op::PutBucketVersioning
             | Op::PutBucketWebsite
@@ -110,9 +100,15 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetObjectLegalHold | Op::GetObjectRetention => probes::object_lock(gateway, call).await,
         Op::GetBucketAbac => Ok(probes::abac()),
         Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
-        Op::GetBucketRequestPayment => Ok(probes::request_payment()),
+        Op::PutBucketAbac => probes::accept_off(call, body, "AbacStatus", "Disabled").await,
+        Op::GetBucketRequestPayment => request_payment::show(gateway, call).await,
+        Op::PutBucketRequestPayment => request_payment::put(gateway, call, body).await,
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
-        Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
+        Op::PutBucketAccelerateConfiguration => {
+            probes::accept_off(call, body, "AccelerateConfiguration", "Suspended").await
+        }
+        Op::GetBucketLogging => bucket_logging::show(gateway, call).await,
+        Op::PutBucketLogging => bucket_logging::put(gateway, call, body).await,
         Op::GetBucketNotificationConfiguration => bucket_notification::show(gateway, call).await,
         Op::PutBucketNotificationConfiguration => bucket_notification::put(gateway, call, body).await,
         Op::GetBucketVersioning => Ok(probes::empty("VersioningConfiguration")),
@@ -125,7 +121,18 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketAnalyticsConfiguration
         | Op::GetBucketIntelligentTieringConfiguration
         | Op::GetBucketInventoryConfiguration
-        | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
+        | Op::GetBucketMetricsConfiguration
+        | Op::DeleteBucketAnalyticsConfiguration
+        | Op::DeleteBucketIntelligentTieringConfiguration
+        | Op::DeleteBucketInventoryConfiguration
+        | Op::DeleteBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
+        Op::GetBucketMetadataConfiguration | Op::GetBucketMetadataTableConfiguration => {
+            Err(probes::absent(call, Code::MetadataConfigurationNotFound))
+        }
+        // There is nothing to delete, and nothing is what is left.
+        Op::DeleteBucketMetadataConfiguration
+        | Op::DeleteBucketMetadataTableConfiguration
+        | Op::DeleteBucketReplication => Ok(respond_empty(StatusCode::NO_CONTENT)),
         Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),

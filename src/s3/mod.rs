@@ -2,6 +2,7 @@
 //! of SQL or chunk files.
 
 pub(crate) mod access;
+pub(crate) mod access_line;
 pub(crate) mod attributes;
 mod auth_error;
 pub(crate) mod authenticate;
@@ -24,6 +25,7 @@ pub mod operation;
 pub(crate) mod parameters;
 pub(crate) mod part_list;
 pub mod query;
+pub(crate) mod requester_pays;
 pub(crate) mod respond;
 pub mod route;
 pub(crate) mod route_table;

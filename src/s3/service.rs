@@ -16,10 +16,13 @@ use crate::engine::{Engine, on_behalf_of};
 use crate::guard::{Admission, Drain, Ticket};
 use crate::identity::{Keyring, Principal};
 use crate::net::{Handler, Peer, Request, RequestBody, Response, empty_body};
+use crate::rules::payer::Charge;
 use crate::s3::access::{AccessRecord, TrackedBody};
+use crate::s3::access_line::AccessLine;
 use crate::s3::authenticate::{Authenticated, authenticate};
 use crate::s3::authorize::{Authorized, authorize};
 use crate::s3::dispatch::dispatch;
+use crate::s3::requester_pays;
 use crate::s3::route::{Routed, route};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::{Code, Operation, S3Error};
@@ -89,7 +92,7 @@ impl Gateway {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.sign_off(&mut response, &request_id);
-        record.note_status(response.status());
+        record.note_answer(&response);
         if has_no_body(&method, response.status()) {
             *response.body_mut() = empty_body();
         }
@@ -114,6 +117,11 @@ impl Gateway {
     ) -> Result<Response, S3Error> {
         let routed = route(&head, &self.settings.domains)?;
         record.note_route(&routed);
+        if let Some(logged) = routed.bucket.as_ref().and_then(|name| self.engine.logged_bucket(name.as_str())) {
+            let ids = (request_id, &self.host_id);
+            let line = AccessLine::begin(logged, &head, &routed, ids, self.clock.now());
+            record.note_line(Arc::clone(&self.engine), line);
+        }
         refuse_browsers(&head, &routed)?;
         let span = tracing::info_span!("request", id = request_id, operation = routed.operation.name());
         let peer = head.extensions.get::<Peer>().copied();
@@ -123,7 +131,13 @@ impl Gateway {
         let work = async {
             let call = authorize(self, authenticated, request_id, record.received()).await?;
             refuse_unbuilt_headers(&call)?;
-            dispatch(self, &call, body).await.map_err(|error| explain(&call, error))
+            let charge = match &call.bucket {
+                Some(bucket) => requester_pays::judge(self, &call, bucket).await?,
+                None => Charge::Owner,
+            };
+            let mut response = dispatch(self, &call, body).await.map_err(|error| explain(&call, error))?;
+            requester_pays::tell(charge, &mut response);
+            Ok(response)
         };
         on_behalf_of(Some(Arc::new(origin)), work.instrument(span)).await
     }

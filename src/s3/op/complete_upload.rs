@@ -60,6 +60,7 @@ fn claim(headers: &HeaderMap) -> Result<CompletionClaim, S3Error> {
 /// Where the object can be read. Behind a proxy only the host that the client used is certain.
 fn location(call: &Authorized) -> String {
     match header_text(&call.headers, "host") {
+        Some(host) if call.is_secure => format!("https://{host}{}", call.path),
         Some(host) => format!("http://{host}{}", call.path),
         None => call.path.clone(),
     }

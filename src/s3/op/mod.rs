@@ -3,6 +3,7 @@
 pub(crate) mod abort_upload;
 pub(crate) mod acl;
 pub(crate) mod bucket_location;
+pub(crate) mod bucket_logging;
 pub(crate) mod bucket_notification;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
@@ -23,6 +24,7 @@ pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
 pub(crate) mod probes;
 pub(crate) mod put_object;
+pub(crate) mod request_payment;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 
