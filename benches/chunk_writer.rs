@@ -298,6 +298,7 @@ fn ours_hashed(ground: &Ground, open: Open, streams: usize) {
                         pool: &pool,
                         chunks: &chunks,
                         checksum: ChecksumAlgorithm::Crc64Nvme,
+                        announced: Some(CHUNK_BYTES as u64),
                         bytes_max: CHUNK_BYTES as u64,
                     };
                     let (stored, _) = write_body(context, &mut source).await.unwrap();

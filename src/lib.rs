@@ -10,7 +10,8 @@
 //!
 //! - **Words.** [`limits`] names every bound and splits `--memory` by a sum. [`types`] are the words of the domain,
 //!   valid by construction: bucket names, keys, ranges, ETags, checksums, points in time.
-//! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`digest`] hashes streams in one pass.
+//! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`policy`] reads policy documents and says
+//!   whether they allow a request, and why. [`digest`] hashes streams in one pass.
 //!   [`config`] turns flags, environment and file into settings. [`telemetry`] is the table of metrics and the set-up
 //!   of logs.
 //! - **Guards.** [`guard`] counts requests and connections and drains them. [`buffer`] is the fixed pool of blocks, the
@@ -56,6 +57,7 @@ pub mod limits;
 pub mod meta;
 pub mod net;
 pub mod notify;
+pub mod policy;
 pub mod rules;
 pub mod s3;
 pub mod telemetry;

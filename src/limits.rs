@@ -56,6 +56,28 @@ pub const BUCKET_NAME_BYTES_MAX: usize = 63;
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Most bytes of user metadata: names without `x-amz-meta-`, plus values.
 pub const USER_METADATA_BYTES_MAX: usize = 2 * KIB as usize;
+/// Most tags of one object.
+pub const OBJECT_TAGS_MAX: usize = 10;
+/// Most tags of one bucket.
+pub const BUCKET_TAGS_MAX: usize = 50;
+/// Longest key of a tag in characters.
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+/// Longest value of a tag in characters.
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
+/// Most rules of a bucket's cross-origin configuration.
+pub const CORS_RULES_MAX: usize = 100;
+/// Longest id of a cross-origin rule in characters.
+pub const CORS_RULE_ID_CHARS_MAX: usize = 255;
+/// Most routing rules of a bucket's website.
+pub const WEBSITE_ROUTING_RULES_MAX: usize = 50;
+/// Most bytes of a POST form before its file: S3's own bound.
+pub const FORM_FIELDS_BYTES_MAX: usize = 20 * KIB as usize;
+/// Most fields of a POST form before its file. Stops forms of many tiny fields.
+pub const FORM_FIELDS_MAX: usize = 128;
+/// Most bytes of the headers of one field of a POST form.
+pub const FORM_FIELD_HEAD_BYTES_MAX: usize = 4 * KIB as usize;
+/// Longest boundary between the fields of a form in bytes (RFC 2046, section 5.1.1).
+pub const FORM_BOUNDARY_BYTES_MAX: usize = 70;
 /// Most bytes of bucket documents that are kept in memory, so that requests need not read them again.
 pub const DOCUMENT_CACHE_BYTES_MAX: usize = 512 * KIB as usize;
 /// Highest part number; the lowest is 1.
@@ -120,6 +142,19 @@ pub const HTTP2_WINDOW_BYTES_MIN: usize = 65_535;
 pub const LOG_PATH_BYTES_MAX: usize = 256;
 /// Most bytes of one PEM file. Stops a wrong path from filling memory.
 pub const PEM_BYTES_MAX: u64 = MIB;
+/// Longest bucket policy in bytes (Amazon S3 User Guide, "Bucket policies").
+pub const BUCKET_POLICY_BYTES_MAX: usize = 20 * KIB as usize;
+/// Longest identity policy in bytes (IAM User Guide, "IAM and AWS STS quotas": the sum for a role).
+pub const IDENTITY_POLICY_BYTES_MAX: usize = 10 * KIB as usize;
+/// Longest session policy in bytes (same quotas).
+pub const SESSION_POLICY_BYTES_MAX: usize = 2 * KIB as usize;
+/// Longest trust policy of a role in bytes (same quotas, at their most).
+pub const TRUST_POLICY_BYTES_MAX: usize = 8 * KIB as usize;
+/// Most `?` in one policy. Each costs a look at every character of what it is matched with; runs without are searched
+/// in one pass.
+pub const POLICY_WILDCARDS_MAX: usize = 512;
+/// Most characters of a statement's `Sid` that a log line shows.
+pub const POLICY_SID_SHOWN_MAX: usize = 64;
 /// Most ETags in one `If-Match` or `If-None-Match` header.
 pub const CONDITION_ETAGS_MAX: usize = 64;
 /// Most access keys that the keyring holds in memory.
@@ -324,11 +359,23 @@ pub const MEMORY_BYTES_MIN: u64 = 32 * MIB;
 pub const CGROUP_SHARE_PERCENT: u64 = 75;
 /// Default `--memory` in bytes.
 pub const MEMORY_BYTES_DEFAULT: u64 = 128 * MIB;
-/// What one admitted request may hold beside its blocks: task, headers, a stash of `INLINE_BYTES_MAX`
-/// that spares small and slow bodies a block, response head.
+/// What one admitted request may hold beside its blocks: task (4 KiB measured), headers, a stash of
+/// `INLINE_BYTES_MAX` that spares small and slow bodies a block, response head.
 pub const REQUEST_STATE_BYTES: u64 = INLINE_BYTES_MAX as u64 + 8 * KIB;
-/// What one connection may hold beside its HTTP buffer: socket, task, timers, TLS records.
-pub const CONNECTION_STATE_BYTES: u64 = 8 * KIB;
+/// What one connection may hold beside its HTTP buffer: 8 KiB in which hyper writes heads, and the tasks, timers
+/// and channels of socket and request (7 KiB measured).
+pub const CONNECTION_STATE_BYTES: u64 = 16 * KIB;
+/// What TLS adds to a connection: a record as it comes in, the same one decrypted, one on its way out, and keys.
+pub const TLS_STATE_BYTES: u64 = 3 * 16 * KIB + 4 * KIB;
+/// Blocks of the pool that are lent to connections at a time: few, because they are gathered from who uses them,
+/// and enough for readers to give up their half of them.
+pub const LOAN_BLOCKS: usize = 8;
+/// Share of the pool that may be lent, in percent. What stays keeps every processor and disk busy: more blocks
+/// only let more clients wait in the middle of one.
+pub const LOAN_PERCENT_MAX: usize = 75;
+/// Milliseconds until a loan that nobody needs goes back to the pool. Keeps connections that come and go from
+/// moving memory each time.
+pub const LOAN_RETURN_MS: u64 = 1_000;
 /// Page cache of the metadata writer's SQLite connection in bytes.
 pub const SQLITE_WRITER_CACHE_BYTES: u64 = 4 * MIB;
 /// Page cache of each reader's SQLite connection in bytes.
@@ -347,6 +394,15 @@ pub const SQLITE_BUSY_TIMEOUT_MS: u64 = 10_000;
 /// Prepared statements that a connection keeps. More than the store has, so that none is prepared twice.
 pub const SQLITE_STATEMENTS_CACHED_MAX: usize = 128;
 
+/// What connections are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP/1.1.
+    Plain,
+    /// TLS, and HTTP/2 where the HTTP buffer has room for its window.
+    Tls,
+}
+
 /// How `--memory` is spent. Every field follows from the one number that the operator chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
@@ -360,6 +416,8 @@ pub struct MemoryPlan {
     pub requests_max: usize,
     /// Cap of hyper's read buffer per connection, in bytes. Without a cap it grows to 1 MiB.
     pub http_buffer_bytes: usize,
+    /// What one connection holds without its request, in bytes.
+    pub connection_bytes: u64,
     /// SQLite page caches, in bytes.
     pub sqlite_bytes: u64,
 }
@@ -371,6 +429,11 @@ impl MemoryPlan {
     /// - of the rest, half is the block pool: it decides throughput;
     /// - the other half is connections: an HTTP buffer, connection state and one request each.
     pub fn split(total_bytes: u64) -> Self {
+        Self::split_for(total_bytes, Transport::Plain)
+    }
+
+    /// As `split`, for connections of that kind: encrypted ones cost more, so there are fewer.
+    pub fn split_for(total_bytes: u64, transport: Transport) -> Self {
         let total_bytes = total_bytes.max(MEMORY_BYTES_MIN);
         let sqlite_bytes = SQLITE_WRITER_CACHE_BYTES + SQLITE_READERS as u64 * SQLITE_READER_CACHE_BYTES;
         let rest = total_bytes - sqlite_bytes;
@@ -380,23 +443,41 @@ impl MemoryPlan {
             96..=511 => 64 * KIB,
             _ => 256 * KIB,
         };
-        let per_connection = http_buffer_bytes + CONNECTION_STATE_BYTES + REQUEST_STATE_BYTES;
-        let connections_max = ((rest - pool_bytes) / per_connection) as usize;
+        let transport_bytes = match transport {
+            Transport::Plain => 0,
+            // HTTP/2, where it is offered, buffers as much on the way out as on the way in.
+            Transport::Tls if http_buffer_bytes >= HTTP2_WINDOW_BYTES_MIN as u64 => TLS_STATE_BYTES + http_buffer_bytes,
+            Transport::Tls => TLS_STATE_BYTES,
+        };
+        let connection_bytes = http_buffer_bytes + CONNECTION_STATE_BYTES + transport_bytes;
+        let connections_max = ((rest - pool_bytes) / (connection_bytes + REQUEST_STATE_BYTES)) as usize;
         Self {
             total_bytes,
             blocks: (pool_bytes / BLOCK_BYTES as u64) as usize,
             connections_max,
             requests_max: connections_max,
             http_buffer_bytes: http_buffer_bytes as usize,
+            connection_bytes,
             sqlite_bytes,
         }
+    }
+
+    /// Loans of `LOAN_BLOCKS` blocks that the pool makes to so many connections.
+    ///
+    /// The sum holds without them. They keep the footprint level: what many connections hold comes out of blocks
+    /// that many connections need no more than few do.
+    pub fn loans(&self, connections: usize) -> usize {
+        let loan_bytes = (LOAN_BLOCKS * BLOCK_BYTES) as u64;
+        let wanted = connections as u64 * (self.connection_bytes + REQUEST_STATE_BYTES) / loan_bytes;
+        let loans_max = self.blocks * LOAN_PERCENT_MAX / 100 / LOAN_BLOCKS;
+        usize::try_from(wanted).unwrap_or(loans_max).min(loans_max)
     }
 
     /// The sum of all terms in bytes; never above `total_bytes`.
     pub fn sum_bytes(&self) -> u64 {
         self.sqlite_bytes
             + (self.blocks * BLOCK_BYTES) as u64
-            + self.connections_max as u64 * (self.http_buffer_bytes as u64 + CONNECTION_STATE_BYTES)
+            + self.connections_max as u64 * self.connection_bytes
             + self.requests_max as u64 * REQUEST_STATE_BYTES
     }
 }
@@ -414,7 +495,7 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use super::{MIB, MemoryPlan};
+    use super::{BLOCK_BYTES, LOAN_BLOCKS, MIB, MemoryPlan, REQUEST_STATE_BYTES, Transport};
 
     #[test]
     fn the_sum_never_exceeds_the_number_that_was_chosen() {
@@ -422,6 +503,27 @@ mod tests {
             let plan = MemoryPlan::split(mebibytes * MIB);
             assert!(plan.sum_bytes() <= plan.total_bytes, "{plan:?}");
             assert!(plan.blocks >= 32 && plan.connections_max >= 128, "{plan:?}");
+            let encrypted = MemoryPlan::split_for(mebibytes * MIB, Transport::Tls);
+            assert!(encrypted.sum_bytes() <= encrypted.total_bytes, "{encrypted:?}");
+            assert!(
+                encrypted.connections_max >= 96 && encrypted.connections_max < plan.connections_max,
+                "{encrypted:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn loans_make_up_for_connections_and_leave_a_pool() {
+        for mebibytes in [32, 64, 128, 1024, 16 * 1024] {
+            let plan = MemoryPlan::split(mebibytes * MIB);
+            assert_eq!(plan.loans(0), 0);
+            for connections in 0..=plan.connections_max {
+                let lent = plan.loans(connections) * LOAN_BLOCKS;
+                assert!(plan.blocks - lent >= 8, "{plan:?}");
+                let held = connections as u64 * (plan.connection_bytes + REQUEST_STATE_BYTES);
+                assert!((lent * BLOCK_BYTES) as u64 <= held, "no more than connections hold: {plan:?}");
+                assert!(plan.loans(connections) <= plan.loans(connections + 1));
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("types", &["limits"]),
     ("telemetry", &["limits", "types"]),
     ("digest", &["types"]),
-    ("rules", &["types"]),
+    ("rules", &["types", "limits"]),
     ("policy", &["types", "limits"]),
     ("config", &["limits", "types"]),
     ("guard", &["limits", "types", "telemetry"]),

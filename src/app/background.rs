@@ -1,4 +1,5 @@
-//! Small tasks that live as long as the server: the keyring's refresh and the metrics' upkeep.
+//! Small tasks that live as long as the server: the keyring's refresh, the metrics' upkeep, and the loans that the
+//! pool makes to connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +7,10 @@ use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::buffer::{BlockPool, Lent};
+use crate::guard::Admission;
 use crate::identity::Keyring;
-use crate::limits::{KEYRING_REFRESH_MS, METRICS_UPKEEP_MS};
+use crate::limits::{KEYRING_REFRESH_MS, LOAN_RETURN_MS, METRICS_UPKEEP_MS, MemoryPlan};
 use crate::telemetry::Recorder;
 
 /// Reads the access keys again and again until `stop`. While the store can't be read the old keys stay; it is
@@ -32,6 +35,35 @@ pub async fn keep_metrics(recorder: Recorder, stop: CancellationToken) {
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         recorder.upkeep();
     }
+}
+
+/// Lends blocks to connections as they come, and returns them some time after they went, until `stop`.
+pub async fn lend_blocks(plan: MemoryPlan, pool: BlockPool, admission: Admission, stop: CancellationToken) {
+    let wanted = || plan.loans(admission.connections());
+    let lending = async {
+        let mut loans: Vec<Lent> = Vec::new();
+        loop {
+            let made = loans.len();
+            if made < wanted() {
+                // Nobody waits for a loan that is not wanted any more; else it keeps its place in the queue.
+                let unwanted = async {
+                    while made < wanted() {
+                        admission.connections_changed().await;
+                    }
+                };
+                tokio::select! {
+                    loan = pool.lend() => loans.push(loan),
+                    () = unwanted => {}
+                }
+            } else if made > wanted() {
+                tokio::time::sleep(Duration::from_millis(LOAN_RETURN_MS)).await;
+                loans.truncate(wanted());
+            } else {
+                admission.connections_changed().await;
+            }
+        }
+    };
+    let _stopped: Option<()> = stop.run_until_cancelled(lending).await;
 }
 
 fn every(period_ms: u64) -> Interval {

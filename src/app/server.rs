@@ -21,7 +21,7 @@ use crate::config::{Config, MemoryLowered, TlsPaths, WebhookConfig};
 use crate::engine::Engine;
 use crate::guard::{Admission, Drain};
 use crate::identity::{Keyring, LoadedRoot, RootCredentials, RootSource};
-use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan};
+use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
 use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
 use crate::notify::{Webhook, WebhookSettings};
@@ -81,7 +81,8 @@ impl Server {
             let memory_bytes = config.memory_bytes;
             tracing::warn!(asked_bytes, limit_bytes, memory_bytes, "memory lowered to what the control group allows");
         }
-        let plan = MemoryPlan::split(config.memory_bytes);
+        let transport = if config.tls.is_some() { Transport::Tls } else { Transport::Plain };
+        let plan = MemoryPlan::split_for(config.memory_bytes, transport);
         record::started(&plan, process::raise_open_files());
         data_dir::prepare(&config.data_dir)?;
         let lock = DataLock::take(&config.data_dir)?;
@@ -225,6 +226,7 @@ fn serve(
     background.spawn(background::refresh_keys(Arc::clone(&keyring), stop.clone()));
     background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
     let admission = Admission::new(plan.requests_max, plan.connections_max);
+    background.spawn(background::lend_blocks(plan, pool.clone(), admission.clone(), stop.clone()));
     let (drain, admin_drain) = (Drain::new(), Drain::new());
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),

@@ -3,6 +3,7 @@
 //! Every variant says in its comment which S3 code and status it means; its `Display` is the message for the
 //! client, in AWS's words where AWS has words for it. Knows nothing of XML or status codes itself.
 
+use crate::auth::PostPolicyError;
 use crate::types::Timestamp;
 
 /// Where a Signature Version 4 credential stood. Decides the S3 code of everything that is wrong with it:
@@ -305,4 +306,17 @@ pub enum AuthError {
         /// The value, as sent.
         value: String,
     },
+
+    // POST forms -----------------------------------------------------------------------------------------
+    /// `InvalidArgument`, 400, `ArgumentName` = `name`.
+    #[error(
+        "Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
+    )]
+    MissingFormField {
+        /// The field, as S3 spells it.
+        name: &'static str,
+    },
+    /// See [`PostPolicyError`].
+    #[error(transparent)]
+    FormPolicy(PostPolicyError),
 }

@@ -4,8 +4,10 @@
 mod canonical;
 pub mod chunked;
 pub mod error;
+pub mod form;
 mod head;
 mod payload;
+pub mod post_policy;
 mod signing_key;
 mod v2;
 mod v4;
@@ -13,5 +15,7 @@ pub mod verify;
 
 pub use chunked::{ChunkedDecoder, ChunkedError};
 pub use error::{AuthError, Mismatch, Place};
+pub use form::{FormFields, FormVerdict, verify_form};
 pub use head::request_host;
+pub use post_policy::{FileSize, PostPolicy, PostPolicyError};
 pub use verify::{AuthSettings, FrameSigning, PayloadKind, SecretKey, SecretLookup, Verdict, Verified, verify};

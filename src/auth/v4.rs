@@ -11,7 +11,7 @@ use crate::auth::canonical::{self, Spelling};
 use crate::auth::error::{Mismatch, Place};
 use crate::auth::head::{Head, parse_date_header};
 use crate::auth::payload::{Promise, UNSIGNED_PAYLOAD, payload_kind};
-use crate::auth::signing_key::{KeyScope, SIGNING_KEYS};
+use crate::auth::signing_key::{Found, KeyScope, SIGNING_KEYS};
 use crate::auth::{AuthError, AuthSettings, FrameSigning, SecretKey, SecretLookup, Verified};
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, PRESIGN_SECONDS_MAX};
 use crate::types::Timestamp;
@@ -173,6 +173,38 @@ pub(super) fn verify_query(
         payload_lines,
     };
     verify_claim(head, &claim, promise, keys)
+}
+
+/// What a POST form claims beside its signature.
+pub(super) struct FormClaim<'a> {
+    pub(super) algorithm: &'a str,
+    pub(super) credential: &'a str,
+    pub(super) date: &'a str,
+}
+
+/// Whose key must have signed a form, and the signing key of its scope. A scope lives as long as a presigned URL may.
+pub(super) fn form_signing_key<'a>(
+    claim: &FormClaim<'a>,
+    keys: &dyn SecretLookup,
+    expected: &Endpoint<'_>,
+    now: Timestamp,
+) -> Result<(&'a str, Found), AuthError> {
+    if claim.algorithm != ALGORITHM {
+        return Err(AuthError::UnsupportedQueryAlgorithm);
+    }
+    let credential = Credential::parse(claim.credential, Place::Query)?;
+    let time = parse_amz_date(claim.date).ok_or(AuthError::MalformedQueryDate)?;
+    credential.check(claim.date, Place::Query, expected)?;
+    check_lifetime(time, &PRESIGN_SECONDS_MAX.to_string(), now)?;
+    let Credential { access_key_id, region, service, .. } = credential;
+    let unknown = || AuthError::UnknownAccessKey { access_key_id: access_key_id.to_owned() };
+    let secret = keys.secret(access_key_id).ok_or_else(unknown)?;
+    Ok((access_key_id, SIGNING_KEYS.find(&secret, &KeyScope { access_key_id, time, region, service })))
+}
+
+/// Remembers the signing key of a form whose signature held.
+pub(super) fn keep_signing_key(found: &Found) {
+    SIGNING_KEYS.keep(found);
 }
 
 /// The three components of the header.

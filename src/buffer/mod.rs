@@ -4,4 +4,4 @@
 pub mod pool;
 mod region;
 
-pub use pool::{Block, BlockPool, Linger, PoolShare};
+pub use pool::{Block, BlockPool, Lent, Linger, PoolShare};

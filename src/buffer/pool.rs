@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::buffer::region::{self, RawBlock};
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, LOAN_BLOCKS};
 
 /// Which side leases: readers may hold at most half of the pool, so that slow downloads never stop uploads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,17 @@ pub struct Block {
     _read: Option<OwnedSemaphorePermit>,
 }
 
+/// Blocks that the pool does without for a while: their memory has gone back to the system. Dropping it gives them
+/// back to the pool.
+pub struct Lent {
+    blocks: Vec<RawBlock>,
+    pool: Arc<Inner>,
+    // Dropped after `Drop::drop` has put the blocks back.
+    _all: OwnedSemaphorePermit,
+    _read: OwnedSemaphorePermit,
+    _linger: OwnedSemaphorePermit,
+}
+
 /// The right to leave one block of the readers' share with a client for as long as that client likes.
 pub struct Linger {
     _permit: OwnedSemaphorePermit,
@@ -75,6 +86,11 @@ impl Drop for Waiting<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+/// Read permits in a loan: half, as readers have half of the pool.
+const LOAN_READS: u32 = LOAN_BLOCKS as u32 / 2;
+/// Lingers in a loan: their share of the readers' half.
+const LOAN_LINGERS: u32 = LOAN_READS - LOAN_READS / 4;
 
 const NEVER_CLOSED: &str = "the pool's semaphores are never closed";
 
@@ -130,6 +146,27 @@ impl BlockPool {
         Block { raw: Some(raw), filled: 0, pool: Arc::clone(&self.inner), _all: all, _read: read }
     }
 
+    /// Takes `LOAN_BLOCKS` blocks out of the pool, and their memory out of the process; each share becomes smaller
+    /// by its part. Waits for its turn like everybody else. Cancel-safe.
+    ///
+    /// # Panics
+    /// If the pool has fewer blocks than that.
+    pub async fn lend(&self) -> Lent {
+        let inner = &self.inner;
+        assert!(inner.size >= 2 * LOAN_BLOCKS, "only a part of the pool is ever lent");
+        // Clients decide when a linger comes back, so it is waited for with nothing in hand.
+        let linger = Arc::clone(&inner.linger).acquire_many_owned(LOAN_LINGERS).await.expect(NEVER_CLOSED);
+        let read = Arc::clone(&inner.read).acquire_many_owned(LOAN_READS).await.expect(NEVER_CLOSED);
+        let all = {
+            let _waiting = Waiting::begin(&inner.waiting);
+            Arc::clone(&inner.all).acquire_many_owned(LOAN_BLOCKS as u32).await.expect(NEVER_CLOSED)
+        };
+        // From the cold end: most of these were never touched.
+        let mut blocks: Vec<_> = inner.free().drain(..LOAN_BLOCKS).collect();
+        blocks.iter_mut().for_each(RawBlock::discard);
+        Lent { blocks, pool: Arc::clone(inner), _all: all, _read: read, _linger: linger }
+    }
+
     /// Waits for the right to leave a block with a client. Cancel-safe. May wait as long as other clients
     /// stall: callers bound the wait and then copy instead.
     pub async fn linger(&self) -> Linger {
@@ -152,7 +189,7 @@ impl BlockPool {
         self.inner.size
     }
 
-    /// Blocks leased now.
+    /// Blocks leased now, lent ones among them.
     pub fn leased(&self) -> usize {
         self.inner.size - self.inner.free().len()
     }
@@ -217,6 +254,13 @@ impl AsRef<[u8]> for Block {
     }
 }
 
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // To the cold end again.
+        self.pool.free().splice(..0, self.blocks.drain(..));
+    }
+}
+
 impl Drop for Block {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
@@ -236,7 +280,7 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::{Block, BlockPool, PoolShare};
-    use crate::limits::BLOCK_BYTES;
+    use crate::limits::{BLOCK_BYTES, LOAN_BLOCKS};
 
     fn assert_send_sync<T: Send + Sync + 'static>() {}
 
@@ -299,6 +343,34 @@ mod tests {
         assert_eq!((held.len(), lingering.len()), (4, 3));
         let written: Vec<_> = std::iter::from_fn(|| pool.try_lease(PoolShare::Write)).collect();
         assert_eq!(written.len(), 4);
+    }
+
+    #[test]
+    fn a_loan_takes_its_part_of_every_share_and_gives_it_back() {
+        let shares = |pool: &BlockPool| {
+            let lingers: Vec<_> = std::iter::from_fn(|| pool.try_linger()).collect();
+            let read: Vec<_> = std::iter::from_fn(|| pool.try_lease(PoolShare::Read)).collect();
+            let write: Vec<_> = std::iter::from_fn(|| pool.try_lease(PoolShare::Write)).collect();
+            (lingers.len(), read.len(), write.len())
+        };
+        let pool = BlockPool::new(4 * LOAN_BLOCKS);
+        assert_eq!(shares(&pool), (12, 16, 16));
+        let loans = [pool.lend().now_or_never().unwrap(), pool.lend().now_or_never().unwrap()];
+        assert_eq!((shares(&pool), pool.leased()), ((6, 8, 8), 2 * LOAN_BLOCKS));
+        drop(loans);
+        assert_eq!((shares(&pool), pool.leased()), ((12, 16, 16), 0));
+    }
+
+    #[test]
+    fn a_loan_waits_for_blocks_and_presses_their_holders() {
+        let pool = BlockPool::new(2 * LOAN_BLOCKS);
+        let mut held: Vec<_> = std::iter::from_fn(|| pool.try_lease(PoolShare::Write)).collect();
+        let mut loan = Box::pin(pool.lend());
+        assert!((&mut loan).now_or_never().is_none());
+        assert!(pool.is_contended());
+        held.truncate(LOAN_BLOCKS);
+        assert!((&mut loan).now_or_never().is_some());
+        assert!(!pool.is_contended());
     }
 
     #[test]

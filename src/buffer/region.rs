@@ -5,7 +5,7 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::limits::BLOCK_BYTES;
 
@@ -70,6 +70,15 @@ impl RawBlock {
         unsafe { std::slice::from_raw_parts(self.start().as_ptr(), BLOCK_BYTES) }
     }
 
+    /// Returns the block's pages to the system; it is zeroed when it is touched again.
+    pub(super) fn discard(&mut self) {
+        // SAFETY: the range lies inside the mapping, starts at a page and is whole pages long; `&mut self` keeps
+        // readers and writers out, and fresh zeroed pages are initialized bytes.
+        let discarded = unsafe { madvise(self.start().as_ptr().cast(), BLOCK_BYTES, Advice::LinuxDontNeed) };
+        // A kernel that refuses keeps the pages resident, which is all there is to it.
+        let _ = discarded;
+    }
+
     /// The block's bytes, to write.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`, and `&mut self` is exclusive.
@@ -93,6 +102,17 @@ mod tests {
         for (number, block) in blocks.iter().enumerate() {
             assert_eq!(block.bytes().len(), BLOCK_BYTES);
             assert!(block.bytes().iter().all(|&byte| byte == number as u8 + 1));
+        }
+    }
+
+    #[test]
+    fn a_discarded_block_is_zeroed_and_its_neighbours_are_not() {
+        let mut blocks = allocate(3);
+        blocks.iter_mut().for_each(|block| block.bytes_mut().fill(7));
+        blocks[1].discard();
+        for (number, block) in blocks.iter().enumerate() {
+            let expected = if number == 1 { 0 } else { 7 };
+            assert!(block.bytes().iter().all(|&byte| byte == expected), "{number}");
         }
     }
 

@@ -136,8 +136,14 @@ impl Engine {
             let digests = Tee::new(algorithm).finish();
             return Ok((PendingBody::Stored(StoredBody::Inline(Bytes::new())), digests));
         }
-        let context =
-            WriterContext { pool: &self.pool, chunks: &self.chunks, checksum: algorithm, bytes_max: COPY_BYTES_MAX };
+        let context = WriterContext {
+            pool: &self.pool,
+            chunks: &self.chunks,
+            checksum: algorithm,
+            // Its source needs blocks too: one that is leased ahead would lie idle until the source has its own.
+            announced: None,
+            bytes_max: COPY_BYTES_MAX,
+        };
         let mut source = ReaderSource(source.read(Some(range)));
         let (body, digests) = write_body(context, &mut source).await.map_err(unwrap_source)?;
         Ok((PendingBody::Stored(body), digests))

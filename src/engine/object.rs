@@ -62,8 +62,13 @@ impl Engine {
         if self.commits.is_stopping() {
             return Err(EngineError::Stopped);
         }
-        let context =
-            WriterContext { pool: &self.pool, chunks: &self.chunks, checksum: algorithm, bytes_max: PART_BYTES_MAX };
+        let context = WriterContext {
+            pool: &self.pool,
+            chunks: &self.chunks,
+            checksum: algorithm,
+            announced: expected.length,
+            bytes_max: PART_BYTES_MAX,
+        };
         let (body, digests) = write_body(context, source).await?;
         expected.verify(&digests, source.trailer_checksum().as_ref())?;
         Ok((body, digests))

@@ -105,6 +105,8 @@ pub struct WriterContext<'a> {
     pub chunks: &'a Arc<dyn ChunkStore>,
     /// Algorithm of the stored checksum.
     pub checksum: ChecksumAlgorithm,
+    /// Bytes that were announced, if any were.
+    pub announced: Option<u64>,
     /// Most bytes accepted: `TooLarge` beyond.
     pub bytes_max: u64,
 }
@@ -120,17 +122,20 @@ pub async fn write_body(
 ) -> Result<(StoredBody, Digests), EngineError> {
     let mut body = IncomingBody {
         pool: context.pool,
+        announced: context.announced,
         bytes_max: context.bytes_max,
         received: 0,
         stash: Stash::default(),
         block: None,
+        is_slow: false,
         written: WriteBehind::new(context.chunks, context.checksum),
     };
     loop {
+        body.lease_ahead().await;
         match body.pull(source).await {
             Pulled::Piece(piece) => body.take(piece).await?,
             Pulled::Failed(error) => return Err(error.into()),
-            Pulled::Stalled => body.hand_over().await?,
+            Pulled::Stalled => body.stall().await?,
             Pulled::End => break,
         }
     }
@@ -141,7 +146,7 @@ pub async fn write_body(
 enum Pulled {
     Piece(Bytes),
     Failed(SourceError),
-    /// It had nothing for a while, and a partly filled block is held.
+    /// It had nothing for a while, and a block is held.
     Stalled,
     End,
 }
@@ -149,14 +154,41 @@ enum Pulled {
 /// The async side: gathers small and slow bodies in a stash, fast ones in blocks.
 struct IncomingBody<'a> {
     pool: &'a BlockPool,
+    announced: Option<u64>,
     bytes_max: u64,
     received: u64,
     stash: Stash,
     block: Option<Block>,
+    /// The client stalled, and has not filled a block since.
+    is_slow: bool,
     written: WriteBehind,
 }
 
 impl IncomingBody<'_> {
+    /// Leases a block before asking for bytes that the stash has no room for. An upload that waits for its turn
+    /// then holds no bytes, however many wait; only a slow one gathers some first, to be worth a block.
+    async fn lease_ahead(&mut self) {
+        let missing = self.announced.map_or(0, |announced| announced.saturating_sub(self.received));
+        if self.block.is_none() && !self.is_slow && missing > self.stash.room() as u64 {
+            self.block = Some(self.pool.lease(PoolShare::Write).await);
+        }
+    }
+
+    /// Gives the block back for as long as the client makes us wait: what is in it goes to the stash, if that has
+    /// room, else to the job side.
+    async fn stall(&mut self) -> Result<(), EngineError> {
+        self.is_slow = true;
+        match &self.block {
+            // The stash is empty unless the block is, so that the order of the bytes stays.
+            Some(block) if block.filled().len() <= self.stash.room() => {
+                self.stash.push(block.filled());
+                self.block = None;
+                Ok(())
+            }
+            Some(_) | None => self.hand_over().await,
+        }
+    }
+
     /// Asks the source for more. While a block is held, waits only so long: a lease is never held across the
     /// idle time of a client.
     async fn pull(&mut self, source: &mut dyn ByteSource) -> Pulled {
@@ -186,7 +218,7 @@ impl IncomingBody<'_> {
             return Err(EngineError::TooLarge);
         }
         while !piece.is_empty() {
-            if self.block.is_none() && self.stash.fits(piece.len()) {
+            if self.block.is_none() && piece.len() <= self.stash.room() {
                 self.stash.push(&piece);
                 return Ok(());
             }
@@ -202,6 +234,7 @@ impl IncomingBody<'_> {
             let fitted = block.fill(&piece[..room.min(piece.len())]);
             piece.advance(fitted);
             if block.filled().len() == limit {
+                self.is_slow = false;
                 self.hand_over().await?;
             }
         }
@@ -241,8 +274,8 @@ struct Stash {
 }
 
 impl Stash {
-    fn fits(&self, length: usize) -> bool {
-        self.bytes.len() + length <= INLINE_BYTES_MAX
+    fn room(&self) -> usize {
+        INLINE_BYTES_MAX - self.bytes.len()
     }
 
     fn push(&mut self, piece: &[u8]) {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::ADMISSION_WAIT_MS;
 
@@ -22,7 +22,16 @@ pub struct Ticket {
 /// The right to have one connection open. Taken before accept.
 #[derive(Debug)]
 pub struct ConnectionSlot {
-    _permit: OwnedSemaphorePermit,
+    /// `None` only while the slot is being dropped.
+    permit: Option<OwnedSemaphorePermit>,
+    changed: Arc<Notify>,
+}
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.changed.notify_one();
+    }
 }
 
 /// No ticket came free within `ADMISSION_WAIT_MS`: `503 SlowDown`.
@@ -35,6 +44,7 @@ pub struct Refused;
 pub struct Admission {
     requests: Arc<Semaphore>,
     connections: Arc<Semaphore>,
+    changed: Arc<Notify>,
     requests_max: usize,
     connections_max: usize,
 }
@@ -47,6 +57,7 @@ impl Admission {
         Self {
             requests: Arc::new(Semaphore::new(requests_max)),
             connections: Arc::new(Semaphore::new(connections_max)),
+            changed: Arc::default(),
             requests_max,
             connections_max,
         }
@@ -71,7 +82,13 @@ impl Admission {
     /// Waits for a connection slot. Without one nothing is accepted: clients wait in the kernel's backlog.
     pub async fn connection(&self) -> ConnectionSlot {
         let permit = Arc::clone(&self.connections).acquire_owned().await.expect(NEVER_CLOSED);
-        ConnectionSlot { _permit: permit }
+        self.changed.notify_one();
+        ConnectionSlot { permit: Some(permit), changed: Arc::clone(&self.changed) }
+    }
+
+    /// Resolves when connections came or went since it last did. For one listener.
+    pub async fn connections_changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Requests in flight now.
@@ -113,6 +130,17 @@ mod tests {
         drop(held);
         assert!(waiting.await.expect("no panic"));
         assert_eq!(admission.in_flight(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_watches_hears_of_connections_that_come_and_go() {
+        let admission = Admission::new(1, 2);
+        let slot = admission.connection().await;
+        admission.connections_changed().await;
+        assert_eq!(admission.connections(), 1);
+        drop(slot);
+        admission.connections_changed().await;
+        assert_eq!(admission.connections(), 0);
     }
 
     #[tokio::test]

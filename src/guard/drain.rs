@@ -2,7 +2,6 @@
 //!
 //! Owns the signals and the list of tasks that the stop waits for. Must never know what the tasks do.
 
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -60,13 +59,14 @@ impl Drain {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        // On the heap, because moving a future into another one makes room for it twice.
+        let mut task = Box::pin(task);
         // A task learns its own abort handle only from whoever spawned it.
         let own = Arc::new(OnceLock::<AbortHandle>::new());
         let abandoned = self.inner.abandoned.clone();
         let handle = self.inner.tasks.spawn({
             let own = Arc::clone(&own);
             async move {
-                let mut task = pin!(task);
                 tokio::select! {
                     biased;
                     output = &mut task => return output,

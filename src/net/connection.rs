@@ -3,13 +3,13 @@
 //! Must never know what a request asks for.
 
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -30,6 +30,9 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 /// What TLS calls HTTP/1.1.
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
+/// The answer to a head that did not come in time (RFC 9110, 15.5.9). HTTP itself can answer whole heads only.
+const SLOW_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
 /// What all connections of one listener share.
 pub(crate) struct Shared {
     pub(crate) settings: Arc<ServeSettings>,
@@ -47,16 +50,17 @@ pub(crate) async fn run(socket: TcpStream, address: SocketAddr, shared: Arc<Shar
     }
     let state = Arc::new(ConnectionState::new(address, Arc::clone(&shared.settings), shared.drain.clone()));
     let wire = Wire::new(socket, Arc::clone(&state));
+    // Each kind of connection on the heap: the task has the size of the one that it is, not of the largest.
     match &shared.acceptor {
-        None => serve_http1(wire, &shared, &state).await,
+        None => Box::pin(serve_http1(wire, &shared, &state)).await,
         Some(acceptor) => {
-            let Some(stream) = handshake(acceptor, wire, &state).await else { return };
+            let Some(stream) = Box::pin(handshake(acceptor, wire, &state)).await else { return };
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2);
             state.secured(is_http2);
             if is_http2 {
-                serve_http2(stream, &shared, &state).await;
+                Box::pin(serve_http2(stream, &shared, &state)).await;
             } else {
-                serve_http1(stream, &shared, &state).await;
+                Box::pin(serve_http1(stream, &shared, &state)).await;
             }
         }
     }
@@ -95,7 +99,7 @@ where
         .max_buf_size(settings.http_buffer_bytes.max(HTTP1_BUFFER_BYTES_MIN))
         .max_headers(settings.headers_max)
         .max_header_size(settings.request_head_bytes_max);
-    drive(builder.serve_connection(TokioIo::new(io), service(shared, state)), state).await;
+    drive(Box::pin(builder.serve_connection(TokioIo::new(io), service(shared, state))), state).await;
 }
 
 async fn serve_http2<I>(io: I, shared: &Shared, state: &Arc<ConnectionState>)
@@ -117,7 +121,7 @@ where
         .max_send_buf_size(buffer_bytes)
         .keep_alive_interval(ping)
         .keep_alive_timeout(ping);
-    drive(builder.serve_connection(TokioIo::new(io), service(shared, state)), state).await;
+    drive(Box::pin(builder.serve_connection(TokioIo::new(io), service(shared, state))), state).await;
 }
 
 fn service(shared: &Shared, state: &Arc<ConnectionState>) -> Service {
@@ -142,14 +146,26 @@ where
 trait Driven: Future<Output = hyper::Result<()>> {
     /// Finishes what is under way and takes no more requests.
     fn close_gracefully(self: Pin<&mut Self>);
+
+    /// Ends a connection on which nothing is under way but a head that takes too long; says so, if the protocol has
+    /// words for it.
+    fn refuse_slow_head(self: Pin<Box<Self>>) -> impl Future<Output = ()>;
 }
 
-impl<I> Driven for http1::Connection<I, Service>
+impl<I> Driven for http1::Connection<TokioIo<I>, Service>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    I: AsyncRead + AsyncWrite + Unpin,
 {
     fn close_gracefully(self: Pin<&mut Self>) {
         self.graceful_shutdown();
+    }
+
+    async fn refuse_slow_head(self: Pin<Box<Self>>) {
+        let mut io = Pin::into_inner(self).into_parts().io.into_inner();
+        // Whether the client still reads does not matter: the connection ends.
+        if io.write_all(SLOW_HEAD).await.is_ok() {
+            let _ = io.shutdown().await;
+        }
     }
 }
 
@@ -160,12 +176,14 @@ where
     fn close_gracefully(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
+
+    /// Streams whose heads are incomplete have no answers; the connection closes.
+    async fn refuse_slow_head(self: Pin<Box<Self>>) {}
 }
 
 /// Drives a connection until it closes, a deadline passes or the drain cancels it. Whatever is then under way on
 /// it is dropped by dropping it, and says why.
-async fn drive<C: Driven>(connection: C, state: &ConnectionState) {
-    let mut connection = pin!(connection);
+async fn drive<C: Driven>(mut connection: Pin<Box<C>>, state: &ConnectionState) {
     let mut closing = false;
     loop {
         tokio::select! {
@@ -197,6 +215,9 @@ async fn drive<C: Driven>(connection: C, state: &ConnectionState) {
                 Expiry::Head | Expiry::Stalled => {
                     state.end(EndCause::Deadline);
                     tracing::debug!(peer = %state.address, ?expiry, "connection timed out");
+                    if state.is_within_head() {
+                        let _ = tokio::time::timeout(state.settings.linger, connection.refuse_slow_head()).await;
+                    }
                     return;
                 }
             }

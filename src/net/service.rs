@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -35,6 +36,9 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
     fn call(&self, request: http::Request<Incoming>) -> Answer {
         let delivery = Delivery::new(self.state.begin(), request.method().clone(), request.uri());
         let (mut head, incoming) = request.into_parts();
+        if !incoming.is_end_stream() && head.version <= Version::HTTP_11 {
+            detach(&mut head);
+        }
         head.extensions.insert(self.peer);
         // What hyper itself takes for an expectation.
         let expects_continue =
@@ -46,6 +50,20 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
         let request = Request::from_parts(head, body);
         let task = self.state.drain.spawn(answer(Arc::clone(&self.handler), request, self.peer));
         Answer { task, delivery: Some(delivery), close }
+    }
+}
+
+/// Copies what a head shares with the connection's read buffer: as long as its body takes, HTTP could not use that
+/// buffer again and would need another.
+fn detach(head: &mut Parts) {
+    for value in head.headers.values_mut() {
+        let mut copy = HeaderValue::from_bytes(value.as_bytes()).expect("a copy of a valid value");
+        copy.set_sensitive(value.is_sensitive());
+        *value = copy;
+    }
+    // What cannot be copied faithfully stays as it is.
+    if let Some(copy) = head.uri.to_string().parse().ok().filter(|copy| *copy == head.uri) {
+        head.uri = copy;
     }
 }
 

@@ -127,6 +127,12 @@ impl ConnectionState {
         self.unread.load(Ordering::Acquire) || matches!(self.timeline().phase, Phase::Head(_))
     }
 
+    /// Whether part of a head has come in, and the answers before it are out.
+    pub(crate) fn is_within_head(&self) -> bool {
+        let timeline = self.timeline();
+        matches!(timeline.phase, Phase::Head(_)) && timeline.write_blocked.is_none()
+    }
+
     /// Bytes came in.
     pub(crate) fn received(&self) {
         let mut timeline = self.timeline();

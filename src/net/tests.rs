@@ -333,13 +333,15 @@ async fn refused_long_body_gets_its_answer_and_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn slow_head_is_cut_off() {
+async fn slow_head_is_told_so_and_cut_off() {
     let server = start(ServeSettings { head_timeout: Duration::from_millis(50), ..patient() }, echo);
     let mut silent = Client::connect(&server).await;
     assert!(silent.ends().await);
     let mut slow = Client::connect(&server).await;
     slow.send("GET / HTTP/1.1\r\nHo").await;
-    slow.ends().await;
+    let answer = slow.answer().await;
+    assert_eq!((answer.status, header(&answer.head, "connection")), (408, Some("close")));
+    assert!(slow.ends().await);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
@@ -30,7 +30,9 @@ enum Closing {
 /// A watched socket.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    socket: TcpStream,
+    socket: Take<TcpStream>,
+    /// Most bytes of one read.
+    read_bytes_max: usize,
     state: Arc<ConnectionState>,
     closing: Closing,
     ended: bool,
@@ -39,7 +41,10 @@ pub(crate) struct Wire {
 impl Wire {
     /// Watches `socket`.
     pub(crate) fn new(socket: TcpStream, state: Arc<ConnectionState>) -> Self {
-        Self { socket, state, closing: Closing::Open, ended: false }
+        // One byte less than half of the HTTP buffer keeps HTTP from growing what it reads into beyond that half.
+        // It reads one piece of a body ahead of the piece that is being worked on: both together fit the buffer.
+        let read_bytes_max = state.settings.http_buffer_bytes / 2 - 1;
+        Self { socket: socket.take(0), read_bytes_max, state, closing: Closing::Open, ended: false }
     }
 
     fn note(&self, written: &Poll<io::Result<usize>>) {
@@ -53,6 +58,8 @@ impl Wire {
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let filled = buf.filled().len();
+        let bytes_max = self.read_bytes_max as u64;
+        self.socket.set_limit(bytes_max);
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
         if buf.filled().len() > filled {
             self.state.received();
@@ -65,7 +72,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        let written = Pin::new(self.socket.get_mut()).poll_write(cx, bytes);
         self.note(&written);
         written
     }
@@ -75,17 +82,17 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        let written = Pin::new(self.socket.get_mut()).poll_write_vectored(cx, slices);
         self.note(&written);
         written
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        self.socket.get_ref().is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        Pin::new(self.socket.get_mut()).poll_flush(cx)
     }
 
     /// Closes our side, then lingers if the client may still be sending: a socket that is closed with unread
@@ -93,7 +100,7 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = &mut *self;
         if let Closing::Open = wire.closing {
-            ready!(Pin::new(&mut wire.socket).poll_shutdown(cx))?;
+            ready!(Pin::new(wire.socket.get_mut()).poll_shutdown(cx))?;
             wire.closing = if wire.ended || !wire.state.wants_linger() {
                 Closing::Done
             } else {
@@ -105,7 +112,7 @@ impl AsyncWrite for Wire {
         while let Closing::Lingering { bytes_left, until } = &mut wire.closing {
             let mut discarded = [0; DISCARD_BYTES];
             let mut buf = ReadBuf::new(&mut discarded);
-            match Pin::new(&mut wire.socket).poll_read(cx, &mut buf) {
+            match Pin::new(wire.socket.get_mut()).poll_read(cx, &mut buf) {
                 Poll::Pending => {
                     ready!(until.as_mut().poll(cx));
                     wire.closing = Closing::Done;
@@ -128,7 +135,7 @@ impl Drop for Wire {
     fn drop(&mut self) {
         if self.state.wants_reset() {
             // If this fails the connection closes in order, and a length or a chunk's end is still missing.
-            let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+            let _ = socket2::SockRef::from(self.socket.get_ref()).set_linger(Some(Duration::ZERO));
         }
     }
 }

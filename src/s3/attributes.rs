@@ -2,6 +2,7 @@
 //! owner, tags, ACL, lock, encryption. One line per feature; what each accepts is in its own file.
 
 use crate::s3::authorize::Authorized;
+use crate::s3::tagging::header_tags;
 use crate::s3::{Gateway, S3Error};
 use crate::types::VersionAttributes;
 
@@ -9,6 +10,6 @@ use crate::types::VersionAttributes;
 ///
 /// # Errors
 /// Those of the headers.
-pub(crate) async fn new_attributes(_gateway: &Gateway, _call: &Authorized) -> Result<VersionAttributes, S3Error> {
-    Ok(VersionAttributes::default())
+pub(crate) async fn new_attributes(_gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
+    Ok(VersionAttributes { tags: header_tags(&call.headers)?, ..VersionAttributes::default() })
 }

@@ -1,6 +1,6 @@
 //! The one mapping from authentication's errors to the S3 error table.
 
-use crate::auth::{AuthError, ChunkedError, Mismatch, Place};
+use crate::auth::{AuthError, ChunkedError, Mismatch, Place, PostPolicyError};
 use crate::limits::CLOCK_SKEW_SECONDS_MAX;
 use crate::s3::{Code, S3Error};
 use crate::types::Timestamp;
@@ -28,7 +28,10 @@ fn code_of(error: &AuthError) -> Code {
         | AuthError::UnreadableValue { .. }
         | AuthError::MalformedContentSha256 { .. }
         | AuthError::MalformedDecodedLength { .. }
-        | AuthError::MalformedV2Authorization => Code::InvalidArgument,
+        | AuthError::MalformedV2Authorization
+        | AuthError::MissingFormField { .. } => Code::InvalidArgument,
+        AuthError::FormPolicy(PostPolicyError::Malformed(_)) => Code::InvalidPolicyDocument,
+        AuthError::FormPolicy(_) => Code::AccessDenied,
         AuthError::UnsupportedAlgorithm
         | AuthError::V2Disabled
         | AuthError::MissingContentSha256
@@ -79,6 +82,7 @@ fn details_of(error: &AuthError) -> Vec<(&'static str, String)> {
             argument("Authorization")
         }
         AuthError::RepeatedHeader { name } | AuthError::UnreadableValue { name } => argument(name),
+        AuthError::MissingFormField { name } => valued(name, ""),
         AuthError::MalformedContentSha256 { value } => valued("x-amz-content-sha256", value),
         AuthError::MalformedDecodedLength { value } => valued("x-amz-decoded-content-length", value),
         AuthError::WrongRegion { expected, .. } => vec![("Region", expected.clone())],
@@ -124,7 +128,8 @@ fn details_of(error: &AuthError) -> Vec<(&'static str, String)> {
         | AuthError::UnsupportedTrailer { .. }
         | AuthError::TrailerNotPossible
         | AuthError::MissingV2Parameter { .. }
-        | AuthError::MalformedV2Expires { .. } => Vec::new(),
+        | AuthError::MalformedV2Expires { .. }
+        | AuthError::FormPolicy(_) => Vec::new(),
     }
 }
 

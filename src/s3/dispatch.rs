@@ -5,10 +5,10 @@ use http::StatusCode;
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_logging, bucket_notification, complete_upload, copy_object,
+    abort_upload, acl, bucket_location, bucket_logging, bucket_notification, complete_upload, copy_object, cors,
     create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
     list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes,
-    probes, put_object, request_payment, upload_part, upload_part_copy,
+    probes, put_object, request_payment, tagging, upload_part, upload_part_copy,
 };
 use crate::s3::respond::respond_empty;
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
@@ -19,15 +19,12 @@ macro_rules! unbuilt {
         Op::CreateBucketMetadataConfiguration
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
-            | Op::DeleteBucketCors
             | Op::DeleteBucketEncryption
             | Op::DeleteBucketLifecycle
             | Op::DeleteBucketOwnershipControls
             | Op::DeleteBucketPolicy
-            | Op::DeleteBucketTagging
             | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
-            | Op::DeleteObjectTagging
             | Op::DeletePublicAccessBlock
             | Op::GetObjectAnnotation
             | Op::GetObjectTorrent
@@ -35,7 +32,6 @@ macro_rules! unbuilt {
             | Op::PostObject
             | Op::PreflightRequest
             | Op::PutBucketAnalyticsConfiguration
-            | Op::PutBucketCors
             | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
@@ -44,14 +40,12 @@ macro_rules! unbuilt {
             | Op::PutBucketOwnershipControls
             | Op::PutBucketPolicy
             | Op::PutBucketReplication
-            | Op::PutBucketTagging
             | Op::PutBucketVersioning
             | Op::PutBucketWebsite
             | Op::PutObjectAnnotation
             | Op::PutObjectLegalHold
             | Op::PutObjectLockConfiguration
             | Op::PutObjectRetention
-            | Op::PutObjectTagging
             | Op::PutPublicAccessBlock
             | Op::RenameObject
             | Op::RestoreObject
@@ -64,40 +58,49 @@ macro_rules! unbuilt {
     };
 }
 
-/// Does what an authorized request asks for.
+/// Does what an authorized request asks for. Each operation runs on the heap: a request then has the size of its
+/// own operation, not of the largest.
 ///
 /// # Errors
 /// Those of the operation; `NotImplemented` with its name if it is not built.
 pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
-        Op::ListBuckets => list_buckets::run(gateway, call, body).await,
-        Op::CreateBucket => create_bucket::run(gateway, call, body).await,
-        Op::HeadBucket => head_bucket::run(gateway, call, body).await,
-        Op::DeleteBucket => delete_bucket::run(gateway, call, body).await,
-        Op::GetBucketLocation => bucket_location::run(gateway, call, body).await,
-        Op::ListObjects => list_objects::run(gateway, call, body).await,
-        Op::ListObjectVersions => list_object_versions::run(gateway, call, body).await,
-        Op::ListObjectsV2 => list_objects_v2::run(gateway, call, body).await,
-        Op::PutObject => put_object::run(gateway, call, body).await,
-        Op::GetObject => get_object::run(gateway, call, body).await,
-        Op::HeadObject => head_object::run(gateway, call, body).await,
-        Op::DeleteObject => delete_object::run(gateway, call, body).await,
-        Op::DeleteObjects => delete_objects::run(gateway, call, body).await,
-        Op::CopyObject => copy_object::run(gateway, call, body).await,
-        Op::GetObjectAttributes => object_attributes::run(gateway, call, body).await,
-        Op::CreateMultipartUpload => create_upload::run(gateway, call, body).await,
-        Op::UploadPart => upload_part::run(gateway, call, body).await,
-        Op::UploadPartCopy => upload_part_copy::run(gateway, call, body).await,
-        Op::CompleteMultipartUpload => complete_upload::run(gateway, call, body).await,
-        Op::AbortMultipartUpload => abort_upload::run(gateway, call, body).await,
-        Op::ListParts => list_parts::run(gateway, call, body).await,
-        Op::ListMultipartUploads => list_uploads::run(gateway, call, body).await,
+        Op::ListBuckets => Box::pin(list_buckets::run(gateway, call, body)).await,
+        Op::CreateBucket => Box::pin(create_bucket::run(gateway, call, body)).await,
+        Op::HeadBucket => Box::pin(head_bucket::run(gateway, call, body)).await,
+        Op::DeleteBucket => Box::pin(delete_bucket::run(gateway, call, body)).await,
+        Op::GetBucketLocation => Box::pin(bucket_location::run(gateway, call, body)).await,
+        Op::ListObjects => Box::pin(list_objects::run(gateway, call, body)).await,
+        Op::ListObjectVersions => Box::pin(list_object_versions::run(gateway, call, body)).await,
+        Op::ListObjectsV2 => Box::pin(list_objects_v2::run(gateway, call, body)).await,
+        Op::PutObject => Box::pin(put_object::run(gateway, call, body)).await,
+        Op::GetObject => Box::pin(get_object::run(gateway, call, body)).await,
+        Op::HeadObject => Box::pin(head_object::run(gateway, call, body)).await,
+        Op::DeleteObject => Box::pin(delete_object::run(gateway, call, body)).await,
+        Op::DeleteObjects => Box::pin(delete_objects::run(gateway, call, body)).await,
+        Op::CopyObject => Box::pin(copy_object::run(gateway, call, body)).await,
+        Op::GetObjectAttributes => Box::pin(object_attributes::run(gateway, call, body)).await,
+        Op::CreateMultipartUpload => Box::pin(create_upload::run(gateway, call, body)).await,
+        Op::UploadPart => Box::pin(upload_part::run(gateway, call, body)).await,
+        Op::UploadPartCopy => Box::pin(upload_part_copy::run(gateway, call, body)).await,
+        Op::CompleteMultipartUpload => Box::pin(complete_upload::run(gateway, call, body)).await,
+        Op::AbortMultipartUpload => Box::pin(abort_upload::run(gateway, call, body)).await,
+        Op::ListParts => Box::pin(list_parts::run(gateway, call, body)).await,
+        Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
-        Op::GetObjectAcl => acl::show_object(gateway, call).await,
+        Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
         Op::PutBucketAcl => acl::accept(call, &body),
-        Op::PutObjectAcl => acl::accept_for_object(gateway, call, &body).await,
-        Op::GetObjectTagging => probes::object_tagging(gateway, call).await,
-        Op::GetObjectLegalHold | Op::GetObjectRetention => probes::object_lock(gateway, call).await,
+        Op::PutObjectAcl => Box::pin(acl::accept_for_object(gateway, call, &body)).await,
+        Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
+        Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
+        Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
+        Op::GetBucketCors => Box::pin(cors::get(gateway, call)).await,
+        Op::PutBucketCors => Box::pin(cors::put(gateway, call, body)).await,
+        Op::DeleteBucketCors => Box::pin(cors::delete(gateway, call)).await,
+        Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
+        Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
+        Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
+        Op::GetObjectLegalHold | Op::GetObjectRetention => Box::pin(probes::object_lock(gateway, call)).await,
         Op::GetBucketAbac => Ok(probes::abac()),
         Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
         Op::PutBucketAbac => probes::accept_off(call, body, "AbacStatus", "Disabled").await,
@@ -133,12 +136,10 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::DeleteBucketMetadataConfiguration
         | Op::DeleteBucketMetadataTableConfiguration
         | Op::DeleteBucketReplication => Ok(respond_empty(StatusCode::NO_CONTENT)),
-        Op::GetBucketCors => Err(probes::absent(call, Code::NoSuchCORSConfiguration)),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetBucketTagging => Err(probes::absent(call, Code::NoSuchTagSet)),
         Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
         Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
         Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),

@@ -52,6 +52,10 @@ pub(crate) fn insert_description(headers: &mut HeaderMap, version: &ObjectVersio
     insert_validators(headers, version);
     headers.insert(http::header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     write_metadata(headers, &version.metadata);
+    let tags = version.metadata.attributes.tags.0.len();
+    if tags > 0 {
+        headers.insert(HeaderName::from_static("x-amz-tagging-count"), HeaderValue::from(tags));
+    }
 }
 
 /// The version as reads show it. The null version stays unnamed: while versioning was never on, clients that

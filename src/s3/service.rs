@@ -21,9 +21,10 @@ use crate::s3::access::{AccessRecord, TrackedBody};
 use crate::s3::access_line::AccessLine;
 use crate::s3::authenticate::{Authenticated, authenticate};
 use crate::s3::authorize::{Authorized, authorize};
+use crate::s3::cors::{Crossing, preflight};
 use crate::s3::dispatch::dispatch;
 use crate::s3::requester_pays;
-use crate::s3::route::{Routed, route};
+use crate::s3::route::route;
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::{Code, Operation, S3Error};
 use crate::types::{Clock, Origin};
@@ -80,14 +81,18 @@ impl Gateway {
         let path = head.uri.path().to_owned();
         let (method, version) = (head.method.clone(), head.version);
         let mut record = AccessRecord::begin(&head, &request_id);
+        let mut crossing = Crossing::of(&head);
         let (ticket, outcome) = match self.admit().await {
-            Ok(ticket) => (Some(ticket), self.run(head, body, &request_id, &mut record).await),
+            Ok(ticket) => (Some(ticket), self.run(head, body, &request_id, &mut record, crossing.as_mut()).await),
             Err(refused) => (None, Err(refused)),
         };
         let mut response = outcome.unwrap_or_else(|error| {
             record.note_error(&error);
             error.into_response(&path, &request_id, &self.host_id)
         });
+        if let Some(crossing) = crossing {
+            crossing.open(&self, response.headers_mut()).await;
+        }
         if self.drain.is_draining() && version <= Version::HTTP_11 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -114,6 +119,7 @@ impl Gateway {
         body: RequestBody,
         request_id: &str,
         record: &mut AccessRecord,
+        crossing: Option<&mut Crossing>,
     ) -> Result<Response, S3Error> {
         let routed = route(&head, &self.settings.domains)?;
         record.note_route(&routed);
@@ -122,7 +128,12 @@ impl Gateway {
             let line = AccessLine::begin(logged, &head, &routed, ids, self.clock.now());
             record.note_line(Arc::clone(&self.engine), line);
         }
-        refuse_browsers(&head, &routed)?;
+        if let Some(crossing) = crossing {
+            crossing.note_route(&routed);
+        }
+        if routed.operation == Operation::PreflightRequest {
+            return preflight(self, &head, &routed).await;
+        }
         let span = tracing::info_span!("request", id = request_id, operation = routed.operation.name());
         let peer = head.extensions.get::<Peer>().copied();
         let authenticated = authenticate(self, routed, head)?;
@@ -178,20 +189,6 @@ impl Handler for Gateway {
 /// Whether HTTP forbids the answer to have a body; its headers still tell what the body would have been.
 fn has_no_body(method: &Method, status: StatusCode) -> bool {
     method == Method::HEAD || status == StatusCode::NOT_MODIFIED || status == StatusCode::NO_CONTENT
-}
-
-/// Refuses what browsers send without a signature, whatever the bucket: answers say nothing about it.
-fn refuse_browsers(head: &Parts, routed: &Routed) -> Result<(), S3Error> {
-    if routed.operation == Operation::PreflightRequest {
-        return Err(match head.headers.get(http::header::ORIGIN) {
-            Some(_) => S3Error::new(Code::AccessForbidden),
-            None => S3Error::new(Code::BadRequest).message("Insufficient information. Origin request header needed."),
-        });
-    }
-    if routed.operation == Operation::PostObject {
-        return Err(S3Error::not_implemented(routed.operation.name()));
-    }
-    Ok(())
 }
 
 /// Adds to an error what only the whole request can tell.

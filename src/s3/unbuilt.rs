@@ -71,8 +71,7 @@ fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
     let refusal = match name {
         "x-amz-acl" if ACLS.iter().any(|acl| is(acl)) => return None,
         "x-amz-acl" => Refusal::Acl,
-        "x-amz-tagging" if value.is_empty() => return None,
-        "x-amz-tagging" | "x-amz-write-offset-bytes" | "x-amz-mfa" => Refusal::NotImplemented,
+        "x-amz-write-offset-bytes" | "x-amz-mfa" => Refusal::NotImplemented,
         "x-amz-bucket-object-lock-enabled" if is("false") => return None,
         "x-amz-bucket-object-lock-enabled" => Refusal::NotImplemented,
         "x-amz-object-ownership" if is("BucketOwnerEnforced") => return None,
@@ -109,7 +108,6 @@ mod tests {
         let table = [
             ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
             ("x-amz-server-side-encryption-customer-algorithm", "AES256", Code::NotImplemented),
-            ("x-amz-tagging", "a=b", Code::NotImplemented),
             ("x-amz-object-lock-mode", "GOVERNANCE", Code::NotImplemented),
             ("x-amz-bucket-object-lock-enabled", "true", Code::NotImplemented),
             ("x-amz-write-offset-bytes", "5", Code::NotImplemented),
@@ -121,8 +119,8 @@ mod tests {
             assert_eq!(verdict(name, value, false), Some(code), "{name}: {value}");
         }
         let mut headers = HeaderMap::new();
-        headers.insert("x-amz-tagging", HeaderValue::from_static("a=b"));
-        assert!(refuse(&headers, false).unwrap_err().message.contains("x-amz-tagging"));
+        headers.insert("x-amz-write-offset-bytes", HeaderValue::from_static("5"));
+        assert!(refuse(&headers, false).unwrap_err().message.contains("x-amz-write-offset-bytes"));
         let key = "x-amz-server-side-encryption-customer-key";
         assert_eq!(verdict(key, "x", true), Some(Code::InvalidRequest));
     }
@@ -134,8 +132,8 @@ mod tests {
             ("x-amz-acl", "bucket-owner-full-control"),
             ("x-amz-request-payer", "requester"),
             ("x-amz-meta-x", "y"),
-            ("x-amz-tagging", ""),
-            ("x-amz-tagging-directive", "COPY"),
+            ("x-amz-tagging", "a=b"),
+            ("x-amz-tagging-directive", "REPLACE"),
             ("x-amz-bypass-governance-retention", "true"),
             ("x-amz-bucket-object-lock-enabled", "false"),
             ("x-amz-object-ownership", "BucketOwnerEnforced"),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{BLOCK_BYTES, CONNECTION_STATE_BYTES, MemoryPlan, REQUEST_STATE_BYTES};
+use crate::limits::{BLOCK_BYTES, MemoryPlan, REQUEST_STATE_BYTES};
 use crate::telemetry::metric;
 
 /// A request that ended.
@@ -121,12 +121,11 @@ pub fn sample(gauges: &Gauges) {
 
 /// The terms of the memory sum in bytes, in the order in which they are shown; the first is the total.
 pub fn plan_terms(plan: &MemoryPlan) -> [(&'static str, u64); 5] {
-    let per_connection = plan.http_buffer_bytes as u64 + CONNECTION_STATE_BYTES;
     [
         ("total", plan.total_bytes),
         ("pool", (plan.blocks * BLOCK_BYTES) as u64),
         ("sqlite", plan.sqlite_bytes),
-        ("connections", plan.connections_max as u64 * per_connection),
+        ("connections", plan.connections_max as u64 * plan.connection_bytes),
         ("requests", plan.requests_max as u64 * REQUEST_STATE_BYTES),
     ]
 }

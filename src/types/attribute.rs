@@ -8,7 +8,7 @@ use crate::types::{OwnerId, Timestamp};
 pub struct VersionAttributes {
     /// Who owns the version, if that is not the bucket's owner.
     pub owner: Option<OwnerId>,
-    /// Tags, in the order of arrival.
+    /// Tags, sorted by key.
     pub tags: Tags,
     /// Access control list; `None` is the default: everything to the owner, nothing to others.
     pub acl: Option<Acl>,
@@ -20,7 +20,7 @@ pub struct VersionAttributes {
     pub encryption: Option<Vec<u8>>,
 }
 
-/// Tags of an object or bucket: unique keys with values.
+/// Tags of an object or bucket: unique keys with values, sorted by key where a request made them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(pub Vec<(String, String)>);
 

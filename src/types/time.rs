@@ -18,7 +18,7 @@ pub struct Timestamp(pub i64);
 
 impl Timestamp {
     /// The point `seconds` after 1970.
-    pub fn from_seconds(seconds: i64) -> Self {
+    pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
     }
 

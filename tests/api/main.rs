@@ -26,3 +26,4 @@ mod notifications;
 mod objects;
 mod operations;
 mod refresh;
+mod tagging;

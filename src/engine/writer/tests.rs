@@ -111,7 +111,16 @@ async fn write(
     chunks: &Arc<dyn ChunkStore>,
     source: &mut Script,
 ) -> Result<(StoredBody, Digests), EngineError> {
-    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, bytes_max: u64::MAX }, source).await
+    write_announced(pool, chunks, source, None).await
+}
+
+async fn write_announced(
+    pool: &BlockPool,
+    chunks: &Arc<dyn ChunkStore>,
+    source: &mut Script,
+    announced: Option<u64>,
+) -> Result<(StoredBody, Digests), EngineError> {
+    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, announced, bytes_max: u64::MAX }, source).await
 }
 
 fn read_back(chunks: &dyn ChunkStore, stored: &StoredBody) -> Vec<u8> {
@@ -156,10 +165,11 @@ async fn bodies_around_every_boundary_come_back_whole() {
     let pool = BlockPool::new(4);
     for size in around.chain([0, 1, 2 * CHUNK + 7]) {
         let body = random_body(size as u64, size);
-        for piece_bytes in [1 << 20, 65_536, 10_007] {
+        for (piece_bytes, is_announced) in [(1 << 20, true), (65_536, false), (10_007, true)] {
             let (_, chunks) = memory();
             let mut source = Script::whole(&pool, &body, piece_bytes);
-            let (stored, digests) = write(&pool, &chunks, &mut source).await.unwrap();
+            let announced = is_announced.then_some(size as u64);
+            let (stored, digests) = write_announced(&pool, &chunks, &mut source, announced).await.unwrap();
             assert_eq!(digests, digests_of(&body), "{size} bytes");
             assert!(read_back(&*chunks, &stored) == body, "{size} bytes");
             assert_eq!(matches!(stored, StoredBody::Inline(_)), size <= INLINE_BYTES_MAX);
@@ -212,11 +222,46 @@ async fn a_client_that_trickles_is_gathered_before_it_gets_a_block() {
     let pool = BlockPool::new(4);
     let (_, chunks) = memory();
     let body = random_body(1, 3 * BLOCK_BYTES);
-    let steps = pieces(&body, 1000).flat_map(|piece| [Step::Piece(piece), Step::Wait(Duration::from_secs(1))]);
+    for announced in [None, Some(body.len() as u64)] {
+        let steps = pieces(&body, 1000).flat_map(|piece| [Step::Piece(piece), Step::Wait(Duration::from_secs(1))]);
+        let mut source = Script::new(&pool, steps);
+        let (stored, digests) = write_announced(&pool, &chunks, &mut source, announced).await.unwrap();
+        assert!(source.leased_after_waits.iter().all(|&leased| leased == 0));
+        assert_eq!(digests, digests_of(&body));
+        assert!(read_back(&*chunks, &stored) == body);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_sent_before_it_stalled_waits_for_more_without_a_block() {
+    let pool = BlockPool::new(1);
+    let (memory, chunks) = memory();
+    let body = random_body(1, 2 * BLOCK_BYTES);
+    let steps = [Step::Piece(body.slice(..1000)), Step::Hang];
     let mut source = Script::new(&pool, steps);
-    let (stored, digests) = write(&pool, &chunks, &mut source).await.unwrap();
-    assert!(source.leased_after_waits.iter().all(|&leased| leased == 0));
-    assert_eq!(digests, digests_of(&body));
+    {
+        let mut writing = pin!(write_announced(&pool, &chunks, &mut source, Some(body.len() as u64)));
+        assert!(tokio::time::timeout(Duration::from_secs(1), writing.as_mut()).await.is_err());
+        assert_eq!((pool.leased(), memory.unsealed()), (0, 0), "so little is not worth a chunk");
+    }
+    assert_eq!(source.leased_max, 1, "it had a block before");
+}
+
+#[tokio::test]
+async fn an_announced_body_is_not_asked_for_until_there_is_a_block() {
+    let pool = BlockPool::new(1);
+    let held = pool.try_lease(PoolShare::Write).unwrap();
+    let (_, chunks) = memory();
+    let body = random_body(1, INLINE_BYTES_MAX + 1);
+    let mut source = Script::whole(&pool, &body, 100);
+    {
+        let mut writing = pin!(write_announced(&pool, &chunks, &mut source, Some(body.len() as u64)));
+        assert!(writing.as_mut().now_or_never().is_none());
+        assert!(pool.is_contended());
+    }
+    assert_eq!(source.steps.len(), body.len().div_ceil(100), "nothing was pulled");
+    drop(held);
+    let (stored, _) = write_announced(&pool, &chunks, &mut source, Some(body.len() as u64)).await.unwrap();
     assert!(read_back(&*chunks, &stored) == body);
 }
 
@@ -238,7 +283,9 @@ async fn random_pauses_change_nothing() {
                 _ => steps.push(Step::Wait(Duration::from_millis(30))),
             }
         }
-        let (stored, digests) = write(&pool, &chunks, &mut Script::new(&pool, steps)).await.unwrap();
+        let announced = (round % 2 == 0).then_some(body.len() as u64);
+        let mut source = Script::new(&pool, steps);
+        let (stored, digests) = write_announced(&pool, &chunks, &mut source, announced).await.unwrap();
         assert_eq!(digests, digests_of(&body), "round {round}");
         assert!(read_back(&*chunks, &stored) == body, "round {round}");
         assert_eq!(pool.leased(), 0);
@@ -273,7 +320,13 @@ fn a_body_above_its_bound_is_refused_and_leaves_nothing() {
         let pool = BlockPool::new(2);
         let body = random_body(1, length);
         let mut source = Script::whole(&pool, &body, 4099);
-        let context = WriterContext { pool: &pool, chunks: &chunks, checksum: CHECKSUM, bytes_max: bytes_max as u64 };
+        let context = WriterContext {
+            pool: &pool,
+            chunks: &chunks,
+            checksum: CHECKSUM,
+            announced: None,
+            bytes_max: bytes_max as u64,
+        };
         let result = run_to_the_last_job(async { write_body(context, &mut source).await.map(drop) });
         assert_eq!(matches!(result, Err(EngineError::TooLarge)), refused, "{length} of {bytes_max}: {result:?}");
         assert_nothing_left(&memory, &pool, &format!("{length} of {bytes_max}"));
@@ -424,7 +477,8 @@ async fn clients_that_hang_do_not_starve_one_that_works() {
         hanging.spawn(async move {
             let body = random_body(number, INLINE_BYTES_MAX + 1);
             let mut source = Script::new(&pool, [Step::Piece(body), Step::Hang]);
-            write(&pool, &chunks, &mut source).await.map(drop)
+            let announced = (number % 2 == 0).then_some(10 * BLOCK_BYTES as u64);
+            write_announced(&pool, &chunks, &mut source, announced).await.map(drop)
         });
     }
     tokio::task::yield_now().await;

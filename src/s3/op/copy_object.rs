@@ -8,7 +8,7 @@ use crate::rules::EtagCondition;
 use crate::s3::attributes::new_attributes;
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{requested_algorithm, write_checksum};
-use crate::s3::conditions::{failed_write_condition, not_implemented, write_precondition};
+use crate::s3::conditions::{failed_write_condition, write_precondition};
 use crate::s3::copy_source::{SourceName, SourceNaming, copy_source, source_error, source_name};
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::metadata::{header_text, object_metadata, storage_class, website_redirect};
@@ -32,9 +32,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let headers = &call.headers;
     let name = source_name(headers)?;
     let metadata_directive = directive(headers, METADATA_DIRECTIVE, "Unknown metadata directive.")?;
-    if directive(headers, TAGGING_DIRECTIVE, "Unknown tagging directive.")? == Directive::Replace {
-        return Err(not_implemented(TAGGING_DIRECTIVE));
-    }
+    let tagging_directive = directive(headers, TAGGING_DIRECTIVE, "Unknown tagging directive.")?;
     let checksum = requested_algorithm(headers)?;
     let precondition = write_precondition(headers)?;
     let target_condition = failed_write_condition(&precondition);
@@ -52,7 +50,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         metadata,
         storage_class: storage_class(headers)?,
         attributes: new_attributes(gateway, call).await?,
-        keeps_tags: true,
+        keeps_tags: tagging_directive == Directive::Copy,
         checksum,
         precondition,
     };

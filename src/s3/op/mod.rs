@@ -7,6 +7,7 @@ pub(crate) mod bucket_logging;
 pub(crate) mod bucket_notification;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
+pub(crate) mod cors;
 pub(crate) mod create_bucket;
 pub(crate) mod create_upload;
 pub(crate) mod delete_bucket;
@@ -25,6 +26,7 @@ pub(crate) mod object_attributes;
 pub(crate) mod probes;
 pub(crate) mod put_object;
 pub(crate) mod request_payment;
+pub(crate) mod tagging;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 

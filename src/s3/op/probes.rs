@@ -1,7 +1,7 @@
 //! The questions that tools ask every bucket about features that it does not have. Nothing of these kinds can
 //! be stored here, so the empty answers are the true ones.
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 
 use crate::engine::EngineError;
 use crate::limits::XML_BYTES_MAX;
@@ -84,22 +84,6 @@ pub(crate) fn read_word(document: &[u8], root: &str, element: &str) -> Result<St
     }
     feed.finish()?;
     word.ok_or_else(|| S3Error::new(Code::MalformedXML).cause(format!("{element} is missing")))
-}
-
-/// GetObjectTagging: an object that exists has no tags.
-///
-/// # Errors
-/// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
-pub(crate) async fn object_tagging(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
-    let found = find_object(gateway, call).await?;
-    let mut xml = XmlWriter::document("Tagging");
-    xml.open("TagSet");
-    let mut response = respond_document(xml.finish());
-    if found != VersionId::Null {
-        let value = HeaderValue::try_from(found.to_string()).expect("a version id is hex digits");
-        response.headers_mut().insert(HeaderName::from_static("x-amz-version-id"), value);
-    }
-    Ok(response)
 }
 
 /// GetObjectRetention and GetObjectLegalHold: the bucket has no lock.
