@@ -290,6 +290,8 @@ pub const EVENTS_IDLE_MS: u64 = 200;
 pub const WEBHOOK_TIMEOUT_MS: u64 = 10_000;
 /// Most bytes of a webhook's answer that are read, so that its connection can be used again.
 pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 * KIB as usize;
+/// Bytes that a connection to a webhook buffers of what it answers. Bounds the head of the answer, too.
+pub const WEBHOOK_BUFFER_BYTES_MAX: usize = 16 * KIB as usize;
 /// Milliseconds before an event whose delivery failed is tried again; doubles with each failure.
 pub const EVENT_RETRY_MS_MIN: u64 = 500;
 /// Longest such time in milliseconds.
@@ -316,10 +318,10 @@ pub const ACCESS_LOG_INTERVAL_SECONDS: u64 = 300;
 pub const ACCESS_LOG_INTERVAL_SECONDS_MAX: u64 = 3600;
 /// Milliseconds after which a change of a bucket's logging is seen by every process, at most.
 pub const ACCESS_LOG_REFRESH_MS: u64 = 1_000;
-/// Most buckets whose requests are logged.
-pub const LOGGED_BUCKETS_MAX: u32 = 10_000;
+/// Most buckets whose requests are logged: their configurations are held in memory.
+pub const LOGGED_BUCKETS_MAX: u32 = 1_000;
 /// Most bytes of a header or URI in an access log line.
-pub const ACCESS_LOG_FIELD_BYTES_MAX: usize = 4 * KIB as usize;
+pub const ACCESS_LOG_FIELD_BYTES_MAX: usize = 2 * KIB as usize;
 
 // ---------------------------------------------------------------------------------------------------
 // The process

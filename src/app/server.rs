@@ -227,6 +227,8 @@ fn serve(
     background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
     let admission = Admission::new(plan.requests_max, plan.connections_max);
     background.spawn(background::lend_blocks(plan, pool.clone(), admission.clone(), stop.clone()));
+    let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+    background.spawn(background::tell_of_unheard_events(Arc::clone(&engine), webhooks));
     let (drain, admin_drain) = (Drain::new(), Drain::new());
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),

@@ -101,7 +101,7 @@ pub struct RawConfig {
 
     /// Webhook that bucket notifications may name, as NAME=URL; may be given several times, or with commas. Tokens
     /// and secrets go into the table [webhook.NAME] of the configuration file
-    #[arg(long, env = "SLUICEGATE_WEBHOOKS", value_name = "NAME=URL", value_delimiter = ',')]
+    #[arg(long, env = "SLUICEGATE_WEBHOOK", value_name = "NAME=URL", value_delimiter = ',')]
     #[serde(deserialize_with = "webhook::table")]
     pub webhook: Vec<RawWebhook>,
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use crate::engine::source::{ByteSource, SourceError};
 use crate::engine::{Engine, EngineError, Expected, PutObject};
@@ -16,7 +17,8 @@ use crate::limits::{ACCESS_LOG_BUFFER_BYTES_MAX, ACCESS_LOG_OBJECT_BYTES, LOGGED
 use crate::rules::{Logging, WritePrecondition};
 use crate::telemetry::record;
 use crate::types::{
-    Bucket, BucketName, ChecksumValue, ContentHeaders, DocumentKind, ObjectKey, ObjectMetadata, Timestamp,
+    Bucket, BucketDocument, BucketName, ChecksumValue, ContentHeaders, DocumentKind, ObjectKey, ObjectMetadata,
+    Timestamp,
 };
 
 /// A bucket whose requests are logged.
@@ -33,6 +35,8 @@ pub struct LoggedBucket {
 pub(crate) struct AccessLogs {
     logged: ArcSwap<HashMap<String, Arc<LoggedBucket>>>,
     waiting: Mutex<Waiting>,
+    /// Told when there is enough for an object.
+    is_enough: Notify,
 }
 
 #[derive(Default)]
@@ -57,8 +61,8 @@ struct Lines {
 }
 
 impl Waiting {
-    /// Adds lines, or gives them back if there is no room.
-    fn add(&mut self, name: ObjectName, lines: Lines) -> Result<(), Lines> {
+    /// Adds lines, or gives them back if there is no room. Says whether there now is enough for an object.
+    fn add(&mut self, name: ObjectName, lines: Lines) -> Result<bool, Lines> {
         if self.bytes + lines.text.len() > ACCESS_LOG_BUFFER_BYTES_MAX {
             return Err(lines);
         }
@@ -67,13 +71,16 @@ impl Waiting {
         object.owner = lines.owner;
         object.text.push_str(&lines.text);
         object.count += lines.count;
-        Ok(())
+        Ok(object.text.len() >= ACCESS_LOG_OBJECT_BYTES)
     }
 
-    /// Takes the first object with at least so many bytes.
-    fn take(&mut self, bytes_min: usize) -> Option<(ObjectName, Lines)> {
-        let due = self.objects.iter().find(|(_, lines)| lines.text.len() >= bytes_min);
-        let name = due.map(|(name, _)| name.clone())?;
+    /// The objects with at least so many bytes.
+    fn due(&self, bytes_min: usize) -> Vec<ObjectName> {
+        let due = self.objects.iter().filter(|(_, lines)| lines.text.len() >= bytes_min);
+        due.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn take(&mut self, name: ObjectName) -> Option<(ObjectName, Lines)> {
         let lines = self.objects.remove(&name)?;
         self.bytes -= lines.text.len();
         Some((name, lines))
@@ -115,8 +122,9 @@ impl Engine {
     /// # Errors
     /// `Meta`.
     pub async fn refresh_logged_buckets(&self) -> Result<(), EngineError> {
-        let found = self.meta.buckets_with(DocumentKind::Logging, LOGGED_BUCKETS_MAX).await?;
-        let logged = found.into_iter().filter_map(|(bucket, body)| {
+        // A few more than there may be: requests that raced for the last place are served.
+        let found = self.meta.buckets_with(DocumentKind::Logging, 2 * LOGGED_BUCKETS_MAX).await?;
+        let logged = found.into_iter().filter_map(|BucketDocument { bucket, body }| {
             let Some(logging) = Logging::from_bytes(&body) else {
                 tracing::error!(bucket = %bucket.name, "the logging configuration of a bucket cannot be read");
                 return None;
@@ -138,25 +146,39 @@ impl Engine {
         let partition = logging.partition(at);
         let name = ObjectName { bucket: logged.bucket.name.to_string(), logging, partition };
         let lines = Lines { owner: logged.bucket.owner.0.clone(), text: format!("{line}\n"), count: 1 };
-        let mut waiting = self.access_logs.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(lines) = waiting.add(name, lines) {
-            record::access_log_dropped(lines.count);
+        let added = self.access_logs.waiting.lock().unwrap_or_else(PoisonError::into_inner).add(name, lines);
+        match added {
+            Ok(false) => {}
+            Ok(true) => self.access_logs.is_enough.notify_one(),
+            Err(lines) => record::access_log_dropped(lines.count),
         }
+    }
+
+    /// Waits until there is enough for an object.
+    pub async fn access_log_is_enough(&self) {
+        self.access_logs.is_enough.notified().await;
+    }
+
+    /// How many buckets are logged.
+    pub fn logged_buckets(&self) -> usize {
+        self.access_logs.logged.load().len()
     }
 
     /// Writes the lines that wait as objects: all of them, or those of which there is enough for an object.
     /// Returns how many objects were written.
     ///
     /// # Errors
-    /// Those of `put_object`; what could not be written waits on.
+    /// Those of `put_object`, after all were tried; what could not be written waits on.
     pub async fn deliver_access_logs(&self, region: &str, all: bool) -> Result<u32, EngineError> {
         let bytes_min = if all { 0 } else { ACCESS_LOG_OBJECT_BYTES };
         let waiting = &self.access_logs.waiting;
+        let due = waiting.lock().unwrap_or_else(PoisonError::into_inner).due(bytes_min);
         let mut written = 0;
-        loop {
-            let object = waiting.lock().unwrap_or_else(PoisonError::into_inner).take(bytes_min);
+        let mut failure = None;
+        for name in due {
+            let object = waiting.lock().unwrap_or_else(PoisonError::into_inner).take(name);
             let mut taken = Taken { waiting, object };
-            let Some((name, lines)) = &taken.object else { return Ok(written) };
+            let Some((name, lines)) = &taken.object else { continue };
             match self.write_access_log(region, name, lines).await {
                 Ok(()) => written += 1,
                 Err(EngineError::NoSuchBucket) => {
@@ -164,10 +186,14 @@ impl Engine {
                     let (bucket, target) = (name.bucket.as_str(), name.logging.target_bucket.as_str());
                     tracing::warn!(bucket, target, lines = lines.count, "access log dropped: its target is gone");
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    failure = Some(error);
+                    continue;
+                }
             }
             taken.object = None;
         }
+        failure.map_or(Ok(written), Err)
     }
 
     async fn write_access_log(&self, region: &str, name: &ObjectName, lines: &Lines) -> Result<(), EngineError> {
@@ -215,13 +241,15 @@ mod tests {
     #[test]
     fn what_waits_is_bounded_and_room_is_used_again() {
         let mut waiting = Waiting::default();
-        assert!(waiting.add(name("a"), lines(ACCESS_LOG_BUFFER_BYTES_MAX - 10)).is_ok());
-        assert!(waiting.add(name("b"), lines(10)).is_ok());
+        assert_eq!(waiting.add(name("a"), lines(ACCESS_LOG_BUFFER_BYTES_MAX - 10)).ok(), Some(true));
+        assert_eq!(waiting.add(name("b"), lines(10)).ok(), Some(false));
         assert!(waiting.add(name("b"), lines(1)).is_err());
-        assert!(waiting.take(ACCESS_LOG_BUFFER_BYTES_MAX).is_none());
-        assert_eq!(waiting.take(11).unwrap().0, name("a"));
+        assert_eq!(waiting.due(ACCESS_LOG_BUFFER_BYTES_MAX), []);
+        assert_eq!(waiting.due(11), [name("a")]);
+        assert!(waiting.take(name("a")).is_some() && waiting.take(name("a")).is_none());
         assert!(waiting.add(name("b"), lines(1)).is_ok());
-        let (_, taken) = waiting.take(0).unwrap();
+        assert_eq!(waiting.due(0), [name("b")]);
+        let (_, taken) = waiting.take(name("b")).unwrap();
         assert_eq!((taken.text.len(), taken.count, waiting.bytes), (11, 2, 0));
     }
 }

@@ -51,6 +51,10 @@ impl Breaker {
     /// A call failed at `now`. True if that opened a closed circuit.
     pub fn failed(&self, now: Instant) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // It began before the circuit opened, and tells nothing new.
+        if state.open_until.is_some_and(|until| now < until) {
+            return false;
+        }
         state.failures = state.failures.saturating_add(1);
         let Some(tries) = state.failures.checked_sub(BREAKER_FAILURES) else {
             return false;
@@ -87,6 +91,7 @@ mod tests {
         }
         assert_eq!(breaker.circuit(now), Circuit::Closed);
         assert!(breaker.failed(now));
+        assert!(!breaker.failed(now), "a call that was under way");
         assert_eq!(breaker.circuit(now), Circuit::Open(ms(BREAKER_REST_MS_MIN)));
     }
 

@@ -13,9 +13,9 @@ use crate::meta::{
 use crate::rules::Versioning;
 use crate::types::object::BucketListing;
 use crate::types::{
-    Bucket, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog, EventSettlement, KeyListing,
-    ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp, UploadId, UploadListQuery,
-    UploadListing, VersionId, VersionListQuery, VersionListing,
+    Bucket, BucketDocument, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Keeps metadata.
@@ -157,7 +157,7 @@ pub trait MetaStore: Send + Sync + 'static {
     /// How many events wait for each target that ever had one.
     async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError>;
     /// Buckets with a document of that kind, and the document; at most `max`.
-    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<(Bucket, Arc<[u8]>)>, MetaError>;
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError>;
 
     // Garbage and verification --------------------------------------------------------------------------
 

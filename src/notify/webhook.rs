@@ -19,7 +19,7 @@ use sha2::Sha256;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::limits::{EVENT_DELIVERIES_MAX, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT_MS};
+use crate::limits::{EVENT_DELIVERIES_MAX, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_BUFFER_BYTES_MAX, WEBHOOK_TIMEOUT_MS};
 
 /// The HMAC-SHA256 of the body, in hex, with the webhook's secret: `sha256=…`.
 const SIGNATURE: &str = "x-sluicegate-signature";
@@ -88,6 +88,7 @@ impl Webhook {
             .pool_max_idle_per_host(EVENT_DELIVERIES_MAX)
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_timer(TokioTimer::new())
+            .http1_max_buf_size(WEBHOOK_BUFFER_BYTES_MAX)
             .build(connector(uri.scheme_str() == Some("https"))?);
         Ok(Self { authorization: authorization.transpose()?, name, uri, secret, client })
     }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::{PayloadKind, Verdict, verify};
 use crate::identity::Principal;
-use crate::net::Peer;
+use crate::s3::endpoint::endpoint;
 use crate::s3::query::Query;
 use crate::s3::route::Routed;
 use crate::s3::{Code, Gateway, S3Error};
@@ -30,8 +30,8 @@ pub(crate) struct Authenticated {
     pub(crate) signed: bool,
     pub(crate) headers: HeaderMap,
     pub(crate) path: String,
-    /// Whether the client speaks TLS, with us or with a proxy before us.
-    pub(crate) is_secure: bool,
+    /// What URLs in answers begin with.
+    pub(crate) endpoint: Option<String>,
     /// Keeps other modules from making one.
     _seal: (),
 }
@@ -44,7 +44,7 @@ pub(crate) struct Authenticated {
 pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Result<Authenticated, S3Error> {
     let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())?;
     let path = head.uri.path().to_owned();
-    let is_secure = is_secure(&head);
+    let endpoint = endpoint(&head);
     let mut headers = head.headers;
     let (principal, payload, signed) = match verdict {
         Verdict::Anonymous { payload } => {
@@ -63,14 +63,7 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
             (principal, verified.payload, true)
         }
     };
-    Ok(Authenticated { routed, principal, payload, signed, headers, path, is_secure, _seal: () })
-}
-
-/// Whether the URLs that the client uses begin with `https`. Decides nothing but what URLs in answers look like, so
-/// whoever claims to be a proxy is believed: the claim fools nobody but its sender.
-fn is_secure(head: &Parts) -> bool {
-    let is_tls = head.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
-    is_tls || head.headers.get("x-forwarded-proto").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"))
+    Ok(Authenticated { routed, principal, payload, signed, headers, path, endpoint, _seal: () })
 }
 
 /// Moves headers that a presigner put into the query back among the headers, as S3 reads them (the JavaScript

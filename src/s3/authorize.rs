@@ -35,8 +35,8 @@ pub struct Authorized {
     /// Path of the request as sent, for `Resource` and `Location`.
     pub(crate) path: String,
     pub(crate) request_id: String,
-    /// Whether the client speaks TLS, with us or with a proxy before us.
-    pub(crate) is_secure: bool,
+    /// What URLs in answers begin with: `https://HOST`.
+    pub(crate) endpoint: Option<String>,
     /// Counts the bytes of the request's body as they are read. Private, so that only this module makes an
     /// `Authorized`.
     received: Arc<AtomicU64>,
@@ -81,7 +81,7 @@ impl Authorized {
             signed: true,
             path: path.to_owned(),
             request_id: "TEST".to_owned(),
-            is_secure: false,
+            endpoint: None,
             received: Arc::default(),
         }
     }
@@ -98,7 +98,7 @@ pub(crate) async fn authorize(
     request_id: &str,
     received: Arc<AtomicU64>,
 ) -> Result<Authorized, S3Error> {
-    let Authenticated { routed, principal, payload, signed, headers, path, is_secure, .. } = request;
+    let Authenticated { routed, principal, payload, signed, headers, path, endpoint, .. } = request;
     if principal == Principal::Anonymous {
         return Err(S3Error::new(Code::AccessDenied).cause("nothing is granted to anonymous requests"));
     }
@@ -122,7 +122,7 @@ pub(crate) async fn authorize(
         signed,
         path,
         request_id: request_id.to_owned(),
-        is_secure,
+        endpoint,
         received,
     })
 }

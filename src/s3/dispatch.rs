@@ -58,6 +58,34 @@ macro_rules! unbuilt {
     };
 }
 
+/// The operations on what no bucket of this server ever has.
+macro_rules! never_configured {
+    () => {
+        Op::DeleteBucketAnalyticsConfiguration
+            | Op::DeleteBucketIntelligentTieringConfiguration
+            | Op::DeleteBucketInventoryConfiguration
+            | Op::DeleteBucketMetadataConfiguration
+            | Op::DeleteBucketMetadataTableConfiguration
+            | Op::DeleteBucketMetricsConfiguration
+            | Op::DeleteBucketReplication
+            | Op::GetBucketAbac
+            | Op::GetBucketAccelerateConfiguration
+            | Op::GetBucketAnalyticsConfiguration
+            | Op::GetBucketIntelligentTieringConfiguration
+            | Op::GetBucketInventoryConfiguration
+            | Op::GetBucketMetadataConfiguration
+            | Op::GetBucketMetadataTableConfiguration
+            | Op::GetBucketMetricsConfiguration
+            | Op::GetBucketReplication
+            | Op::ListBucketAnalyticsConfigurations
+            | Op::ListBucketIntelligentTieringConfigurations
+            | Op::ListBucketInventoryConfigurations
+            | Op::ListBucketMetricsConfigurations
+            | Op::PutBucketAbac
+            | Op::PutBucketAccelerateConfiguration
+    };
+}
+
 /// Does what an authorized request asks for. Each operation runs on the heap: a request then has the size of its
 /// own operation, not of the largest.
 ///
@@ -101,48 +129,48 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
         Op::GetObjectLegalHold | Op::GetObjectRetention => Box::pin(probes::object_lock(gateway, call)).await,
-        Op::GetBucketAbac => Ok(probes::abac()),
         Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
+        Op::GetBucketRequestPayment => Box::pin(request_payment::show(gateway, call)).await,
+        Op::PutBucketRequestPayment => Box::pin(request_payment::put(gateway, call, body)).await,
+        Op::GetBucketLogging => Box::pin(bucket_logging::show(gateway, call)).await,
+        Op::PutBucketLogging => Box::pin(bucket_logging::put(gateway, call, body)).await,
+        Op::GetBucketNotificationConfiguration => Box::pin(bucket_notification::show(gateway, call)).await,
+        Op::PutBucketNotificationConfiguration => Box::pin(bucket_notification::put(gateway, call, body)).await,
+        Op::GetBucketVersioning => Ok(probes::empty("VersioningConfiguration")),
+        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
+        Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
+        Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
+        Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
+        Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
+        Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
+        never_configured!() => Box::pin(never_configured(call, body)).await,
+        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
+    }
+}
+
+/// Answers about what no bucket of this server ever has: that it is off, or that there is none.
+async fn never_configured(call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
+    match call.operation {
+        Op::GetBucketAbac => Ok(probes::abac()),
         Op::PutBucketAbac => probes::accept_off(call, body, "AbacStatus", "Disabled").await,
-        Op::GetBucketRequestPayment => request_payment::show(gateway, call).await,
-        Op::PutBucketRequestPayment => request_payment::put(gateway, call, body).await,
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::PutBucketAccelerateConfiguration => {
             probes::accept_off(call, body, "AccelerateConfiguration", "Suspended").await
         }
-        Op::GetBucketLogging => bucket_logging::show(gateway, call).await,
-        Op::PutBucketLogging => bucket_logging::put(gateway, call, body).await,
-        Op::GetBucketNotificationConfiguration => bucket_notification::show(gateway, call).await,
-        Op::PutBucketNotificationConfiguration => bucket_notification::put(gateway, call, body).await,
-        Op::GetBucketVersioning => Ok(probes::empty("VersioningConfiguration")),
         Op::ListBucketAnalyticsConfigurations => Ok(probes::empty_list("ListBucketAnalyticsConfigurationResult")),
         Op::ListBucketIntelligentTieringConfigurations => {
             Ok(probes::empty_list("ListBucketIntelligentTieringConfigurationsResult"))
         }
         Op::ListBucketInventoryConfigurations => Ok(probes::empty_list("ListInventoryConfigurationsResult")),
         Op::ListBucketMetricsConfigurations => Ok(probes::empty_list("ListMetricsConfigurationsResult")),
-        Op::GetBucketAnalyticsConfiguration
-        | Op::GetBucketIntelligentTieringConfiguration
-        | Op::GetBucketInventoryConfiguration
-        | Op::GetBucketMetricsConfiguration
-        | Op::DeleteBucketAnalyticsConfiguration
-        | Op::DeleteBucketIntelligentTieringConfiguration
-        | Op::DeleteBucketInventoryConfiguration
-        | Op::DeleteBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
         Op::GetBucketMetadataConfiguration | Op::GetBucketMetadataTableConfiguration => {
             Err(probes::absent(call, Code::MetadataConfigurationNotFound))
         }
+        Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         // There is nothing to delete, and nothing is what is left.
         Op::DeleteBucketMetadataConfiguration
         | Op::DeleteBucketMetadataTableConfiguration
         | Op::DeleteBucketReplication => Ok(respond_empty(StatusCode::NO_CONTENT)),
-        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
-        Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
-        Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
-        Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
-        Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
-        Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
-        Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
-        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
+        _ => Err(probes::absent(call, Code::NoSuchConfiguration)),
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod copy_source;
 pub(crate) mod cors;
 pub(crate) mod dispatch;
 pub(crate) mod document;
+pub(crate) mod endpoint;
 pub mod error;
 pub(crate) mod keep_alive;
 pub(crate) mod listing;

@@ -20,7 +20,7 @@ pub use attribute::{
 };
 pub use bucket::{Bucket, BucketName};
 pub use checksum::{ChecksumAlgorithm, ChecksumType, ChecksumValue, ObjectChecksum};
-pub use document::{DocumentKind, Documents};
+pub use document::{BucketDocument, DocumentKind, Documents};
 pub use etag::ETag;
 pub use event::{EventBacklog, EventKind, EventRecord, EventSettlement, Origin, QueuedEvent};
 pub use id::{BucketId, ChunkId, Epoch, ManifestId, OwnerId, UploadId, VersionId};

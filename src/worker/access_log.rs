@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::engine::{Engine, EngineError};
 use crate::limits::ACCESS_LOG_REFRESH_MS;
@@ -44,7 +44,10 @@ impl Worker for AccessLogDelivery {
         if is_due {
             *self.due.lock().unwrap_or_else(PoisonError::into_inner) = now + self.interval;
         }
-        Ok(Pace::Idle(Duration::from_millis(ACCESS_LOG_REFRESH_MS)))
+        // A step may be dropped while it rests: nothing is taken then.
+        let rest = Duration::from_millis(ACCESS_LOG_REFRESH_MS);
+        let _ = timeout(rest, self.engine.access_log_is_enough()).await;
+        Ok(Pace::Busy)
     }
 
     async fn stop(&self) -> Result<(), EngineError> {

@@ -107,3 +107,29 @@ fn a_target_must_exist_and_belong_to_the_same_owner() {
     put(&client, "source", "").expect(200);
     assert!(!client.get("/source?logging").expect(200).text().contains("LoggingEnabled"));
 }
+
+#[test]
+fn many_requests_are_all_logged_before_their_time_and_a_target_that_is_gone_holds_up_nobody() {
+    let server = Server::start_with(&["--access-log-interval", "1h"]);
+    let client = server.client();
+    for bucket in ["gone", "target", "lost", "busy"] {
+        client.bucket(bucket);
+    }
+    put(&client, "lost", &target("gone", "")).expect(200);
+    put(&client, "busy", &target("target", "")).expect(200);
+    client.delete("/gone").expect(204);
+    let agent = "x".repeat(3000);
+    for _ in 0..300 {
+        for bucket in ["lost", "busy"] {
+            client.call("GET", &format!("/{bucket}/k")).header("user-agent", &agent).send().expect(404);
+        }
+    }
+    // 2 KiB of each agent: enough for objects long before the interval passes.
+    server.eventually("objects are written", || !logs(&client, "target", "").0.is_empty());
+    let (_, lines) = logs(&client, "target", "");
+    assert!(lines.iter().all(|line| line.contains(" busy [") && line.len() < 3000), "fields are bounded");
+    server.eventually("the lines of the lost are dropped and counted", || {
+        server.metric("sluicegate_access_log_lines_dropped_total").is_some_and(|dropped| dropped > 50.0)
+    });
+    assert!(server.log().contains("access log dropped: its target is gone"));
+}

@@ -93,7 +93,7 @@ fn a_configuration_reads_back_and_what_cannot_be_told_is_refused() {
     assert_eq!((shown.one("Id"), shown.one("Name"), shown.one("Value")), ("a".into(), "Prefix".into(), "in/".into()));
     let unknown = put(&client, "conf", &queue("nobody", ALL)).expect_error(400, "InvalidArgument");
     assert!(unknown.one("Message").contains("Unable to validate the following destination configurations"));
-    put(&client, "conf", &(rule.clone() + &queue("hook", ALL))).expect_error(400, "InvalidArgument");
+    put(&client, "conf", &(rule + &queue("hook", ALL))).expect_error(400, "InvalidArgument");
     put(&client, "conf", &queue("hook", "<Event>s3:Nothing</Event>")).expect_error(400, "InvalidArgument");
     put(&client, "conf", "<EventBridgeConfiguration/>").expect_error(501, "NotImplemented");
     assert_eq!(client.get("/conf?notification").text(), shown.text(), "a refused one changes nothing");
@@ -223,7 +223,7 @@ fn a_slow_webhook_holds_up_nobody_else() {
 }
 
 #[test]
-fn markers_carry_their_versions_and_tokens_and_signatures_prove_the_sender() {
+fn tokens_and_signatures_prove_the_sender() {
     let receiver = Receiver::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sluicegate.toml");
@@ -245,4 +245,77 @@ fn markers_carry_their_versions_and_tokens_and_signatures_prove_the_sender() {
         assert!(signature.starts_with("sha256=") && signature.len() == 71, "{signature}");
     }
     assert!(!server.log().contains("bearer-token") && !server.log().contains("hmac-secret"));
+}
+
+#[test]
+fn a_dead_webhook_is_left_alone_longer_and_longer_and_told_everything_when_it_is_back() {
+    let receiver = Receiver::start();
+    let server = Server::start_with(&["--webhook", &receiver.webhook("hook")]);
+    let client = server.client();
+    client.bucket("dead");
+    put(&client, "dead", &queue("hook", ALL)).expect(200);
+    server.eventually("the test is told", || receiver.posted().len() == 1);
+    receiver.answer(503);
+    for round in 0..40 {
+        client.put(&format!("/dead/{round}"), "x").expect(200);
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let tries = receiver.posted().len() - 1;
+    // The calls that were under way when it began to fail, then one after 0.5, 1 and 2 seconds.
+    assert!((4..=16).contains(&tries), "{tries} tries");
+    assert_eq!(server.log().matches("a webhook does not answer").count(), 1, "it is told once");
+    receiver.answer(200);
+    let mut told = receiver.wait(40);
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), 40, "every event is told");
+    assert_eq!(server.metric("sluicegate_events_dropped_total"), Some(0.0));
+}
+
+#[test]
+fn events_wait_for_a_webhook_that_is_not_configured_any_more() {
+    let receiver = Receiver::start();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    {
+        let server = Server::start_in(&data, &["--webhook", "hook=http://127.0.0.1:9/"]);
+        let client = server.client();
+        client.bucket("later");
+        put(&client, "later", &queue("hook", ALL)).expect(200);
+        client.put("/later/k", "x").expect(200);
+    }
+    {
+        let server = Server::start_in(&data, &[]);
+        server.eventually("it is told", || server.log().contains("events wait for a webhook that is not configured"));
+        // What is configured still reads back, and still counts.
+        assert_eq!(server.client().get("/later?notification").expect(200).one("Queue"), "arn:aws:sqs:us-east-1::hook");
+        server.client().put("/later/l", "x").expect(200);
+    }
+    let _server = Server::start_in(&data, &["--webhook", &receiver.webhook("hook")]);
+    let mut told = receiver.wait(2);
+    told.sort();
+    assert_eq!(told, pairs(&[("ObjectCreated:Put", "k"), ("ObjectCreated:Put", "l")]));
+}
+
+#[test]
+fn a_webhook_behind_tls_must_be_vouched_for_by_the_system() {
+    let directory = tempfile::tempdir().unwrap();
+    let signed = |name: &str| {
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let at = |end: &str| directory.path().join(format!("{name}.{end}")).to_str().unwrap().to_owned();
+        std::fs::write(at("cert"), signed.cert.pem()).unwrap();
+        std::fs::write(at("key"), signed.signing_key.serialize_pem()).unwrap();
+        (at("cert"), at("key"))
+    };
+    let ((cert, key), (foreign, _)) = (signed("own"), signed("foreign"));
+    // Another server is the webhook: it refuses what is posted, which shows that it understood.
+    let other = Server::start_with(&["--tls-cert", &cert, "--tls-key", &key]);
+    let webhook = format!("hook=https://localhost:{}/x?delete", other.address().port());
+    for (roots, expected) in [(&cert, "a webhook refuses an event"), (&foreign, "a webhook does not answer")] {
+        let data = directory.path().join(expected);
+        let server = Server::start_in_with(&data, &["--webhook", &webhook], &[("SSL_CERT_FILE", roots)]);
+        server.client().bucket("tls");
+        put(&server.client(), "tls", &queue("hook", ALL)).expect(200);
+        server.eventually(expected, || server.log().contains(expected));
+    }
 }

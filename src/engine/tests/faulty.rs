@@ -14,7 +14,7 @@ use crate::meta::{
 };
 use crate::rules::Versioning;
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
     EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
     UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
@@ -263,7 +263,7 @@ impl MetaStore for FaultyMeta {
         self.inner.event_backlog().await
     }
 
-    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<(Bucket, Arc<[u8]>)>, MetaError> {
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
         self.inner.buckets_with(kind, max).await
     }
 

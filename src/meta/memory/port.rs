@@ -14,7 +14,7 @@ use crate::meta::{
 };
 use crate::rules::Versioning;
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
     EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
     UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
@@ -208,10 +208,11 @@ impl MetaStore for MemoryMeta {
         self.transact(|state| Ok(state.event_backlog()))
     }
 
-    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<(Bucket, Arc<[u8]>)>, MetaError> {
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
         self.transact(|state| {
             let documents = state.buckets.values().map(|row| (&row.bucket, row.documents.0.get(&kind)));
-            let found = documents.filter_map(|(bucket, body)| Some((bucket.clone(), Arc::clone(body?))));
+            let found = documents
+                .filter_map(|(bucket, body)| Some(BucketDocument { bucket: bucket.clone(), body: Arc::clone(body?) }));
             Ok(found.take(max as usize).collect())
         })
     }

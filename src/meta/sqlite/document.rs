@@ -9,7 +9,7 @@ use super::row::blob;
 use super::writer::Transaction;
 use super::{bucket, event, sql};
 use crate::meta::MetaError;
-use crate::types::{Bucket, BucketId, DocumentKind, Documents};
+use crate::types::{BucketDocument, BucketId, DocumentKind, Documents};
 
 /// All documents of a bucket; `NoSuchBucket`.
 pub(super) fn all(connection: &Connection, bucket: BucketId) -> Result<Documents, Failure> {
@@ -59,8 +59,10 @@ pub(super) fn buckets_with(
     connection: &Connection,
     kind: DocumentKind,
     max: u32,
-) -> Result<Vec<(Bucket, Arc<[u8]>)>, Failure> {
+) -> Result<Vec<BucketDocument>, Failure> {
     const FIND: &str = "SELECT b.id, b.name, b.owner, b.created, b.location, b.generation, d.body
         FROM bucket_document d JOIN bucket b ON b.id = d.bucket_id WHERE d.kind = ?1 ORDER BY b.id LIMIT ?2";
-    sql::all(connection, FIND, params![kind.name(), max], |row| Ok((bucket::read(row)?, Arc::from(blob(row, 6)?))))
+    sql::all(connection, FIND, params![kind.name(), max], |row| {
+        Ok(BucketDocument { bucket: bucket::read(row)?, body: Arc::from(blob(row, 6)?) })
+    })
 }

@@ -18,7 +18,7 @@ use crate::meta::{
 };
 use crate::rules::Versioning;
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
     EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
     UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
@@ -232,7 +232,7 @@ impl MetaStore for SqliteMeta {
         self.readers.read("count events", event::backlog).await
     }
 
-    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<(Bucket, Arc<[u8]>)>, MetaError> {
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
         self.readers.read("find documents", move |connection| document::buckets_with(connection, kind, max)).await
     }
 

@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use crate::engine::EngineError;
-use crate::limits::{KEY_BYTES_MAX, XML_BYTES_MAX};
+use crate::limits::{KEY_BYTES_MAX, LOGGED_BUCKETS_MAX, XML_BYTES_MAX};
 use crate::net::{RequestBody, Response};
 use crate::rules::{LogKeyFormat, Logging, PartitionDate, Payer};
 use crate::s3::authorize::Authorized;
@@ -38,12 +38,22 @@ pub(crate) async fn put(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let logging = read(&document)?;
     if let Some(logging) = &logging {
         check_target(gateway, call.bucket(), logging).await?;
+        check_room(gateway, call.bucket())?;
     }
     let body = logging.map(|logging| logging.to_bytes().into());
     gateway.engine.set_document(call.bucket(), DocumentKind::Logging, body).await?;
     // At once in this process; others see it a moment later.
     gateway.engine.refresh_logged_buckets().await?;
     Ok(respond_empty(StatusCode::OK))
+}
+
+/// There is room for another bucket that is logged. Requests that race for the last place may all get it.
+fn check_room(gateway: &Gateway, bucket: &Bucket) -> Result<(), S3Error> {
+    let is_logged = gateway.engine.logged_bucket(bucket.name.as_str()).is_some();
+    if is_logged || gateway.engine.logged_buckets() < LOGGED_BUCKETS_MAX as usize {
+        return Ok(());
+    }
+    Err(S3Error::invalid_request("Requests of too many buckets are logged."))
 }
 
 /// A target exists, belongs to whom the source belongs to, and lets its owner pay. It may be the source itself.

@@ -115,7 +115,7 @@ fn read(document: &[u8], webhooks: &[String]) -> Result<Notification, S3Error> {
                 let Some(kind) = steps.next().and_then(kind_of) else { continue };
                 match steps.next() {
                     Some(inside) => {
-                        draft.take(kind, inside, text).map_err(|refusal| refusal.unwrap_or(malformed(path)))?
+                        draft.take(kind, inside, text).map_err(|refusal| refusal.unwrap_or(malformed(path)))?;
                     }
                     None => notification.rules.push(std::mem::take(&mut draft).finish(kind, webhooks)?),
                 }
