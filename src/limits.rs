@@ -3,6 +3,17 @@
 //! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
 //! checked when this file is compiled. Knows nothing of any other module.
 
+mod telling;
+
+pub use telling::{
+    ACCESS_LOG_BUFFER_BYTES_MAX, ACCESS_LOG_FIELD_BYTES_MAX, ACCESS_LOG_INTERVAL_SECONDS,
+    ACCESS_LOG_INTERVAL_SECONDS_MAX, ACCESS_LOG_OBJECT_BYTES, ACCESS_LOG_REFRESH_MS, BREAKER_FAILURES,
+    BREAKER_REST_MS_MAX, BREAKER_REST_MS_MIN, CONFIGURATION_ID_BYTES_MAX, EVENT_AGE_HOURS_MAX, EVENT_DELIVERIES_MAX,
+    EVENT_RETRY_MS_MAX, EVENT_RETRY_MS_MIN, EVENTS_IDLE_MS, EVENTS_QUEUED_PER_TARGET_MAX, EVENTS_STEP,
+    LOGGED_BUCKETS_MAX, NOTIFICATION_RULES_MAX, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_BUFFER_BYTES_MAX,
+    WEBHOOK_NAME_BYTES_MAX, WEBHOOK_TIMEOUT_MS, WEBHOOKS_MAX,
+};
+
 /// One kibibyte in bytes.
 pub const KIB: u64 = 1024;
 /// One mebibyte in bytes.
@@ -142,6 +153,8 @@ pub const HTTP2_WINDOW_BYTES_MIN: usize = 65_535;
 pub const LOG_PATH_BYTES_MAX: usize = 256;
 /// Most bytes of one PEM file. Stops a wrong path from filling memory.
 pub const PEM_BYTES_MAX: u64 = MIB;
+/// Longest `x-amz-client-token` of a RenameObject in bytes.
+pub const CLIENT_TOKEN_BYTES_MAX: usize = 64;
 /// Longest bucket policy in bytes (Amazon S3 User Guide, "Bucket policies").
 pub const BUCKET_POLICY_BYTES_MAX: usize = 20 * KIB as usize;
 /// Longest identity policy in bytes (IAM User Guide, "IAM and AWS STS quotas": the sum for a role).
@@ -256,6 +269,19 @@ pub const WORKER_LEASE_SECONDS: u64 = 60;
 pub const WORKER_BACKOFF_MS_MIN: u64 = 1_000;
 /// Most milliseconds that a background worker rests after a failure.
 pub const WORKER_BACKOFF_MS_MAX: u64 = 60_000;
+/// Seconds that the clock may be ahead of the machine's uptime before locks no longer believe it. Stops a clock
+/// that is turned from opening them.
+pub const LOCK_CLOCK_JUMP_SECONDS_MAX: i64 = 3_600;
+/// Seconds that the machine may have been off, as far as locks believe its clock after a boot: 30 days.
+pub const LOCK_CLOCK_OFF_SECONDS_MAX: i64 = 30 * 24 * 3_600;
+/// Seconds between two looks at the kept time of locks, which is how soon a confirmed clock is seen.
+pub const LOCK_CLOCK_LOOK_SECONDS: u64 = 30;
+/// Seconds by which the kept time of locks may be behind. More often would wake disks for nothing.
+pub const LOCK_CLOCK_KEEP_SECONDS: i64 = 3_600;
+/// Most days of a default retention.
+pub const LOCK_DAYS_MAX: u32 = 36_500;
+/// Most years of a default retention.
+pub const LOCK_YEARS_MAX: u32 = 100;
 /// Seconds between two looks for expired uploads.
 pub const UPLOAD_EXPIRY_INTERVAL_SECONDS: u64 = 3_600;
 /// Milliseconds that a shutdown waits for the chunk files of bodies that were given up to be gone.
@@ -272,56 +298,6 @@ pub const DELETE_CONCURRENCY_MAX: usize = 64;
 /// Versions of one key, or keys of one common prefix, that a listing steps over one by one before it seeks
 /// past them.
 pub const LIST_SKIP_STEPS: u32 = 16;
-
-/// Webhooks that the operator may configure. Each has a worker of its own.
-pub const WEBHOOKS_MAX: usize = 16;
-/// Longest name of a webhook in bytes.
-pub const WEBHOOK_NAME_BYTES_MAX: usize = 64;
-/// Events that may wait for one webhook; later ones are dropped and counted until there is room. Bounds the disk
-/// that a webhook which is gone for good can take: about 100 MB.
-pub const EVENTS_QUEUED_PER_TARGET_MAX: u32 = if cfg!(test) { 1_000 } else { 100_000 };
-/// Events that one step of a delivery reads, and that a crash may tell twice.
-pub const EVENTS_STEP: u32 = 64;
-/// Deliveries to one webhook at once, each of another key.
-pub const EVENT_DELIVERIES_MAX: usize = 8;
-/// Milliseconds that a delivery rests when nothing is due.
-pub const EVENTS_IDLE_MS: u64 = 200;
-/// Milliseconds until a webhook must have answered. Longer counts as failed.
-pub const WEBHOOK_TIMEOUT_MS: u64 = 10_000;
-/// Most bytes of a webhook's answer that are read, so that its connection can be used again.
-pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 * KIB as usize;
-/// Bytes that a connection to a webhook buffers of what it answers. Bounds the head of the answer, too.
-pub const WEBHOOK_BUFFER_BYTES_MAX: usize = 16 * KIB as usize;
-/// Milliseconds before an event whose delivery failed is tried again; doubles with each failure.
-pub const EVENT_RETRY_MS_MIN: u64 = 500;
-/// Longest such time in milliseconds.
-pub const EVENT_RETRY_MS_MAX: u64 = 5 * 60_000;
-/// Hours after which an event that could never be delivered is dropped, so that it does not hold up its key.
-pub const EVENT_AGE_HOURS_MAX: i64 = 72;
-/// Failures in a row after which a webhook is left alone for a while.
-pub const BREAKER_FAILURES: u32 = 4;
-/// Shortest such while in milliseconds; doubles with each failed try.
-pub const BREAKER_REST_MS_MIN: u64 = 500;
-/// Longest such while in milliseconds.
-pub const BREAKER_REST_MS_MAX: u64 = 30_000;
-/// Most rules in one notification configuration (Amazon S3 User Guide).
-pub const NOTIFICATION_RULES_MAX: usize = 100;
-/// Longest id of a configuration's rule in bytes.
-pub const CONFIGURATION_ID_BYTES_MAX: usize = 255;
-/// Bytes of access log lines that wait in memory for their delivery; later ones are dropped and counted.
-pub const ACCESS_LOG_BUFFER_BYTES_MAX: usize = MIB as usize;
-/// Bytes of lines for one log object after which it is written before its time.
-pub const ACCESS_LOG_OBJECT_BYTES: usize = 256 * KIB as usize;
-/// Seconds between two deliveries of access logs (default of `--access-log-interval`).
-pub const ACCESS_LOG_INTERVAL_SECONDS: u64 = 300;
-/// Longest `--access-log-interval` in seconds.
-pub const ACCESS_LOG_INTERVAL_SECONDS_MAX: u64 = 3600;
-/// Milliseconds after which a change of a bucket's logging is seen by every process, at most.
-pub const ACCESS_LOG_REFRESH_MS: u64 = 1_000;
-/// Most buckets whose requests are logged: their configurations are held in memory.
-pub const LOGGED_BUCKETS_MAX: u32 = 1_000;
-/// Most bytes of a header or URI in an access log line.
-pub const ACCESS_LOG_FIELD_BYTES_MAX: usize = 2 * KIB as usize;
 
 // ---------------------------------------------------------------------------------------------------
 // The process
@@ -347,7 +323,7 @@ pub const MALLOC_ARENAS_MAX: i32 = 2;
 /// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health
 /// check.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
-/// Most base domains of virtual-host style.
+/// Most base domains of virtual-host style, and of websites.
 pub const DOMAINS_MAX: usize = 64;
 
 // ---------------------------------------------------------------------------------------------------

@@ -92,6 +92,10 @@ const FILE_LINES_MAX: usize = 500;
 /// only turns one way: an entry that could be lower fails the test too.
 const RATCHET: &[(&str, usize)] = &[];
 
+/// Functions that are one flat table and may be as long as what they list: nobody reads a table at one sitting,
+/// and in two pieces the compiler could no longer tell that nothing is missing from it.
+const TABLES: &[&str] = &["s3/dispatch.rs::dispatch"];
+
 struct Source {
     path: PathBuf,
     module: String,
@@ -285,8 +289,9 @@ fn functions_and_files_can_be_read_in_one_sitting() {
             over.insert(file.clone(), lines);
         }
         for (name, lines) in walk.functions {
-            if lines > FUNCTION_LINES_MAX {
-                over.insert(format!("{file}::{name}"), lines);
+            let name = format!("{file}::{name}");
+            if lines > FUNCTION_LINES_MAX && !TABLES.contains(&name.as_str()) {
+                over.insert(name, lines);
             }
         }
     }

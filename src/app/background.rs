@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -58,26 +60,19 @@ pub async fn keep_metrics(recorder: Recorder, stop: CancellationToken) {
 /// Lends blocks to connections as they come, and returns them some time after they went, until `stop`.
 pub async fn lend_blocks(plan: MemoryPlan, pool: BlockPool, admission: Admission, stop: CancellationToken) {
     let wanted = || plan.loans(admission.connections());
+    let mut ticks = every(LOAN_RETURN_MS);
     let lending = async {
         let mut loans: Vec<Lent> = Vec::new();
+        let mut asked = FuturesUnordered::new();
         loop {
-            let made = loans.len();
-            if made < wanted() {
-                // Nobody waits for a loan that is not wanted any more; else it keeps its place in the queue.
-                let unwanted = async {
-                    while made < wanted() {
-                        admission.connections_changed().await;
-                    }
-                };
-                tokio::select! {
-                    loan = pool.lend() => loans.push(loan),
-                    () = unwanted => {}
-                }
-            } else if made > wanted() {
-                tokio::time::sleep(Duration::from_millis(LOAN_RETURN_MS)).await;
-                loans.truncate(wanted());
-            } else {
-                admission.connections_changed().await;
+            // Each takes its place in the queue now: one after the other would wait through the whole queue each time.
+            while loans.len() + asked.len() < wanted() {
+                asked.push(pool.lend());
+            }
+            tokio::select! {
+                Some(loan) = asked.next() => loans.push(loan),
+                () = admission.connections_changed() => {}
+                _ = ticks.tick() => loans.truncate(wanted()),
             }
         }
     };

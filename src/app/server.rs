@@ -29,7 +29,9 @@ use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{AccessLogDelivery, Collector, EpochSweeper, EventDelivery, Leased, Runner, UploadExpiry};
+use crate::worker::{
+    AccessLogDelivery, Collector, EpochSweeper, EventDelivery, Leased, LockClockKeeper, Runner, UploadExpiry,
+};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -289,6 +291,7 @@ fn gateway(
     let settings = S3Settings {
         auth,
         domains: config.domains.clone(),
+        website_domains: config.website_domains.clone(),
         allow_anonymous: config.allow_anonymous,
         webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     };
@@ -310,6 +313,7 @@ fn start_workers(
     workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
     let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
     workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
+    workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
     for webhook in webhooks {
         let delivery = EventDelivery::new(Arc::clone(engine), webhook, config.region.clone());
         workers.start(Arc::new(Leased::new(delivery, Arc::clone(engine), epoch, crashed.clone())));

@@ -16,6 +16,8 @@ const UNCOVERED: [&str; 5] = ["awsaccesskeyid", "file", "policy", "signature", "
 const IGNORED_PREFIX: &str = "x-ignore-";
 /// The field that every form has, whether it was sent or not: it is the bucket that is posted to.
 const BUCKET: &str = "bucket";
+/// The field whose value may be a list.
+const CONTENT_TYPE: &str = "content-type";
 
 /// Why a policy does not let a form pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +101,7 @@ impl PostPolicy {
         for condition in &self.conditions {
             let holds = match condition {
                 Condition::Equals { field, value: wanted } => value(field) == Some(wanted),
-                Condition::StartsWith { field, prefix } => value(field).is_some_and(|text| text.starts_with(prefix)),
+                Condition::StartsWith { field, prefix } => value(field).is_some_and(|text| begins(field, text, prefix)),
                 Condition::Size(allowed) => {
                     size.bytes_min = size.bytes_min.max(allowed.bytes_min);
                     size.bytes_max = size.bytes_max.min(allowed.bytes_max);
@@ -120,6 +122,14 @@ impl PostPolicy {
             Condition::Equals { field, .. } | Condition::StartsWith { field, .. } => field == name,
             Condition::Size(_) => false,
         })
+    }
+}
+
+/// Whether a value begins as it must. A type that has commas is a list, and each of its entries must.
+fn begins(field: &str, text: &str, prefix: &str) -> bool {
+    match field {
+        CONTENT_TYPE => text.split(',').all(|entry| entry.trim_start().starts_with(prefix)),
+        _ => text.starts_with(prefix),
     }
 }
 
@@ -240,6 +250,12 @@ mod tests {
         }
         assert_eq!(with(start, &[]), failed(start), "a field that was not sent meets nothing");
         assert_eq!(with(r#"["starts-with", "$key", ""]"#, &[]), failed(r#"["starts-with", "$key", ""]"#));
+        let images = r#"["starts-with", "$content-type", "image/"]"#;
+        assert_eq!(with(images, &[("Content-Type", "image/png, image/jpeg")]), Ok(FileSize::ANY));
+        for bad in ["image/png,text/html", "image/png,", ",image/png"] {
+            assert_eq!(with(images, &[("Content-Type", bad)]), failed(images), "{bad}");
+        }
+        assert_eq!(with(start, &[("key", "user/a,b")]), Ok(FileSize::ANY), "only a type is a list");
         assert_eq!(with(r#"{"acl":"private"}"#, &[("acl", "Private")]), failed(r#"["eq", "$acl", "private"]"#));
     }
 

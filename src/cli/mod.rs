@@ -83,6 +83,7 @@ mod tests {
             "bucket remove b --data-dir d",
             "check --data-dir d --json",
             "doctor --data-dir d --memory 64MiB --json",
+            "doctor --data-dir d --confirm-clock",
             "health --admin-listen 127.0.0.1:9001 --live",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' '));

@@ -78,6 +78,8 @@ pub struct Config {
     pub memory_lowered: Option<MemoryLowered>,
     /// Base domains of virtual-host style, in lower case.
     pub domains: Vec<String>,
+    /// Base domains of websites, in lower case. None of them is among `domains`.
+    pub website_domains: Vec<String>,
     /// Region that signatures must name.
     pub region: String,
     /// Certificate, if the S3 listener speaks TLS.
@@ -117,6 +119,11 @@ impl Config {
         }
         let (memory_bytes, memory_lowered) = decide_memory(raw.memory.as_deref(), cgroup_limit_bytes)?;
         let tls = decide_tls(raw.tls_cert, raw.tls_key)?;
+        let domains = decide_domains("domain", &raw.domain)?;
+        let website_domains = decide_domains("website-domain", &raw.website_domain)?;
+        if let Some(both) = website_domains.iter().find(|name| domains.contains(name)) {
+            return Err(wrong("website-domain", both, "another name than those of --domain"));
+        }
         let root = decide_root(raw.access_key_id, raw.secret_access_key)?;
         let (log_format, log_filter) = decide_log(raw.log_format, raw.log)?;
         Ok(Self {
@@ -125,7 +132,8 @@ impl Config {
             admin_listen,
             memory_bytes,
             memory_lowered,
-            domains: decide_domains(&raw.domain)?,
+            domains,
+            website_domains,
             region: decide_region(raw.region.as_deref().unwrap_or(DEFAULT_REGION))?,
             tls,
             drain_timeout: decide_drain_timeout(raw.drain_timeout.as_deref())?,
@@ -223,16 +231,16 @@ fn decide_root(id: Option<String>, secret: Option<Zeroizing<String>>) -> Result<
     }
 }
 
-fn decide_domains(given: &[String]) -> Result<Vec<String>, ConfigError> {
+fn decide_domains(setting: &'static str, given: &[String]) -> Result<Vec<String>, ConfigError> {
     let mut domains = Vec::new();
     for text in given {
-        let name = parse_domain(text).ok_or_else(|| wrong("domain", text, "a domain name without port"))?;
+        let name = parse_domain(text).ok_or_else(|| wrong(setting, text, "a domain name without port"))?;
         if !domains.contains(&name) {
             domains.push(name);
         }
     }
     if domains.len() > DOMAINS_MAX {
-        return Err(wrong("domain", &domains.join(","), "at most 64 names"));
+        return Err(wrong(setting, &domains.join(","), "at most 64 names"));
     }
     Ok(domains)
 }
@@ -322,10 +330,12 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_read_name_their_setting() {
-        let cases: [(&str, RawConfig); 8] = [
+        let cases: [(&str, RawConfig); 10] = [
             ("listen", RawConfig { listen: Some("nowhere".into()), ..raw() }),
             ("memory", RawConfig { memory: Some("lots".into()), ..raw() }),
             ("domain", RawConfig { domain: vec!["a..b".into()], ..raw() }),
+            ("website-domain", RawConfig { website_domain: vec!["a..b".into()], ..raw() }),
+            ("website-domain", RawConfig { domain: vec!["a.b".into()], website_domain: vec!["A.b".into()], ..raw() }),
             ("region", RawConfig { region: Some("a b".into()), ..raw() }),
             ("drain-timeout", RawConfig { drain_timeout: Some("2h".into()), ..raw() }),
             ("upload-expiry-days", RawConfig { upload_expiry_days: Some("0".into()), ..raw() }),

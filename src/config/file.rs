@@ -58,6 +58,7 @@ mod tests {
             admin-listen = ":9001"
             memory = 67108864
             domain = ["s3.example.com", "s3.local"]
+            website-domain = "web.example.com"
             region = "eu-central-1"
             tls-cert = "cert.pem"
             tls-key = "key.pem"
@@ -79,6 +80,7 @@ mod tests {
         assert_eq!(raw.memory.as_deref(), Some("67108864"));
         assert_eq!(raw.drain_timeout.as_deref(), Some("20"));
         assert_eq!(raw.domain, ["s3.example.com", "s3.local"]);
+        assert_eq!(raw.website_domain, ["web.example.com"]);
         assert_eq!(raw.allow_anonymous.as_deref(), Some("true"));
         assert_eq!((raw.webhook[0].name.as_str(), raw.webhook[0].url.as_str()), ("hook", "https://example.com/events"));
         assert_eq!(raw.webhook[0].token.as_deref().map(String::as_str), Some("hidden"));

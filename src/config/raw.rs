@@ -42,6 +42,11 @@ pub struct RawConfig {
     #[serde(deserialize_with = "list")]
     pub domain: Vec<String>,
 
+    /// Base domain of websites (BUCKET.NAME shows the website of BUCKET); may be given several times, or with commas
+    #[arg(long, env = "SLUICEGATE_WEBSITE_DOMAIN", value_name = "NAME", value_delimiter = ',')]
+    #[serde(deserialize_with = "list")]
+    pub website_domain: Vec<String>,
+
     /// Region that signatures must name [default: us-east-1]
     #[arg(long, env = "SLUICEGATE_REGION", value_name = "NAME")]
     #[serde(deserialize_with = "scalar")]
@@ -133,6 +138,7 @@ impl RawConfig {
             admin_listen: upper.admin_listen.or(lower.admin_listen),
             memory: upper.memory.or(lower.memory),
             domain: if upper.domain.is_empty() { lower.domain } else { upper.domain },
+            website_domain: if upper.website_domain.is_empty() { lower.website_domain } else { upper.website_domain },
             region: upper.region.or(lower.region),
             tls_cert: upper.tls_cert.or(lower.tls_cert),
             tls_key: upper.tls_key.or(lower.tls_key),
@@ -170,6 +176,7 @@ impl RawConfig {
             admin_listen: text(self.admin_listen),
             memory: text(self.memory),
             domain: self.domain.into_iter().filter(|name| !name.trim().is_empty()).collect(),
+            website_domain: self.website_domain.into_iter().filter(|name| !name.trim().is_empty()).collect(),
             region: text(self.region),
             tls_cert: path(self.tls_cert),
             tls_key: path(self.tls_key),

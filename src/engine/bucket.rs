@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::{CreateBucket, Engine, EngineError, ListedBuckets};
 use crate::limits::DOCUMENT_CACHE_BYTES_MAX;
-use crate::meta::NewBucket;
-use crate::rules::Versioning;
+use crate::meta::{MetaError, NewBucket};
+use crate::rules::{ObjectLock, Versioning};
 use crate::types::{Bucket, BucketId, BucketName, DocumentKind, Documents, OwnerId};
 
 /// Bytes that an entry of the cache takes beside the documents.
@@ -97,7 +97,7 @@ impl Engine {
     /// Sets the versioning state of a bucket.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `Meta`.
+    /// `NoSuchBucket`, `BucketState` (an object lock needs versioning), `Meta`.
     pub async fn set_versioning(&self, bucket: &Bucket, state: Versioning) -> Result<(), EngineError> {
         Ok(self.meta.set_versioning(bucket.id, state).await?)
     }
@@ -115,10 +115,21 @@ impl Engine {
         Ok(documents)
     }
 
-    /// Replaces a document, or removes it if `body` is `None`.
+    /// The object lock of a bucket.
     ///
     /// # Errors
     /// `NoSuchBucket`, `Meta`.
+    pub async fn object_lock(&self, bucket: &Bucket) -> Result<Option<ObjectLock>, EngineError> {
+        let documents = self.documents(bucket).await?;
+        let Some(body) = documents.get(DocumentKind::ObjectLock) else { return Ok(None) };
+        let unreadable = || MetaError::Storage(format!("the object lock of bucket {} does not read", bucket.name));
+        Ok(Some(ObjectLock::from_document(body).ok_or_else(unreadable)?))
+    }
+
+    /// Replaces a document, or removes it if `body` is `None`.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `BucketState` (of an object lock), `Meta`.
     pub async fn set_document(
         &self,
         bucket: &Bucket,

@@ -18,7 +18,7 @@ use crate::engine::{
 };
 use crate::limits::{COPY_ATTEMPTS_MAX, COPY_BYTES_MAX, COPY_EXTENTS_MAX, EXTENTS_PAGE, INLINE_BYTES_MAX};
 use crate::meta::{BodyRef, BodySource, CommitCopy, Extent, MetaError, NewExtent};
-use crate::rules::{ReadVerdict, Versioning};
+use crate::rules::ReadVerdict;
 use crate::types::{
     ByteRange, ChecksumAlgorithm, ChecksumType, ChecksumValue, ManifestId, ObjectChecksum, ObjectMetadata,
     ObjectVersion, ResolvedRange, VersionId,
@@ -57,7 +57,7 @@ impl Engine {
             None => stored.version.checksum.clone(),
             Some(algorithm) => Some(ObjectChecksum::full(checksum_of(source, algorithm).await?)),
         };
-        let source_version = self.shown_version(&request.source, version).await?;
+        let source_version = shown_version(&request.source, version);
         let copy = CommitCopy {
             source_bucket: request.source.bucket.id,
             source_key: request.source.key.clone(),
@@ -100,7 +100,7 @@ impl Engine {
         if range.length > COPY_BYTES_MAX {
             return Err(EngineError::TooLarge);
         }
-        let source_version = self.shown_version(&request.source, source.version().version).await?;
+        let source_version = shown_version(&request.source, source.version().version);
         let (body, digests) = self.copy_range(source, range, algorithm).await?;
         let part = ReceivedPart {
             bucket: request.bucket.id,
@@ -186,17 +186,11 @@ impl Engine {
             ReadVerdict::NotModified | ReadVerdict::Failed => Err(EngineError::PreconditionFailed),
         }
     }
+}
 
-    /// The source's version as the client sees it: none if the bucket never had versioning.
-    async fn shown_version(&self, source: &CopySource, version: VersionId) -> Result<Option<VersionId>, EngineError> {
-        match version {
-            VersionId::Ordered { .. } => Ok(Some(version)),
-            VersionId::Null => match self.meta.versioning(source.bucket.id).await? {
-                Versioning::Unversioned => Ok(None),
-                Versioning::Enabled | Versioning::Suspended => Ok(Some(version)),
-            },
-        }
-    }
+/// The source's version as the client sees it: none if the bucket never had versioning.
+fn shown_version(source: &CopySource, version: VersionId) -> Option<VersionId> {
+    (source.bucket.is_versioned || version != VersionId::Null).then_some(version)
 }
 
 /// Adds what `extent` has of the bytes from `at` to `end`, joined to the last piece where they touch in the

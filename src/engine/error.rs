@@ -3,7 +3,7 @@
 use crate::chunk::ChunkError;
 use crate::engine::SourceError;
 use crate::meta::MetaError;
-use crate::rules::{LockRefusal, WriteRefusal};
+use crate::rules::{BucketRefusal, LockRefusal, WriteRefusal};
 use crate::types::{ChecksumAlgorithm, OwnerId};
 
 /// What about a body did not match what its sender said.
@@ -56,7 +56,12 @@ pub enum EngineError {
     IsDeleteMarker {
         /// Its id.
         version: crate::types::VersionId,
+        /// When it was made.
+        modified: crate::types::Timestamp,
     },
+    /// The bucket's state forbids it.
+    #[error("the state of the bucket: {0}")]
+    BucketState(BucketRefusal),
     /// A write precondition does not hold.
     #[error("a precondition does not hold")]
     PreconditionFailed,
@@ -144,7 +149,8 @@ impl From<MetaError> for EngineError {
             MetaError::BucketNotEmpty => Self::BucketNotEmpty,
             MetaError::NoSuchKey => Self::NoSuchKey { delete_marker: None },
             MetaError::NoSuchVersion => Self::NoSuchVersion,
-            MetaError::IsDeleteMarker { version } => Self::IsDeleteMarker { version },
+            MetaError::IsDeleteMarker { version, modified } => Self::IsDeleteMarker { version, modified },
+            MetaError::BucketState(refusal) => Self::BucketState(refusal),
             MetaError::Locked(refusal) => Self::Locked(refusal),
             MetaError::PreconditionFailed => Self::PreconditionFailed,
             MetaError::NoSuchUpload => Self::NoSuchUpload,

@@ -10,6 +10,7 @@ pub(crate) mod copy;
 pub mod error;
 pub mod event;
 pub(crate) mod expect;
+pub mod lock_clock;
 pub mod maintenance;
 pub mod object;
 pub(crate) mod pin;
@@ -27,6 +28,7 @@ use crate::chunk::ChunkStore;
 use crate::engine::access_log::AccessLogs;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
+use crate::engine::lock_clock::SharedLockClock;
 use crate::engine::pin::Pins;
 use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
@@ -37,11 +39,12 @@ pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, Mismatch};
 pub use event::{carrying_origin, current_origin, on_behalf_of};
+pub use lock_clock::{LockClockReport, confirm_lock_clock, look_at_lock_clock};
 pub use maintenance::{Collected, Swept};
 pub use reader::{BodyReader, BodySlice, OpenObject};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
-    ListedBuckets, PartCopy, PutObject, UploadPart, Written, WrittenPart,
+    ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
 pub use source::{ByteSource, SourceError};
 pub use upload::default_checksum_type;
@@ -54,6 +57,7 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     commits: Commits,
     documents: DocumentCache,
+    lock_clock: SharedLockClock,
     pins: Pins,
     access_logs: AccessLogs,
 }
@@ -71,6 +75,7 @@ impl Engine {
             clock,
             commits,
             documents: DocumentCache::default(),
+            lock_clock: SharedLockClock::default(),
             pins: Pins::default(),
             access_logs: AccessLogs::default(),
         }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
 use crate::engine::writer::{StoredBody, WriterContext, write_body};
-use crate::engine::{ByteSource, DeleteObject, Deleted, Engine, EngineError, Expected, OpenObject, PutObject, Written};
+use crate::engine::{
+    ByteSource, DeleteObject, Deleted, Engine, EngineError, Expected, OpenObject, PutObject, RenameObject, Written,
+};
 use crate::limits::PART_BYTES_MAX;
-use crate::meta::{ChangeAttributes, CommitDelete, CommitPut, MetaStore, PutOutcome};
+use crate::meta::{ChangeAttributes, CommitDelete, CommitPut, CommitRename, MetaStore, PutOutcome};
 use crate::rules::{CurrentFacts, WritePrecondition};
 use crate::types::{
     AttributeChange, Bucket, ChecksumAlgorithm, ETag, KeyListing, ListQuery, ObjectChecksum, ObjectKey, ObjectVersion,
@@ -110,9 +112,9 @@ impl Engine {
             });
         };
         if stored.version.is_delete_marker {
-            let marker = stored.version.version;
+            let (marker, modified) = (stored.version.version, stored.version.modified);
             return Err(match version {
-                Some(_) => EngineError::IsDeleteMarker { version: marker },
+                Some(_) => EngineError::IsDeleteMarker { version: marker, modified },
                 None => EngineError::NoSuchKey { delete_marker: Some(marker) },
             });
         }
@@ -123,11 +125,11 @@ impl Engine {
     /// Deletes a key or a version; deleting what is not there is `Ok`.
     ///
     /// # Errors
-    /// `PreconditionFailed`, `NoSuchKey` (conditions only), `NoSuchBucket`, `Meta`.
+    /// `PreconditionFailed`, `NoSuchKey` (conditions only), `Locked`, `NoSuchBucket`, `Meta`.
     pub async fn delete_object(&self, request: DeleteObject) -> Result<Deleted, EngineError> {
         let DeleteObject { bucket, key, version, precondition, bypass_governance } = request;
-        let (bucket, now) = (bucket.id, self.clock.now());
-        let delete = CommitDelete { bucket, key, version, precondition, bypass_governance, now };
+        let (bucket, lock_time, now) = (bucket.id, self.lock_time().await?, self.clock.now());
+        let delete = CommitDelete { bucket, key, version, precondition, bypass_governance, lock_time, now };
         let outcome = self.meta.commit_delete(delete).await?;
         Ok(Deleted { version: outcome.version, delete_marker: outcome.delete_marker })
     }
@@ -143,8 +145,19 @@ impl Engine {
         version: Option<VersionId>,
         change: AttributeChange,
     ) -> Result<Option<VersionId>, EngineError> {
-        let (bucket, key, now) = (bucket.id, key.clone(), self.clock.now());
-        Ok(self.meta.change_attributes(ChangeAttributes { bucket, key, version, change, now }).await?)
+        let (bucket, key, lock_time) = (bucket.id, key.clone(), self.lock_time().await?);
+        Ok(self.meta.change_attributes(ChangeAttributes { bucket, key, version, change, lock_time }).await?)
+    }
+
+    /// Gives an object another key; nothing else of it changes, and no bytes move.
+    ///
+    /// # Errors
+    /// `NoSuchKey`, `PreconditionFailed`, `BucketState` if versioning is or was on, `Locked`, `NoSuchBucket`, `Meta`.
+    pub async fn rename_object(&self, request: RenameObject) -> Result<Written, EngineError> {
+        let RenameObject { bucket, source, source_precondition, key, precondition } = request;
+        let (bucket, lock_time) = (bucket.id, self.lock_time().await?);
+        let rename = CommitRename { bucket, source, source_precondition, key, precondition, lock_time };
+        Ok(Written::from(self.meta.commit_rename(rename).await?))
     }
 
     /// A page of current keys.

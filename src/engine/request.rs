@@ -90,6 +90,21 @@ pub struct Deleted {
     pub delete_marker: bool,
 }
 
+/// RenameObject.
+#[derive(Clone, Debug)]
+pub struct RenameObject {
+    /// Its bucket.
+    pub bucket: Bucket,
+    /// The key that goes.
+    pub source: ObjectKey,
+    /// Conditions on the source.
+    pub source_precondition: ReadPrecondition,
+    /// The key that it gets.
+    pub key: ObjectKey,
+    /// Conditions on what has that key.
+    pub precondition: ReadPrecondition,
+}
+
 /// The source of a copy.
 #[derive(Clone, Debug)]
 pub struct CopySource {

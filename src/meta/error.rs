@@ -1,7 +1,7 @@
 //! Why a metadata transaction did not happen.
 
-use crate::rules::{LockRefusal, WriteRefusal};
-use crate::types::{OwnerId, VersionId};
+use crate::rules::{BucketRefusal, LockRefusal, WriteRefusal};
+use crate::types::{OwnerId, Timestamp, VersionId};
 
 /// Why a metadata transaction did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +32,15 @@ pub enum MetaError {
     IsDeleteMarker {
         /// It.
         version: VersionId,
+        /// When it was made.
+        modified: Timestamp,
     },
     /// Object lock forbids it.
     #[error("the version is locked: {0}")]
     Locked(LockRefusal),
+    /// The bucket's state forbids it.
+    #[error("the state of the bucket: {0}")]
+    BucketState(BucketRefusal),
     /// A precondition does not hold.
     #[error("a precondition does not hold")]
     PreconditionFailed,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::limits::INLINE_BYTES_MAX;
 use crate::meta::PartSelection;
-use crate::rules::{DeletePrecondition, Versioning, WritePrecondition};
+use crate::rules::{DeletePrecondition, ReadPrecondition, Versioning, WritePrecondition};
 use crate::types::{
     AttributeChange, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, Documents, ETag,
     Epoch, ListedPart, ListedUpload, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId,
@@ -190,7 +190,7 @@ pub struct CommitCopy {
 pub struct PutOutcome {
     /// Its version.
     pub version: VersionId,
-    /// Whether the bucket's versioning is or was on, so that the id is shown to the client.
+    /// Whether its id is shown to the client (see `Versioning::names_writes`).
     pub shows_version: bool,
     /// Its ETag.
     pub etag: ETag,
@@ -215,6 +215,8 @@ pub struct CommitDelete {
     pub precondition: DeletePrecondition,
     /// Whether the caller may, and wants to, remove a version that is retained in governance mode.
     pub bypass_governance: bool,
+    /// The time by which its lock is judged (see `rules::LockClock`).
+    pub lock_time: Timestamp,
     /// The commit's time.
     pub now: Timestamp,
 }
@@ -241,8 +243,25 @@ pub struct ChangeAttributes {
     pub version: Option<VersionId>,
     /// The change.
     pub change: AttributeChange,
-    /// When.
-    pub now: Timestamp,
+    /// The time by which its lock is judged (see `rules::LockClock`).
+    pub lock_time: Timestamp,
+}
+
+/// A rename within a bucket that never had versioning.
+#[derive(Clone, Debug)]
+pub struct CommitRename {
+    /// Its bucket.
+    pub bucket: BucketId,
+    /// The key that goes.
+    pub source: ObjectKey,
+    /// Judged inside the transaction, against the source.
+    pub source_precondition: ReadPrecondition,
+    /// The key that it gets.
+    pub key: ObjectKey,
+    /// Judged inside the transaction, against what has that key.
+    pub precondition: ReadPrecondition,
+    /// The time by which locks are judged (see `rules::LockClock`).
+    pub lock_time: Timestamp,
 }
 
 /// A new bucket.

@@ -45,6 +45,12 @@ impl Happening<'_> {
     }
 }
 
+/// When something happened that the store knows no time of but the one that judges locks, which may differ from
+/// everybody's: when it was asked for.
+pub(super) fn moment(origin: Option<&Origin>, lock_time: Timestamp) -> Timestamp {
+    origin.map_or(lock_time, |origin| Timestamp(origin.at))
+}
+
 /// The record that says that a configuration was put.
 pub(super) fn test_record((bucket, owner): (&str, &str), at: i64, origin: Option<&Origin>) -> EventRecord {
     EventRecord {

@@ -15,9 +15,9 @@ pub mod store;
 
 pub use error::MetaError;
 pub use fact::{
-    AccessKey, BodyRef, BodySource, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload,
-    Completed, DeleteOutcome, EpochStart, Extent, NewBody, NewBucket, NewExtent, NewUpload, PutOutcome, StoredPart,
-    StoredVersion, UploadRecord,
+    AccessKey, BodyRef, BodySource, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, NewBody, NewBucket, NewExtent, NewUpload, PutOutcome,
+    StoredPart, StoredVersion, UploadRecord,
 };
 pub use memory::MemoryMeta;
 pub use origin::{carrying_origin, current_origin, on_behalf_of};

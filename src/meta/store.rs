@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::meta::{
-    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
-    DeleteOutcome, EpochStart, Extent, MetaError, NewBucket, NewUpload, PutOutcome, StoredPart, StoredVersion,
-    UploadRecord,
+    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
+    Completed, DeleteOutcome, EpochStart, Extent, MetaError, NewBucket, NewUpload, PutOutcome, StoredPart,
+    StoredVersion, UploadRecord,
 };
-use crate::rules::Versioning;
+use crate::rules::{Seen, Versioning};
 use crate::types::object::BucketListing;
 use crate::types::{
     Bucket, BucketDocument, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
@@ -32,6 +32,11 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError>;
     /// Takes the named lease for `holder` until `until`; false if another holder has it at `now`.
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError>;
+
+    /// The latest time that locks were judged by, as it was kept last.
+    async fn lock_clock(&self) -> Result<Option<Seen>, MetaError>;
+    /// Keeps a time that locks are judged by, unless a later one is kept.
+    async fn keep_lock_clock(&self, seen: Seen) -> Result<(), MetaError>;
 
     // Access keys ---------------------------------------------------------------------------------------
 
@@ -61,11 +66,12 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn delete_bucket(&self, bucket: BucketId) -> Result<(), MetaError>;
     /// The versioning state of a bucket.
     async fn versioning(&self, bucket: BucketId) -> Result<Versioning, MetaError>;
-    /// Sets the versioning state of a bucket.
+    /// Sets the versioning state of a bucket: `NoSuchBucket`, `BucketState` (an object lock needs versioning).
     async fn set_versioning(&self, bucket: BucketId, state: Versioning) -> Result<(), MetaError>;
     /// All documents of a bucket: `NoSuchBucket`.
     async fn documents(&self, bucket: BucketId) -> Result<Documents, MetaError>;
-    /// Replaces a document, or removes it if `body` is `None`: `NoSuchBucket`.
+    /// Replaces a document, or removes it if `body` is `None`: `NoSuchBucket`; for an object lock `BucketState`
+    /// unless versioning is on, and if it is to be removed.
     async fn set_document(
         &self,
         bucket: BucketId,
@@ -82,6 +88,9 @@ pub trait MetaStore: Send + Sync + 'static {
     /// Commits a DELETE; removing what is not there is `Ok`. `NoSuchBucket`, and, for a condition,
     /// `NoSuchKey`, `PreconditionFailed`.
     async fn commit_delete(&self, delete: CommitDelete) -> Result<DeleteOutcome, MetaError>;
+    /// Gives an object another key, and moves nothing else: `NoSuchBucket`, `BucketState` if versioning is or was
+    /// on, `NoSuchKey` (of the source), `PreconditionFailed`, `Locked`.
+    async fn commit_rename(&self, rename: CommitRename) -> Result<PutOutcome, MetaError>;
     /// The newest version of a key (which may be a delete marker), or exactly `version`.
     async fn version(
         &self,

@@ -3,14 +3,17 @@
 
 pub mod cors;
 pub mod lock;
+pub mod lock_clock;
 pub mod logging;
 pub mod notification;
 pub mod payer;
 pub mod precondition;
 pub mod tag;
 pub mod versioning;
+pub mod website;
 
-pub use lock::LockRefusal;
+pub use lock::{BucketRefusal, DefaultRetention, LockRefusal, ObjectLock, Period};
+pub use lock_clock::{ClockLimits, LockClock, Reading, Seen, Shown};
 pub use logging::{LogKeyFormat, Logging, PartitionDate};
 pub use notification::{DestinationKind, EventPattern, Notification, NotificationRefusal, NotificationRule};
 pub use payer::Payer;

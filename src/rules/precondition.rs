@@ -138,6 +138,24 @@ pub struct ReadPrecondition {
     pub if_unmodified_since: Option<Timestamp>,
 }
 
+impl ReadPrecondition {
+    /// Judges the conditions for a write (a rename) that they guard: `NotModified` fails, too. A condition that
+    /// wants something to be there fails if nothing is.
+    ///
+    /// # Errors
+    /// The refusal, if one does not hold.
+    pub fn judge_write(&self, current: Option<&CurrentFacts>) -> Result<(), WriteRefusal> {
+        match current {
+            Some(current) => match self.judge(current) {
+                ReadVerdict::Proceed => Ok(()),
+                ReadVerdict::NotModified | ReadVerdict::Failed => Err(WriteRefusal::Failed),
+            },
+            None if self.if_match.is_some() || self.if_modified_since.is_some() => Err(WriteRefusal::Failed),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What a conditional read leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadVerdict {

@@ -66,8 +66,7 @@ impl AccessLine {
     /// Begins with what the head says.
     pub(crate) fn begin(
         logged: Arc<LoggedBucket>,
-        head: &Parts,
-        routed: &Routed,
+        (head, routed, api): (&Parts, &Routed, &str),
         (request_id, host_id): (&str, &Arc<str>),
         at: Timestamp,
     ) -> Self {
@@ -81,7 +80,7 @@ impl AccessLine {
             requester: String::new(),
             request_id: request_id.to_owned(),
             host_id: Arc::clone(host_id),
-            operation: operation_name(routed.operation, head.method.as_str()),
+            operation: operation_name(api, routed.operation, head.method.as_str()),
             key: routed.key.as_ref().map(|key| utf8_percent_encode(key.as_str(), KEY).to_string()).unwrap_or_default(),
             request: format!("{} {} {:?}", head.method, hide_secrets(&clean(target)), head.version),
             referer: header(REFERER.as_str()),
@@ -230,8 +229,8 @@ fn signature(head: &Parts) -> (&'static str, &'static str) {
     }
 }
 
-/// `REST.method.resource`. Resources that do not follow from the operation's name are those that S3 documents.
-fn operation_name(operation: Operation, method: &str) -> String {
+/// `REST.method.resource`, or `WEBSITE` in its place. Resources that do not follow from the operation's name are those that S3 documents.
+fn operation_name(api: &str, operation: Operation, method: &str) -> String {
     use Operation as Op;
     let (method, resource) = match operation {
         Op::CopyObject => ("COPY", "OBJECT".to_owned()),
@@ -256,7 +255,7 @@ fn operation_name(operation: Operation, method: &str) -> String {
         Op::PreflightRequest => (method, "PREFLIGHT".to_owned()),
         other => (method, resource_of(other.name())),
     };
-    format!("REST.{method}.{resource}")
+    format!("{api}.{method}.{resource}")
 }
 
 /// `PutBucketRequestPayment` is about `REQUEST_PAYMENT`.
@@ -299,6 +298,7 @@ mod tests {
             created: Timestamp(0),
             location: String::new(),
             generation: 0,
+            is_versioned: false,
         };
         let logging = Logging {
             target_bucket: "logs".to_owned(),
@@ -316,7 +316,7 @@ mod tests {
         let head = request.body(()).unwrap().into_parts().0;
         let routed = route(&head, &[]).unwrap();
         let at = Timestamp::parse_iso("2019-02-06T00:00:38Z").unwrap();
-        let mut line = AccessLine::begin(logged(), &head, &routed, ("R", &Arc::from("H")), at);
+        let mut line = AccessLine::begin(logged(), (&head, &routed, "REST"), ("R", &Arc::from("H")), at);
         let mut response = Response::new(full_body("abc"));
         response.headers_mut().insert("content-range", "bytes 0-2/10".parse().unwrap());
         line.note_answer(&response, Duration::from_millis(5));
@@ -353,9 +353,10 @@ mod tests {
             (Operation::GetPublicAccessBlock, "GET", "REST.GET.PUBLIC_ACCESS_BLOCK"),
             (Operation::GetBucketLogging, "GET", "REST.GET.LOGGING_STATUS"),
         ] {
-            assert_eq!(operation_name(operation, method), name);
+            assert_eq!(operation_name("REST", operation, method), name);
         }
-        let mut names: Vec<_> = Operation::ALL.iter().map(|operation| operation_name(*operation, "X")).collect();
+        let mut names: Vec<_> =
+            Operation::ALL.iter().map(|operation| operation_name("REST", *operation, "X")).collect();
         assert!(names.iter_mut().all(|name| !name.ends_with('.') && !name.contains(' ')));
     }
 

@@ -3,13 +3,14 @@
 
 use crate::s3::authorize::Authorized;
 use crate::s3::tagging::header_tags;
-use crate::s3::{Gateway, S3Error};
+use crate::s3::{Gateway, S3Error, lock};
 use crate::types::VersionAttributes;
 
 /// What the headers of a request say about the attributes of the version that it makes.
 ///
 /// # Errors
 /// Those of the headers.
-pub(crate) async fn new_attributes(_gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
-    Ok(VersionAttributes { tags: header_tags(&call.headers)?, ..VersionAttributes::default() })
+pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
+    let (retention, legal_hold) = lock::requested_lock(gateway, call).await?;
+    Ok(VersionAttributes { tags: header_tags(&call.headers)?, retention, legal_hold, ..VersionAttributes::default() })
 }

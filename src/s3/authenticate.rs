@@ -3,12 +3,13 @@
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::auth::{PayloadKind, Verdict, verify};
+use crate::auth::{AuthError, FileSize, FormFields, FormVerdict, PayloadKind, Verdict, verify, verify_form};
 use crate::identity::Principal;
 use crate::s3::endpoint::endpoint;
 use crate::s3::query::Query;
 use crate::s3::route::Routed;
-use crate::s3::{Code, Gateway, S3Error};
+use crate::s3::{Code, Gateway, Operation, S3Error};
+use crate::types::{BucketName, ObjectKey};
 
 /// Parameters of a presigned URL that are its signature, and no headers that moved into the query.
 const SIGNATURE_PARAMETERS: [&str; 7] = [
@@ -47,16 +48,9 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
     let endpoint = endpoint(&head);
     let mut headers = head.headers;
     let (principal, payload, signed) = match verdict {
-        Verdict::Anonymous { payload } => {
-            if !gateway.settings.allow_anonymous {
-                return Err(S3Error::new(Code::AccessDenied).cause("the request is not signed"));
-            }
-            (Principal::Anonymous, payload, false)
-        }
+        Verdict::Anonymous { payload } => (anonymous(gateway)?, payload, false),
         Verdict::Signed(verified) => {
-            let principal = gateway.keyring.principal(&verified.access_key_id).ok_or_else(|| {
-                S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", &verified.access_key_id)
-            })?;
+            let principal = identity(gateway, &verified.access_key_id)?;
             if verified.presigned {
                 hoist(&mut headers, &routed.query);
             }
@@ -64,6 +58,67 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
         }
     };
     Ok(Authenticated { routed, principal, payload, signed, headers, path, endpoint, _seal: () })
+}
+
+/// Finds out who stands behind a POST form that wants to store `key`, and holds the form to the policy that they
+/// signed. What comes out is a PutObject, with the size that its file may have.
+///
+/// # Errors
+/// What authentication refuses, `AccessDenied` for what the policy does not allow and for anonymous forms unless
+/// they are let through, `InvalidPolicyDocument`.
+pub(crate) fn authenticate_form(
+    gateway: &Gateway,
+    routed: Routed,
+    head: Parts,
+    fields: &FormFields,
+    key: ObjectKey,
+    headers: HeaderMap,
+) -> Result<(Authenticated, FileSize), S3Error> {
+    // A signature of the request's own, beside the form's, is no way that S3 knows: neither may shield the other.
+    let now = gateway.clock.now();
+    let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, now)?;
+    if !matches!(verdict, Verdict::Anonymous { .. }) {
+        return Err(AuthError::SeveralMechanisms.into());
+    }
+    let (principal, signed, size) = match verify_form(fields, gateway.keyring.as_ref(), &gateway.settings.auth, now)? {
+        FormVerdict::Anonymous => (anonymous(gateway)?, false, FileSize::ANY),
+        FormVerdict::Signed { access_key_id, policy } => {
+            let bucket = routed.bucket.as_ref().map(BucketName::as_str).unwrap_or_default();
+            let size = policy.judge(fields, bucket, now).map_err(AuthError::FormPolicy)?;
+            (identity(gateway, &access_key_id)?, true, size)
+        }
+    };
+    let (routed, path) = (routed.about(Operation::PutObject, Some(key)), head.uri.path().to_owned());
+    let endpoint = endpoint(&head);
+    let payload = PayloadKind::Unsigned;
+    Ok((Authenticated { routed, principal, payload, signed, headers, path, endpoint, _seal: () }, size))
+}
+
+/// A visitor of a website: nobody in particular, who reads objects.
+///
+/// # Errors
+/// `AccessDenied` unless anonymous requests are let through.
+pub(crate) fn authenticate_visitor(
+    gateway: &Gateway,
+    routed: Routed,
+    headers: HeaderMap,
+    path: String,
+) -> Result<Authenticated, S3Error> {
+    let (principal, payload) = (anonymous(gateway)?, PayloadKind::Unsigned);
+    Ok(Authenticated { routed, principal, payload, signed: false, headers, path, endpoint: None, _seal: () })
+}
+
+fn anonymous(gateway: &Gateway) -> Result<Principal, S3Error> {
+    if gateway.settings.allow_anonymous {
+        Ok(Principal::Anonymous)
+    } else {
+        Err(S3Error::new(Code::AccessDenied).cause("the request is not signed"))
+    }
+}
+
+fn identity(gateway: &Gateway, access_key_id: &str) -> Result<Principal, S3Error> {
+    let gone = || S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id);
+    gateway.keyring.principal(access_key_id).ok_or_else(gone)
 }
 
 /// Moves headers that a presigner put into the query back among the headers, as S3 reads them (the JavaScript

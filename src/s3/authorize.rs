@@ -7,6 +7,7 @@ use http::HeaderMap;
 
 use crate::auth::PayloadKind;
 use crate::identity::Principal;
+use crate::rules::payer::Charge;
 use crate::s3::authenticate::Authenticated;
 use crate::s3::query::Query;
 use crate::s3::requester_pays;
@@ -37,6 +38,8 @@ pub struct Authorized {
     pub(crate) request_id: String,
     /// What URLs in answers begin with: `https://HOST`.
     pub(crate) endpoint: Option<String>,
+    /// Who pays for it.
+    pub(crate) charge: Charge,
     /// Counts the bytes of the request's body as they are read. Private, so that only this module makes an
     /// `Authorized`.
     received: Arc<AtomicU64>,
@@ -82,6 +85,7 @@ impl Authorized {
             path: path.to_owned(),
             request_id: "TEST".to_owned(),
             endpoint: None,
+            charge: Charge::Owner,
             received: Arc::default(),
         }
     }
@@ -110,7 +114,7 @@ pub(crate) async fn authorize(
         }
         Some(_) | None => None,
     };
-    Ok(Authorized {
+    let mut call = Authorized {
         operation: routed.operation,
         principal,
         bucket,
@@ -123,8 +127,13 @@ pub(crate) async fn authorize(
         path,
         request_id: request_id.to_owned(),
         endpoint,
+        charge: Charge::Owner,
         received,
-    })
+    };
+    if let Some(bucket) = &call.bucket {
+        call.charge = requester_pays::judge(gateway, &call, bucket).await?;
+    }
+    Ok(call)
 }
 
 /// Finds the source bucket of a copy, under the same rule as the target.

@@ -17,6 +17,7 @@ use crate::guard::EndCause;
 use crate::limits::PART_BYTES_MAX;
 use crate::net::{BodyError, RequestBody};
 use crate::s3::authorize::Authorized;
+use crate::s3::form_feed::FormError;
 use crate::s3::{Code, S3Error};
 use crate::types::{ChecksumAlgorithm, ChecksumValue};
 
@@ -51,6 +52,25 @@ pub enum BodyFault {
         /// Bytes announced.
         announced: u64,
     },
+    /// The coding of a POST form.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// The file of a POST form is smaller than its policy says.
+    #[error("the file has {bytes} bytes, and its policy wants at least {bytes_min}")]
+    BelowPolicy {
+        /// Bytes that came.
+        bytes: u64,
+        /// Least bytes.
+        bytes_min: u64,
+    },
+    /// The file of a POST form is larger than its policy says.
+    #[error("the file has more than the {bytes_max} bytes that its policy allows")]
+    AbovePolicy {
+        /// Bytes that came so far.
+        bytes: u64,
+        /// Most bytes.
+        bytes_max: u64,
+    },
 }
 
 impl From<BodyFault> for S3Error {
@@ -70,6 +90,13 @@ impl From<BodyFault> for S3Error {
             BodyFault::TooLong { announced } => Self::new(Code::IncompleteBody)
                 .message(format!("The request body is longer than the announced {announced} bytes."))
                 .cause(fault),
+            BodyFault::Form(error) => error.into(),
+            BodyFault::BelowPolicy { bytes, bytes_min } => Self::new(Code::EntityTooSmall)
+                .detail("ProposedSize", bytes.to_string())
+                .detail("MinSizeAllowed", bytes_min.to_string()),
+            BodyFault::AbovePolicy { bytes, bytes_max } => Self::new(Code::EntityTooLarge)
+                .detail("ProposedSize", bytes.to_string())
+                .detail("MaxSizeAllowed", bytes_max.to_string()),
         }
     }
 }
@@ -88,6 +115,15 @@ pub fn open_body(call: &Authorized, body: RequestBody) -> Result<(Box<dyn ByteSo
             .detail("MaxSizeAllowed", PART_BYTES_MAX.to_string()));
     }
     open(call, body, length, HeaderChecksums::OfBody)
+}
+
+/// What is expected of the file of a POST form. Nothing says how long it is.
+///
+/// # Errors
+/// `InvalidDigest`, `InvalidRequest` for checksum fields that contradict each other.
+pub(crate) fn expected_of_form(call: &Authorized) -> Result<Expected, S3Error> {
+    let (md5, checksum) = (content_md5(&call.headers)?, checksumming(&call.headers, None)?);
+    Ok(Expected { length: None, md5, sha256: None, checksum })
 }
 
 /// What the `x-amz-checksum-…` headers of a request are about.

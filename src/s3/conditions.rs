@@ -40,6 +40,32 @@ pub(crate) fn copy_source_precondition(headers: &HeaderMap) -> Result<ReadPrecon
     })
 }
 
+/// The conditions on the source of a rename.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(crate) fn rename_source_precondition(headers: &HeaderMap) -> Result<ReadPrecondition, S3Error> {
+    Ok(ReadPrecondition {
+        if_match: etags(headers, "x-amz-rename-source-if-match")?,
+        if_none_match: etags(headers, "x-amz-rename-source-if-none-match")?,
+        if_modified_since: date(headers, "x-amz-rename-source-if-modified-since")?,
+        if_unmodified_since: date(headers, "x-amz-rename-source-if-unmodified-since")?,
+    })
+}
+
+/// The conditions on what a rename replaces. As with every write, a date that cannot be read is refused.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(crate) fn rename_precondition(headers: &HeaderMap) -> Result<ReadPrecondition, S3Error> {
+    Ok(ReadPrecondition {
+        if_match: etags(headers, "if-match")?,
+        if_none_match: etags(headers, "if-none-match")?,
+        if_modified_since: date(headers, "if-modified-since")?,
+        if_unmodified_since: date(headers, "if-unmodified-since")?,
+    })
+}
+
 /// The conditions of a PUT, of a copy's target or of a completion. S3 knows `If-None-Match: *` and `If-Match`
 /// there, one at a time; it answers 501 to everything else rather than ignore a condition.
 ///

@@ -5,10 +5,11 @@ use http::StatusCode;
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_logging, bucket_notification, complete_upload, copy_object, cors,
-    create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
-    list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads, object_attributes,
-    probes, put_object, request_payment, tagging, upload_part, upload_part_copy,
+    abort_upload, acl, bucket_location, bucket_logging, bucket_notification, bucket_versioning, complete_upload,
+    copy_object, cors, create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object,
+    head_bucket, head_object, legal_hold, list_buckets, list_object_versions, list_objects, list_objects_v2,
+    list_parts, list_uploads, object_attributes, object_lock, object_retention, probes, put_object, rename_object,
+    request_payment, restore_object, tagging, upload_part, upload_part_copy, website,
 };
 use crate::s3::respond::respond_empty;
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
@@ -23,14 +24,11 @@ macro_rules! unbuilt {
             | Op::DeleteBucketLifecycle
             | Op::DeleteBucketOwnershipControls
             | Op::DeleteBucketPolicy
-            | Op::DeleteBucketWebsite
             | Op::DeleteObjectAnnotation
             | Op::DeletePublicAccessBlock
             | Op::GetObjectAnnotation
             | Op::GetObjectTorrent
             | Op::ListObjectAnnotations
-            | Op::PostObject
-            | Op::PreflightRequest
             | Op::PutBucketAnalyticsConfiguration
             | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
@@ -40,15 +38,8 @@ macro_rules! unbuilt {
             | Op::PutBucketOwnershipControls
             | Op::PutBucketPolicy
             | Op::PutBucketReplication
-            | Op::PutBucketVersioning
-            | Op::PutBucketWebsite
             | Op::PutObjectAnnotation
-            | Op::PutObjectLegalHold
-            | Op::PutObjectLockConfiguration
-            | Op::PutObjectRetention
             | Op::PutPublicAccessBlock
-            | Op::RenameObject
-            | Op::RestoreObject
             | Op::SelectObjectContent
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
@@ -91,6 +82,7 @@ macro_rules! never_configured {
 ///
 /// # Errors
 /// Those of the operation; `NotImplemented` with its name if it is not built.
+#[allow(clippy::too_many_lines, reason = "one flat table, which is exhaustive because it is one")]
 pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
         Op::ListBuckets => Box::pin(list_buckets::run(gateway, call, body)).await,
@@ -125,10 +117,22 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::GetBucketCors => Box::pin(cors::get(gateway, call)).await,
         Op::PutBucketCors => Box::pin(cors::put(gateway, call, body)).await,
         Op::DeleteBucketCors => Box::pin(cors::delete(gateway, call)).await,
+        Op::GetBucketWebsite => Box::pin(website::get(gateway, call)).await,
+        Op::PutBucketWebsite => Box::pin(website::put(gateway, call, body)).await,
+        Op::DeleteBucketWebsite => Box::pin(website::delete(gateway, call)).await,
         Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
-        Op::GetObjectLegalHold | Op::GetObjectRetention => Box::pin(probes::object_lock(gateway, call)).await,
+        Op::GetObjectLegalHold => Box::pin(legal_hold::show(gateway, call)).await,
+        Op::PutObjectLegalHold => Box::pin(legal_hold::set(gateway, call, body)).await,
+        Op::GetObjectRetention => Box::pin(object_retention::show(gateway, call)).await,
+        Op::PutObjectRetention => Box::pin(object_retention::set(gateway, call, body)).await,
+        Op::GetObjectLockConfiguration => Box::pin(object_lock::show(gateway, call)).await,
+        Op::PutObjectLockConfiguration => Box::pin(object_lock::set(gateway, call, body)).await,
+        Op::GetBucketVersioning => Box::pin(bucket_versioning::show(gateway, call)).await,
+        Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
+        Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
+        Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
         Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
         Op::GetBucketRequestPayment => Box::pin(request_payment::show(gateway, call)).await,
         Op::PutBucketRequestPayment => Box::pin(request_payment::put(gateway, call, body)).await,
@@ -136,14 +140,13 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::PutBucketLogging => Box::pin(bucket_logging::put(gateway, call, body)).await,
         Op::GetBucketNotificationConfiguration => Box::pin(bucket_notification::show(gateway, call)).await,
         Op::PutBucketNotificationConfiguration => Box::pin(bucket_notification::put(gateway, call, body)).await,
-        Op::GetBucketVersioning => Ok(probes::empty("VersioningConfiguration")),
         Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
         Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
         Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
-        Op::GetBucketWebsite => Err(probes::absent(call, Code::NoSuchWebsiteConfiguration)),
-        Op::GetObjectLockConfiguration => Err(probes::absent(call, Code::ObjectLockConfigurationNotFoundError)),
         Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
         never_configured!() => Box::pin(never_configured(call, body)).await,
+        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
+        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
     }
 }

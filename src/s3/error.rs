@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::engine::{EngineError, Mismatch};
 use crate::limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, RETRY_AFTER_SECONDS};
 use crate::net::{Response, full_body};
+use crate::rules::BucketRefusal;
 use crate::s3::body::BodyFault;
 use crate::s3::xml::XmlWriter;
 use crate::types::VersionId;
@@ -171,8 +172,19 @@ impl From<EngineError> for S3Error {
             EngineError::NoSuchKey { delete_marker: None } => Self::new(Code::NoSuchKey),
             EngineError::NoSuchKey { delete_marker: Some(version) } => marked(Self::new(Code::NoSuchKey), version),
             EngineError::NoSuchVersion => Self::new(Code::NoSuchVersion),
-            EngineError::IsDeleteMarker { version } => {
-                marked(Self::new(Code::MethodNotAllowed), version).header(ALLOW, HeaderValue::from_static("DELETE"))
+            EngineError::IsDeleteMarker { version, modified } => {
+                let date = HeaderValue::try_from(modified.http_date()).expect("a date is plain ASCII");
+                marked(Self::new(Code::MethodNotAllowed).detail("ResourceType", "DeleteMarker"), version)
+                    .header(ALLOW, HeaderValue::from_static("DELETE"))
+                    .header(LAST_MODIFIED, date)
+            }
+            EngineError::BucketState(BucketRefusal::HasLock) => Self::new(Code::InvalidBucketState).message(
+                "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+            ),
+            EngineError::BucketState(BucketRefusal::NeedsVersioning) => Self::new(Code::InvalidBucketState)
+                .message("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration"),
+            EngineError::BucketState(BucketRefusal::HasVersions) => {
+                Self::invalid_request("RenameObject is not supported in a bucket that has or had versioning.")
             }
             EngineError::Locked(refusal) => Self::new(Code::AccessDenied)
                 .message("Access Denied because object protected by object lock.")
@@ -230,7 +242,7 @@ fn from_storage(error: &EngineError) -> Option<S3Error> {
 mod tests {
     use super::{Code, S3Error};
     use crate::engine::{EngineError, Mismatch};
-    use crate::types::{ChecksumAlgorithm, VersionId};
+    use crate::types::{ChecksumAlgorithm, Timestamp, VersionId};
 
     #[test]
     fn every_code_has_an_error_status_and_a_message() {
@@ -268,7 +280,7 @@ mod tests {
 
     #[test]
     fn delete_markers_are_named_in_headers() {
-        let error = S3Error::from(EngineError::IsDeleteMarker { version: VersionId::Null });
+        let error = S3Error::from(EngineError::IsDeleteMarker { version: VersionId::Null, modified: Timestamp(0) });
         assert_eq!(error.status(), 405);
         let response = error.into_response("/", "R", "H");
         assert_eq!(response.headers()["x-amz-delete-marker"], "true");

@@ -5,11 +5,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::engine::EngineError;
 use crate::limits::PART_BYTES_MAX;
 use crate::net::{Response, ResponseBody, full_body};
+use crate::s3::lock::insert_lock;
 use crate::s3::metadata::{insert_text, write_metadata};
 use crate::s3::respond::ShownOwner;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Code, Gateway, S3Error};
-use crate::types::{ETag, ObjectKey, ObjectVersion, OwnerId, UploadId, VersionId};
+use crate::types::{Bucket, ETag, ObjectKey, ObjectVersion, OwnerId, UploadId, VersionId};
 
 /// Which version an answer is about.
 pub(crate) const VERSION_ID: &str = "x-amz-version-id";
@@ -40,31 +41,29 @@ pub(crate) fn insert_etag(headers: &mut HeaderMap, etag: &ETag) {
     insert_text(headers, http::header::ETAG, &etag.quoted());
 }
 
-/// What every answer about a version says: a 304, too.
-pub(crate) fn insert_validators(headers: &mut HeaderMap, version: &ObjectVersion) {
+/// What every answer about a version says: a 304, too. `shown` is its id as `shown_version` tells it.
+pub(crate) fn insert_validators(headers: &mut HeaderMap, version: &ObjectVersion, shown: Option<VersionId>) {
     insert_etag(headers, &version.etag);
     insert_text(headers, http::header::LAST_MODIFIED, &version.modified.truncated_to_seconds().http_date());
-    insert_version(headers, VERSION_ID, shown_version(version));
+    insert_version(headers, VERSION_ID, shown);
 }
 
 /// What GET and HEAD say about a version, apart from length and checksum.
-pub(crate) fn insert_description(headers: &mut HeaderMap, version: &ObjectVersion) {
-    insert_validators(headers, version);
+pub(crate) fn insert_description(headers: &mut HeaderMap, version: &ObjectVersion, shown: Option<VersionId>) {
+    insert_validators(headers, version, shown);
     headers.insert(http::header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     write_metadata(headers, &version.metadata);
     let tags = version.metadata.attributes.tags.0.len();
     if tags > 0 {
         headers.insert(HeaderName::from_static("x-amz-tagging-count"), HeaderValue::from(tags));
     }
+    insert_lock(headers, &version.metadata.attributes);
 }
 
-/// The version as reads show it. The null version stays unnamed: while versioning was never on, clients that
-/// saw its id would ask for it.
-pub(crate) fn shown_version(version: &ObjectVersion) -> Option<VersionId> {
-    match version.version {
-        VersionId::Null => None,
-        ordered @ VersionId::Ordered { .. } => Some(ordered),
-    }
+/// The id of a version as answers show it. While versioning was never on, the null version stays unnamed: clients
+/// that saw its id would ask for it.
+pub(crate) fn shown_version(bucket: &Bucket, version: VersionId) -> Option<VersionId> {
+    (bucket.is_versioned || version != VersionId::Null).then_some(version)
 }
 
 /// Writes an `Owner` or `Initiator`.
@@ -131,13 +130,14 @@ mod tests {
     #[test]
     fn a_version_is_described_and_the_null_version_is_not_named() {
         let mut headers = HeaderMap::new();
-        insert_description(&mut headers, &version(VersionId::Null));
+        insert_description(&mut headers, &version(VersionId::Null), None);
         assert_eq!(headers["etag"], format!("\"{}\"", "0".repeat(32)));
         assert_eq!(headers["last-modified"], "Wed, 21 Oct 2015 07:28:00 GMT");
         assert_eq!(headers["accept-ranges"], "bytes");
         assert_eq!(headers["content-type"], "binary/octet-stream");
         assert_eq!(headers.len(), 4);
-        insert_description(&mut headers, &version(VersionId::Ordered { order: 1, salt: 2 }));
+        let id = VersionId::Ordered { order: 1, salt: 2 };
+        insert_description(&mut headers, &version(id), Some(id));
         assert_eq!(headers["x-amz-version-id"], "00000000000000010000000000000002");
     }
 

@@ -11,11 +11,11 @@ use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{insert_checksum, insert_part_checksum, insert_type, wants_checksum};
 use crate::s3::conditions::{failed_read_condition, precondition_failed, read_precondition};
 use crate::s3::metadata::header_text;
-use crate::s3::object_headers::{insert_description, insert_validators, object_error};
+use crate::s3::object_headers::{insert_description, insert_validators, object_error, shown_version};
 use crate::s3::parameters;
 use crate::s3::query::Query;
 use crate::s3::{Code, Gateway, S3Error};
-use crate::types::{ByteRange, ChecksumValue, ETag, ObjectVersion, ResolvedRange, Timestamp};
+use crate::types::{ByteRange, ChecksumValue, ETag, ObjectVersion, ResolvedRange, Timestamp, VersionId};
 
 /// Query parameters that override a header of the answer.
 const OVERRIDES: [(&str, HeaderName); 6] = [
@@ -82,9 +82,10 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
     let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
     let open = open.map_err(|error| object_error(error, call.key(), version))?;
     let facts = open.version();
+    let shown = shown_version(call.bucket(), facts.version);
     match precondition.judge(&CurrentFacts { etag: facts.etag, size: facts.size, modified: facts.modified }) {
         ReadVerdict::Proceed => {}
-        ReadVerdict::NotModified => return Ok(not_modified(facts)),
+        ReadVerdict::NotModified => return Ok(not_modified(facts, shown)),
         ReadVerdict::Failed => return Err(precondition_failed(failed_read_condition(&precondition))),
     }
     let selection = match (part, range) {
@@ -92,17 +93,17 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
         (None, Some(range)) if if_range_holds(&call.headers, facts) => select_range(&range, facts.size)?,
         (None, Some(_) | None) => Selection::WHOLE,
     };
-    let mut headers = answer_headers(facts, &selection, wants_checksum(&call.headers));
+    let mut headers = answer_headers(facts, shown, &selection, wants_checksum(&call.headers));
     headers.extend(overrides);
     Ok(Reading { status: selection.status, headers, body: Some((open, selection.span)) })
 }
 
 /// A 304 carries what a 200 would say about freshness (RFC 9110, section 15.4.5).
-fn not_modified(version: &ObjectVersion) -> Reading {
+fn not_modified(version: &ObjectVersion, shown: Option<VersionId>) -> Reading {
     let mut headers = HeaderMap::new();
-    insert_description(&mut headers, version);
+    insert_description(&mut headers, version, shown);
     let mut fresh = HeaderMap::new();
-    insert_validators(&mut fresh, version);
+    insert_validators(&mut fresh, version, shown);
     for name in [header::CACHE_CONTROL, header::EXPIRES] {
         if let Some(value) = headers.remove(&name) {
             fresh.insert(name, value);
@@ -157,9 +158,14 @@ fn if_range_holds(headers: &HeaderMap, version: &ObjectVersion) -> bool {
     }
 }
 
-fn answer_headers(version: &ObjectVersion, selection: &Selection, wants_checksum: bool) -> HeaderMap {
+fn answer_headers(
+    version: &ObjectVersion,
+    shown: Option<VersionId>,
+    selection: &Selection,
+    wants_checksum: bool,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    insert_description(&mut headers, version);
+    insert_description(&mut headers, version, shown);
     let length = match selection.span {
         Span::Nothing => 0,
         Span::Whole => version.size,
@@ -309,14 +315,14 @@ mod tests {
 
     #[test]
     fn the_whole_body_shows_its_checksum_and_a_range_shows_none() {
-        let whole = answer_headers(&version(None), &Selection::WHOLE, true);
+        let whole = answer_headers(&version(None), None, &Selection::WHOLE, true);
         assert_eq!(whole["content-length"], "10");
         assert_eq!(whole["x-amz-checksum-crc32"], "AQIDBA==");
         assert_eq!(whole["x-amz-checksum-type"], "FULL_OBJECT");
-        let unasked = answer_headers(&version(None), &Selection::WHOLE, false);
+        let unasked = answer_headers(&version(None), None, &Selection::WHOLE, false);
         assert!(!unasked.contains_key("x-amz-checksum-crc32"));
         let selection = Selection { status: StatusCode::PARTIAL_CONTENT, span: range(2, 3), part: None };
-        let partial = answer_headers(&version(None), &selection, true);
+        let partial = answer_headers(&version(None), None, &selection, true);
         assert_eq!(partial["content-range"], "bytes 2-4/10");
         assert_eq!(partial["content-length"], "3");
         assert!(!partial.contains_key("x-amz-checksum-crc32"));
@@ -327,21 +333,21 @@ mod tests {
         let checksum = ChecksumValue::new(ChecksumAlgorithm::Crc32, [0; 4]);
         let part = Some(SelectedPart { count: Some(2), checksum });
         let selection = Selection { status: StatusCode::PARTIAL_CONTENT, span: range(5, 5), part };
-        let headers = answer_headers(&version(Some(2)), &selection, true);
+        let headers = answer_headers(&version(Some(2)), None, &selection, true);
         assert_eq!(headers["x-amz-mp-parts-count"], "2");
         assert_eq!(headers["x-amz-checksum-crc32"], "AAAAAA==");
         assert_eq!(headers["x-amz-checksum-type"], "COMPOSITE");
         assert_eq!(headers["content-range"], "bytes 5-9/10");
         let only = Some(SelectedPart { count: None, checksum: None });
         let selection = Selection { status: StatusCode::PARTIAL_CONTENT, span: range(0, 10), part: only };
-        let headers = answer_headers(&version(None), &selection, true);
+        let headers = answer_headers(&version(None), None, &selection, true);
         assert!(!headers.contains_key("x-amz-mp-parts-count"));
         assert_eq!(headers["x-amz-checksum-crc32"], "AQIDBA==");
     }
 
     #[test]
     fn a_304_carries_validators_and_freshness_and_no_length() {
-        let headers = not_modified(&version(None)).headers;
+        let headers = not_modified(&version(None), None).headers;
         assert_eq!(headers["cache-control"], "max-age=5");
         assert_eq!(headers["expires"], "0");
         assert!(headers.contains_key("etag") && headers.contains_key("last-modified"));

@@ -3,8 +3,9 @@
 //! Knows nothing of who asks or of what exists: it only reads. Keys stay as they were sent: `..`, `//` and a
 //! leading slash mean nothing here.
 
-use http::Method;
+use http::header::ALLOW;
 use http::request::Parts;
+use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
 use crate::auth::request_host;
@@ -24,6 +25,14 @@ pub struct Routed {
     pub(crate) query: Query,
     /// Keeps other modules from making one.
     _seal: (),
+}
+
+impl Routed {
+    /// The same request, turned to another operation on a key of its bucket: what a form stands for, and what a
+    /// website reads.
+    pub(crate) fn about(self, operation: Operation, key: Option<ObjectKey>) -> Self {
+        Self { operation, key, ..self }
+    }
 }
 
 /// Routes a request. `domains` are the base domains of virtual-host style.
@@ -46,6 +55,43 @@ pub(crate) fn route(head: &Parts, domains: &[String]) -> Result<Routed, S3Error>
     let key = parse_key(key)?;
     let operation = operation(head, bucket.is_some(), key.is_some(), &query)?;
     Ok(Routed { operation, bucket, key, query, _seal: () })
+}
+
+/// Routes a request to a website: its host lies below one of the website domains, and not deeper below one of
+/// `domains`. `None` for every other host.
+///
+/// # Errors
+/// `MethodNotAllowed` for all but GET, HEAD and a preflight, `InvalidURI`, `NoSuchBucket`, `KeyTooLongError`.
+pub(crate) fn route_website(
+    head: &Parts,
+    domains: &[String],
+    website_domains: &[String],
+) -> Option<Result<Routed, S3Error>> {
+    let host = host(head);
+    let bucket = hosted_bucket(host, website_domains)?;
+    let is_path_style = domains.iter().any(|domain| domain.eq_ignore_ascii_case(host));
+    let is_deeper = hosted_bucket(host, domains).is_some_and(|other| other.len() < bucket.len());
+    (!is_path_style && !is_deeper).then(|| visit(head, &bucket))
+}
+
+fn visit(head: &Parts, bucket: &str) -> Result<Routed, S3Error> {
+    let operation = match head.method {
+        Method::GET => Operation::GetObject,
+        Method::HEAD => Operation::HeadObject,
+        Method::OPTIONS => Operation::PreflightRequest,
+        _ => {
+            return Err(S3Error::new(Code::MethodNotAllowed)
+                .detail("Method", head.method.as_str())
+                .detail("ResourceType", Resource::Object.name())
+                .header(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS")));
+        }
+    };
+    let invalid = || S3Error::new(Code::InvalidURI).detail("URI", head.uri.path());
+    let key = parse_key(&decode_path(head.uri.path()).ok_or_else(invalid)?)?;
+    // No bucket has such a name.
+    let bucket = parse_bucket(bucket).map_err(|_| S3Error::new(Code::NoSuchBucket).detail("BucketName", bucket))?;
+    // What is behind the question mark is for the page: a visitor asks for no version and overrides no header.
+    Ok(Routed { operation, bucket: Some(bucket), key, query: Query::default(), _seal: () })
 }
 
 /// The host that the request names, without its port.
@@ -245,7 +291,7 @@ fn has_hoisted(query: &Query, name: &str) -> bool {
 mod tests {
     use http::Request;
 
-    use super::route;
+    use super::{route, route_website};
     use crate::s3::{Code, Operation};
 
     type Outcome = Result<(Operation, Option<String>, Option<String>), Code>;
@@ -393,6 +439,37 @@ mod tests {
         assert_eq!(bucket("b_.s3.example.org"), Err(Code::InvalidBucketName));
         assert_eq!(on("bucket.s3.example.org", "GET", "/", None).unwrap().0, Operation::ListObjects);
         assert_eq!(on("bucket.s3.example.org", "GET", "//a", None).unwrap().2.unwrap(), "/a");
+    }
+
+    #[test]
+    fn a_host_below_a_website_domain_is_visited() {
+        let sites = ["web.example.org".to_owned(), "sites.test".to_owned()];
+        let visit = |host: &str, method: &str, uri: &str| {
+            let request = Request::builder().method(method).uri(uri).header("host", host).body(()).unwrap();
+            let domains = ["example.org".to_owned(), "s3.sites.test".to_owned()];
+            let routed = route_website(&request.into_parts().0, &domains, &sites)?;
+            Some(routed.map_err(|error| error.code).map(|routed| {
+                let key = routed.key.map(|key| key.to_string()).unwrap_or_default();
+                (routed.operation, routed.bucket.unwrap().to_string(), key)
+            }))
+        };
+        let site = |operation, bucket: &str, key: &str| Some(Ok((operation, bucket.to_owned(), key.to_owned())));
+        assert_eq!(
+            visit("abc.web.example.org:80", "GET", "/a%20b?versionId=x"),
+            site(Operation::GetObject, "abc", "a b")
+        );
+        assert_eq!(visit("a.b.c.sites.test", "HEAD", "/?acl"), site(Operation::HeadObject, "a.b.c", ""));
+        assert_eq!(visit("ABC.sites.test", "OPTIONS", "/x"), site(Operation::PreflightRequest, "abc", "x"));
+        for host in
+            ["abc.example.org", "web.example.org", "abc.s3.sites.test", "s3.sites.test", "localhost", ".sites.test"]
+        {
+            assert_eq!(visit(host, "GET", "/"), None, "{host}");
+        }
+        for method in ["PUT", "POST", "DELETE", "PATCH"] {
+            assert_eq!(visit("abc.sites.test", method, "/x"), Some(Err(Code::MethodNotAllowed)), "{method}");
+        }
+        assert_eq!(visit("a_.sites.test", "GET", "/"), Some(Err(Code::NoSuchBucket)));
+        assert_eq!(visit("abc.sites.test", "GET", "/%zz"), Some(Err(Code::InvalidURI)));
     }
 
     #[test]

@@ -16,17 +16,17 @@ use crate::engine::{Engine, on_behalf_of};
 use crate::guard::{Admission, Drain, Ticket};
 use crate::identity::{Keyring, Principal};
 use crate::net::{Handler, Peer, Request, RequestBody, Response, empty_body};
-use crate::rules::payer::Charge;
 use crate::s3::access::{AccessRecord, TrackedBody};
 use crate::s3::access_line::AccessLine;
-use crate::s3::authenticate::{Authenticated, authenticate};
+use crate::s3::authenticate::authenticate;
 use crate::s3::authorize::{Authorized, authorize};
 use crate::s3::cors::{Crossing, preflight};
 use crate::s3::dispatch::dispatch;
+use crate::s3::op::post_object;
 use crate::s3::requester_pays;
-use crate::s3::route::route;
+use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
-use crate::s3::{Code, Operation, S3Error};
+use crate::s3::{Code, Operation, S3Error, website};
 use crate::types::{Clock, Origin};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
@@ -41,6 +41,8 @@ pub struct S3Settings {
     pub auth: AuthSettings,
     /// Base domains of virtual-host style.
     pub domains: Vec<String>,
+    /// Base domains of websites.
+    pub website_domains: Vec<String>,
     /// Whether anonymous requests are let through to authorization (which grants them nothing until
     /// policies exist).
     pub allow_anonymous: bool,
@@ -121,13 +123,12 @@ impl Gateway {
         record: &mut AccessRecord,
         crossing: Option<&mut Crossing>,
     ) -> Result<Response, S3Error> {
+        if let Some(visit) = route_website(&head, &self.settings.domains, &self.settings.website_domains) {
+            return Ok(self.visit(&head, visit, request_id, record, crossing).await);
+        }
         let routed = route(&head, &self.settings.domains)?;
         record.note_route(&routed);
-        if let Some(logged) = routed.bucket.as_ref().and_then(|name| self.engine.logged_bucket(name.as_str())) {
-            let ids = (request_id, &self.host_id);
-            let line = AccessLine::begin(logged, &head, &routed, ids, self.clock.now());
-            record.note_line(Arc::clone(&self.engine), line);
-        }
+        self.begin_line(&head, &routed, request_id, record, "REST");
         if let Some(crossing) = crossing {
             crossing.note_route(&routed);
         }
@@ -135,27 +136,36 @@ impl Gateway {
             return preflight(self, &head, &routed).await;
         }
         let span = tracing::info_span!("request", id = request_id, operation = routed.operation.name());
+        if routed.operation == Operation::PostObject {
+            return Box::pin(post_object::run(self, routed, head, body, request_id, record)).instrument(span).await;
+        }
         let peer = head.extensions.get::<Peer>().copied();
         let authenticated = authenticate(self, routed, head)?;
         record.note_principal(&authenticated.principal);
-        let origin = self.origin(&authenticated, peer, request_id);
+        let origin = self.origin(&authenticated.principal, peer, request_id);
         let work = async {
             let call = authorize(self, authenticated, request_id, record.received()).await?;
             refuse_unbuilt_headers(&call)?;
-            let charge = match &call.bucket {
-                Some(bucket) => requester_pays::judge(self, &call, bucket).await?,
-                None => Charge::Owner,
-            };
             let mut response = dispatch(self, &call, body).await.map_err(|error| explain(&call, error))?;
-            requester_pays::tell(charge, &mut response);
+            requester_pays::tell(call.charge, &mut response);
             Ok(response)
         };
         on_behalf_of(Some(Arc::new(origin)), work.instrument(span)).await
     }
 
+    /// Begins the request's line in its bucket's own log, if it has one. `api` is how the request came.
+    fn begin_line(&self, head: &Parts, routed: &Routed, request_id: &str, record: &mut AccessRecord, api: &str) {
+        let logged = routed.bucket.as_ref().and_then(|name| self.engine.logged_bucket(name.as_str()));
+        if let Some(logged) = logged {
+            let ids = (request_id, &self.host_id);
+            let line = AccessLine::begin(logged, (head, routed, api), ids, self.clock.now());
+            record.note_line(Arc::clone(&self.engine), line);
+        }
+    }
+
     /// What events tell of the request that made them.
-    fn origin(&self, request: &Authenticated, peer: Option<Peer>, request_id: &str) -> Origin {
-        let principal = match &request.principal {
+    pub(crate) fn origin(&self, principal: &Principal, peer: Option<Peer>, request_id: &str) -> Origin {
+        let principal = match principal {
             Principal::Anonymous => "Anonymous".to_owned(),
             Principal::Identity { name, .. } => name.clone(),
         };
@@ -164,9 +174,36 @@ impl Gateway {
             source_address: peer.map(|peer| peer.address.ip().to_string()).unwrap_or_default(),
             request_id: request_id.to_owned(),
             host_id: self.host_id.to_string(),
-            is_form: request.routed.operation == Operation::PostObject,
+            is_form: false,
             at: self.clock.now().0,
         }
+    }
+
+    /// A request to a website. Its errors are pages, and therefore answers.
+    async fn visit(
+        &self,
+        head: &Parts,
+        routed: Result<Routed, S3Error>,
+        request_id: &str,
+        record: &mut AccessRecord,
+        crossing: Option<&mut Crossing>,
+    ) -> Response {
+        let routed = match routed {
+            Ok(routed) => routed,
+            Err(error) => return website::refuse(self, &error, request_id, record),
+        };
+        record.note_route(&routed);
+        self.begin_line(head, &routed, request_id, record, "WEBSITE");
+        if let Some(crossing) = crossing {
+            crossing.note_route(&routed);
+        }
+        if routed.operation == Operation::PreflightRequest {
+            let answer = preflight(self, head, &routed).await;
+            return answer.unwrap_or_else(|error| website::refuse(self, &error, request_id, record));
+        }
+        record.note_principal(&Principal::Anonymous);
+        let span = tracing::info_span!("visit", id = request_id, operation = routed.operation.name());
+        Box::pin(website::answer(self, head, &routed, request_id, record)).instrument(span).await
     }
 
     /// Adds what every answer carries. `Date` is HTTP's.

@@ -14,8 +14,8 @@ pub struct VersionAttributes {
     pub acl: Option<Acl>,
     /// Until when the version must not be removed.
     pub retention: Option<Retention>,
-    /// Whether the version must not be removed until this is taken away.
-    pub legal_hold: bool,
+    /// `Some(true)`: the version must not be removed until this is taken away. `None` if nobody ever said.
+    pub legal_hold: Option<bool>,
     /// How the body is encrypted: an envelope that only the engine reads.
     pub encryption: Option<Vec<u8>>,
 }

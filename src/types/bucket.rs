@@ -77,6 +77,8 @@ pub struct Bucket {
     pub location: String,
     /// Changes with every change of its documents: names exactly one state of them.
     pub generation: u64,
+    /// Whether versioning is or was on, so that the ids of versions are shown, also that of a null version.
+    pub is_versioned: bool,
 }
 
 #[cfg(test)]

@@ -31,4 +31,4 @@ pub use object::{
     VersionListQuery, VersionListing,
 };
 pub use range::{ByteRange, ResolvedRange};
-pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp, Uptime};

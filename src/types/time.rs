@@ -32,6 +32,12 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
+    /// The first point at whole milliseconds that is not before this one: what XML can show without loss.
+    pub fn rounded_up_to_millis(self) -> Self {
+        let rest = self.0.rem_euclid(1_000);
+        if rest == 0 { self } else { Self(self.0.saturating_add(1_000 - rest)) }
+    }
+
     /// The same point at whole seconds, as HTTP headers show it.
     pub fn truncated_to_seconds(self) -> Self {
         Self::from_seconds(self.seconds())
@@ -89,10 +95,24 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// How long the machine has been up: what goes on evenly whatever the clock on the wall is set to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uptime {
+    /// Names the boot of the machine; 0 if that is not known.
+    pub boot: i64,
+    /// Microseconds since that boot, sleep included.
+    pub micros: i64,
+}
+
 /// The source of time. Nothing else in the house reads a clock for a decision, so that tests can turn it.
 pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// How long the machine has been up. By default the clock on the wall, for clocks that nobody sets.
+    fn uptime(&self) -> Uptime {
+        Uptime { boot: 1, micros: self.now().0 }
+    }
 }
 
 /// The clock of the machine.
@@ -105,33 +125,81 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
+
+    fn uptime(&self) -> Uptime {
+        #[cfg(target_os = "linux")]
+        let clock = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = rustix::time::ClockId::Monotonic;
+        let up = rustix::time::clock_gettime(clock);
+        let micros = up.tv_sec.saturating_mul(1_000_000).saturating_add(up.tv_nsec / 1_000);
+        Uptime { boot: boot_name(), micros }
+    }
+}
+
+/// A number that names this boot of the machine; 0 if the kernel does not tell.
+fn boot_name() -> i64 {
+    static NAME: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    *NAME.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+        u64::from_str_radix(&digits, 16).unwrap_or_default().cast_signed()
+    })
 }
 
 /// A clock that stands still until it is set, for tests.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    uptime: AtomicI64,
+}
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// A clock that shows `now`, on a machine that just came up.
     pub fn new(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.0))
+        Self { now: AtomicI64::new(now.0), uptime: AtomicI64::new(0) }
     }
 
-    /// Sets the clock to `now`.
+    /// Sets the clock to `now`, as somebody would who turns it.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.0, Ordering::SeqCst);
+        self.now.store(now.0, Ordering::SeqCst);
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, seconds: i64) {
+        self.now.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+        self.uptime.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Uptime {
+        Uptime { boot: 1, micros: self.uptime.load(Ordering::SeqCst) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Timestamp;
+    use super::{Clock as _, SystemClock, Timestamp};
+
+    #[test]
+    fn a_point_is_rounded_up_to_what_xml_shows() {
+        assert_eq!(Timestamp(1_000).rounded_up_to_millis(), Timestamp(1_000));
+        assert_eq!(Timestamp(1_001).rounded_up_to_millis(), Timestamp(2_000));
+        assert_eq!(Timestamp(i64::MAX).rounded_up_to_millis(), Timestamp(i64::MAX));
+    }
+
+    #[test]
+    fn the_machine_is_up_for_longer_and_longer() {
+        let before = SystemClock.uptime();
+        assert!(before.micros > 0);
+        assert_eq!(SystemClock.uptime().boot, before.boot);
+        assert!(SystemClock.uptime().micros >= before.micros);
+    }
 
     #[test]
     fn every_form_reads_back_what_it_prints() {

@@ -6,6 +6,7 @@ pub mod collector;
 pub mod delivery;
 pub mod expiry;
 pub mod lease;
+pub mod lock_clock;
 pub mod runner;
 pub mod sweeper;
 
@@ -20,6 +21,7 @@ pub use collector::Collector;
 pub use delivery::EventDelivery;
 pub use expiry::UploadExpiry;
 pub use lease::Leased;
+pub use lock_clock::LockClockKeeper;
 pub use runner::Runner;
 pub use sweeper::EpochSweeper;
 

@@ -133,3 +133,20 @@ fn many_requests_are_all_logged_before_their_time_and_a_target_that_is_gone_hold
     });
     assert!(server.log().contains("access log dropped: its target is gone"));
 }
+
+#[test]
+fn visits_to_a_website_are_logged_as_such() {
+    let arguments = ["--access-log-interval", "1", "--website-domain", "web.test", "--allow-anonymous"];
+    let server = Server::start_with(&arguments);
+    let client = server.client();
+    client.bucket("site");
+    client.bucket("target");
+    put(&client, "site", &target("target", "")).expect(200);
+    server.anonymous().call("GET", "/page").header("host", "site.web.test").send().expect(404);
+    server.eventually("a line is delivered", || {
+        let (_, lines) = logs(&client, "target", "");
+        lines
+            .iter()
+            .any(|line| line.contains(" - ") && line.contains(" WEBSITE.GET.OBJECT page \"GET /page HTTP/1.1\" 404"))
+    });
+}

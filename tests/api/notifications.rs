@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::post_object::post_v4;
 use super::support::receiver::Receiver;
 use super::support::{Client, Server};
 
@@ -120,7 +121,9 @@ fn filters_choose_keys_and_targets() {
     }
     assert_eq!(images.wait(1), pairs(&[("ObjectCreated:Put", "a.jpg")]));
     assert_eq!(texts.wait(1), pairs(&[("ObjectCreated:Put", "a.txt")]));
-    assert_eq!(server.metric("sluicegate_events_delivered_total"), Some(4.0), "two tests and two events");
+    server.eventually("two tests and two events are counted", || {
+        server.metric("sluicegate_events_delivered_total") == Some(4.0)
+    });
 }
 
 #[test]
@@ -318,4 +321,32 @@ fn a_webhook_behind_tls_must_be_vouched_for_by_the_system() {
         put(&server.client(), "tls", &queue("hook", ALL)).expect(200);
         server.eventually(expected, || server.log().contains(expected));
     }
+}
+
+#[test]
+fn forms_versions_and_markers_are_told_as_what_they_are() {
+    let receiver = Receiver::start();
+    let server = Server::start_with(&["--webhook", &receiver.webhook("hook")]);
+    let client = server.client();
+    client.bucket("forms");
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    client.put("/forms?versioning", enabled).expect(200);
+    put(&client, "forms", &queue("hook", ALL)).expect(200);
+    let posted = post_v4(&server, r#"{"key":"k"}"#, &[("key", "k")], b"file").expect(204);
+    let version = posted.header("x-amz-version-id").unwrap().to_owned();
+    let marker = client.delete("/forms/k").expect(204).header("x-amz-version-id").unwrap().to_owned();
+    client.delete(&format!("/forms/k?versionId={version}")).expect(204);
+    client.delete(&format!("/forms/k?versionId={marker}")).expect(204);
+    let told = receiver.wait(4);
+    let names: Vec<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["ObjectCreated:Post", "ObjectRemoved:DeleteMarkerCreated", "ObjectRemoved:Delete", "ObjectRemoved:Delete"]
+    );
+    let records = receiver.posted().into_iter().map(|posted| posted.record()).filter(|record| !record.is_null());
+    let records: Vec<_> = records.collect();
+    let versions: Vec<_> = records.iter().map(|record| record["s3"]["object"]["versionId"].as_str().unwrap()).collect();
+    assert_eq!(versions, [&version, &marker, &version, &marker]);
+    assert_eq!(records[0]["userIdentity"]["principalId"], "root", "whoever signed the form");
+    assert_eq!(records[0]["responseElements"]["x-amz-request-id"], posted.header("x-amz-request-id").unwrap());
 }

@@ -13,6 +13,7 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;
 
 use std::collections::BTreeMap;
 

@@ -84,6 +84,25 @@ impl Answer {
         self.all(name).into_iter().next().unwrap_or_default()
     }
 
+    /// The elements of any of these names that are not within one another, in order: each with its name, and its
+    /// inside as the body of an answer.
+    pub fn elements(&self, names: &[&str]) -> Vec<(String, Self)> {
+        let text = self.text();
+        let (mut found, mut rest) = (Vec::new(), text.as_str());
+        let next = |rest: &str| {
+            let starts = names.iter().filter_map(|name| Some((rest.find(&format!("<{name}>"))?, (*name).to_owned())));
+            starts.min()
+        };
+        while let Some((at, name)) = next(rest) {
+            let inside = &rest[at + name.len() + 2..];
+            let end = inside.find(&format!("</{name}>")).expect("an element ends");
+            let body = inside.as_bytes()[..end].to_vec();
+            rest = &inside[end..];
+            found.push((name, Self { status: self.status, headers: Vec::new(), body }));
+        }
+        found
+    }
+
     /// Requires a status; shows the body otherwise.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {

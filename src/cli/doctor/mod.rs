@@ -19,6 +19,9 @@ use crate::telemetry::record::plan_terms;
 pub struct DoctorArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    /// Declare the machine's clock right, so that locks of objects are judged by it again
+    #[arg(long)]
+    confirm_clock: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -77,6 +80,9 @@ pub fn run(arguments: DoctorArgs) -> Result<ExitCode, Failure> {
     findings.extend(host::listeners(&config));
     findings.extend(host::certificate(&config));
     let runtime = runtime()?;
+    if arguments.confirm_clock {
+        runtime.block_on(store::confirm_clock(&config))?;
+    }
     findings.extend(runtime.block_on(store::look(&config)));
     // A database check that was given up may still run.
     runtime.shutdown_background();

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::app::store::{Absent, open_metadata};
 use crate::app::{DataLock, StartError};
+use crate::cli::Failure;
 use crate::cli::bucket::all_buckets;
 use crate::cli::doctor::{Finding, Grade};
 use crate::cli::output::describe;
 use crate::config::Config;
+use crate::engine::{LockClockReport, confirm_lock_clock, look_at_lock_clock};
 use crate::limits::{DOCTOR_DATABASE_MS, PAGE_MAX};
 use crate::meta::{MetaError, MetaStore};
 use crate::types::{BucketId, Clock as _, SystemClock, Timestamp, UploadListQuery};
@@ -29,7 +31,42 @@ pub async fn look(config: &Config) -> Vec<Finding> {
     let before = SystemClock.now().plus_seconds(-days.saturating_mul(SECONDS_PER_DAY));
     findings.push(uploads(&*meta, before).await);
     findings.push(runs(config, &*meta).await);
+    findings.push(locks(&*meta).await);
     findings
+}
+
+/// Declares the machine's clock right.
+///
+/// # Errors
+/// If the store cannot be opened or written.
+pub async fn confirm_clock(config: &Config) -> Result<(), Failure> {
+    let meta = open_metadata(&config.data_dir, Absent::Refuse)?;
+    confirm_lock_clock(&*meta, &SystemClock).await?;
+    Ok(meta.close().await?)
+}
+
+/// Whether locks of objects are judged by the machine's clock.
+async fn locks(meta: &dyn MetaStore) -> Finding {
+    match look_at_lock_clock(meta, &SystemClock).await {
+        Err(error) => Finding::new(Grade::Bad, "locks", describe(&error)),
+        Ok(report) => judge_locks(report),
+    }
+}
+
+fn judge_locks(LockClockReport { clock, time, is_believed }: LockClockReport) -> Finding {
+    let (shown, seen) = (clock.iso_millis(), time.iso_millis());
+    if !is_believed {
+        let detail = format!(
+            "the clock leapt to {shown}: locks are judged by {seen} until it is put right; if it is right, run \
+             `sluicegate doctor --confirm-clock`"
+        );
+        return Finding::new(Grade::Warning, "locks", detail);
+    }
+    if clock < time {
+        let detail = format!("the clock went back to {shown}: locks are judged by {seen} until it is later than that");
+        return Finding::new(Grade::Warning, "locks", detail);
+    }
+    Finding::new(Grade::Good, "locks", "retentions are judged by the clock")
 }
 
 async fn database(meta: &dyn MetaStore) -> Finding {
@@ -119,11 +156,14 @@ async fn runs(config: &Config, meta: &dyn MetaStore) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::look;
+    use super::{SECONDS_PER_DAY, confirm_clock, judge_locks, look};
     use crate::app::store::{Absent, open_metadata};
     use crate::cli::doctor::Grade;
     use crate::config::{Config, RawConfig};
+    use crate::engine::LockClockReport;
     use crate::meta::MetaStore as _;
+    use crate::rules::Seen;
+    use crate::types::{Clock as _, SystemClock, Timestamp, Uptime};
 
     fn config(data_dir: &std::path::Path) -> Config {
         Config::decide(RawConfig { data_dir: Some(data_dir.to_owned()), ..RawConfig::default() }, None).unwrap()
@@ -135,6 +175,31 @@ mod tests {
         let findings = look(&config(scratch.path())).await;
         assert!(findings.iter().all(|finding| finding.grade == Grade::Good), "{findings:?}");
         assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "looking makes nothing");
+    }
+
+    #[test]
+    fn a_clock_that_locks_do_not_go_by_is_a_warning() {
+        let at = Timestamp::from_seconds;
+        let judge = |clock, is_believed| judge_locks(LockClockReport { clock: at(clock), time: at(100), is_believed });
+        assert_eq!(judge(100, true).grade, Grade::Good);
+        assert!(judge(50, true).grade == Grade::Warning && judge(50, true).detail.contains("went back"));
+        assert!(judge(9_999, false).grade == Grade::Warning && judge(9_999, false).detail.contains("--confirm-clock"));
+    }
+
+    #[tokio::test]
+    async fn a_leap_is_warned_of_until_it_is_confirmed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let meta = open_metadata(scratch.path(), Absent::Create).unwrap();
+        let year_ago = SystemClock.now().plus_seconds(-365 * SECONDS_PER_DAY);
+        meta.keep_lock_clock(Seen { time: year_ago, uptime: Uptime { boot: -1, micros: 0 } }).await.unwrap();
+        meta.close().await.unwrap();
+        let locks = async || {
+            let findings = look(&config(scratch.path())).await;
+            findings.into_iter().find(|finding| finding.topic == "locks").unwrap().grade
+        };
+        assert_eq!(locks().await, Grade::Warning);
+        confirm_clock(&config(scratch.path())).await.unwrap();
+        assert_eq!(locks().await, Grade::Good);
     }
 
     #[tokio::test]

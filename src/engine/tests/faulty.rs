@@ -8,11 +8,11 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::meta::{
-    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
-    DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
+    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
+    Completed, DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
     StoredVersion, UploadRecord,
 };
-use crate::rules::Versioning;
+use crate::rules::{Seen, Versioning};
 use crate::types::{
     Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
     EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
@@ -98,6 +98,14 @@ impl MetaStore for FaultyMeta {
         self.inner.take_lease(name, holder, now, until).await
     }
 
+    async fn lock_clock(&self) -> Result<Option<Seen>, MetaError> {
+        self.inner.lock_clock().await
+    }
+
+    async fn keep_lock_clock(&self, seen: Seen) -> Result<(), MetaError> {
+        self.inner.keep_lock_clock(seen).await
+    }
+
     async fn add_access_key(&self, key: AccessKey) -> Result<(), MetaError> {
         self.inner.add_access_key(key).await
     }
@@ -167,6 +175,10 @@ impl MetaStore for FaultyMeta {
 
     async fn commit_delete(&self, delete: CommitDelete) -> Result<DeleteOutcome, MetaError> {
         self.inner.commit_delete(delete).await
+    }
+
+    async fn commit_rename(&self, rename: CommitRename) -> Result<PutOutcome, MetaError> {
+        self.inner.commit_rename(rename).await
     }
 
     async fn version(

@@ -2,6 +2,7 @@
 
 mod completion;
 mod faulty;
+mod locks;
 mod maintenance;
 mod objects;
 mod uploads;

@@ -182,7 +182,7 @@ async fn delete_markers_hide_a_key_and_cannot_be_read() {
     let found = open(None).await.err();
     assert!(matches!(found, Some(EngineError::NoSuchKey { delete_marker }) if delete_marker == marker.version));
     let found = open(marker.version).await.err();
-    assert!(matches!(found, Some(EngineError::IsDeleteMarker { version }) if Some(version) == marker.version));
+    assert!(matches!(found, Some(EngineError::IsDeleteMarker { version, .. }) if Some(version) == marker.version));
     assert_eq!(read(open(version).await.unwrap(), None).await.unwrap(), b"x");
     house.delete("key", version).await;
     assert!(matches!(open(version).await, Err(EngineError::NoSuchVersion)));

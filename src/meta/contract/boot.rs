@@ -1,7 +1,8 @@
 use super::Store;
 use super::fixture::{NOW, owner};
 use crate::meta::{AccessKey, MetaError};
-use crate::types::Epoch;
+use crate::rules::Seen;
+use crate::types::{Epoch, Uptime};
 
 pub(super) async fn epochs_are_numbered_once_and_crashed_ones_are_named(store: Store) {
     let first = store.begin_epoch().await.unwrap();
@@ -59,4 +60,13 @@ pub(super) async fn access_keys_are_unique_by_id_and_by_name(store: Store) {
     store.remove_access_key("alice").await.unwrap();
     assert!(matches!(store.remove_access_key("alice").await, Err(MetaError::NoSuchAccessKey)));
     assert_eq!(store.access_keys().await.unwrap(), []);
+}
+
+pub(super) async fn the_clock_of_locks_never_goes_back(store: Store) {
+    assert_eq!(store.lock_clock().await.unwrap(), None);
+    let seen = |seconds, boot| Seen { time: NOW.plus_seconds(seconds), uptime: Uptime { boot, micros: 7 * seconds } };
+    for (given, kept) in [(seen(1, 5), seen(1, 5)), (seen(0, 6), seen(1, 5)), (seen(2, -6), seen(2, -6))] {
+        store.keep_lock_clock(given).await.unwrap();
+        assert_eq!(store.lock_clock().await.unwrap(), Some(kept));
+    }
 }

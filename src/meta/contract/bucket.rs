@@ -4,7 +4,7 @@ use super::Store;
 use super::fixture::{NOW, bucket, delete, key, new_bucket, new_upload, owner, put_inline, upload_id};
 use crate::limits::BUCKETS_PER_OWNER_MAX;
 use crate::meta::{MetaError, NewBucket};
-use crate::rules::Versioning;
+use crate::rules::{BucketRefusal, ObjectLock, Versioning};
 use crate::types::{BucketId, BucketListing, BucketName, DocumentKind, Documents};
 
 pub(super) async fn a_bucket_is_found_until_it_is_deleted(store: Store) {
@@ -85,8 +85,12 @@ pub(super) async fn buckets_are_listed_by_name_in_pages(store: Store) {
 pub(super) async fn versioning_is_a_property_of_one_bucket(store: Store) {
     let one = bucket(store.as_ref(), "one").await.id;
     let two = bucket(store.as_ref(), "two").await.id;
+    let is_versioned =
+        async |name| store.bucket(&BucketName::parse(name).unwrap()).await.unwrap().unwrap().is_versioned;
+    assert!(!is_versioned("one").await);
     for state in [Versioning::Enabled, Versioning::Suspended] {
         store.set_versioning(one, state).await.unwrap();
+        assert!(is_versioned("one").await && !is_versioned("two").await);
         assert_eq!(store.versioning(one).await.unwrap(), state);
         assert_eq!(store.versioning(two).await.unwrap(), Versioning::Unversioned);
     }
@@ -119,4 +123,23 @@ pub(super) async fn documents_are_kept_until_they_are_replaced_or_removed(store:
     assert!(matches!(store.documents(made.id).await, Err(MetaError::NoSuchBucket)));
     let late = store.set_document(made.id, DocumentKind::Acl, None).await;
     assert!(matches!(late, Err(MetaError::NoSuchBucket)));
+}
+
+pub(super) async fn an_object_lock_needs_versioning_and_stays(store: Store) {
+    let id = bucket(store.as_ref(), "bucket").await.id;
+    let lock: Option<Arc<[u8]>> = Some(Arc::from(ObjectLock::default().to_document()));
+    let set = |body| store.set_document(id, DocumentKind::ObjectLock, body);
+    for state in [Versioning::Unversioned, Versioning::Suspended] {
+        store.set_versioning(id, state).await.unwrap();
+        let refused = set(lock.clone()).await;
+        assert!(matches!(refused, Err(MetaError::BucketState(BucketRefusal::NeedsVersioning))), "{state:?}");
+    }
+    store.set_versioning(id, Versioning::Enabled).await.unwrap();
+    set(lock.clone()).await.unwrap();
+    set(lock).await.unwrap();
+    assert!(matches!(set(None).await, Err(MetaError::BucketState(BucketRefusal::HasLock))));
+    let refused = store.set_versioning(id, Versioning::Suspended).await;
+    assert!(matches!(refused, Err(MetaError::BucketState(BucketRefusal::HasLock))));
+    assert_eq!(store.versioning(id).await.unwrap(), Versioning::Enabled);
+    store.set_versioning(id, Versioning::Enabled).await.unwrap();
 }

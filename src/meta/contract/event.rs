@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Store;
 use super::fixture::{NOW, bucket, copy, delete, key, put_inline};
+use super::rename::rename;
 use crate::limits::EVENTS_QUEUED_PER_TARGET_MAX;
 use crate::meta::{ChangeAttributes, MetaError, MetaStore, on_behalf_of};
 use crate::rules::{DestinationKind, EventPattern, Notification, NotificationRule, Versioning};
@@ -57,7 +58,7 @@ pub(super) async fn every_change_is_told_in_its_transaction(store: Store) {
         key: key("a"),
         version: None,
         change: AttributeChange::Tags(tags),
-        now: NOW,
+        lock_time: NOW,
     };
     store.change_attributes(change(Tags(vec![("k".to_owned(), "v".to_owned())]))).await.unwrap();
     store.change_attributes(change(Tags::default())).await.unwrap();
@@ -89,6 +90,23 @@ pub(super) async fn every_change_is_told_in_its_transaction(store: Store) {
     assert_eq!(events[4].record.origin.as_ref(), Some(&*origin));
     assert_eq!((events[4].record.size, &events[4].record.etag), (None, &None));
     assert_eq!(events[5].record.origin, None);
+}
+
+pub(super) async fn a_rename_is_told_as_what_came_and_what_went(store: Store) {
+    let store = store.as_ref();
+    let id = bucket(store, "bucket").await.id;
+    notify(store, id, vec![rule("hook", ALL, "")]).await;
+    let put = store.commit_put(put_inline(id, "from", b"one")).await.unwrap();
+    let origin = Arc::new(Origin { at: NOW.plus_seconds(7).0, ..Origin::default() });
+    on_behalf_of(Some(origin), store.commit_rename(rename(id, "from", "to"))).await.unwrap();
+    let events = due(store, "hook").await;
+    assert_eq!(
+        names(&events[1..]),
+        [("ObjectCreated:Copy", "to"), ("ObjectRemoved:Delete", "from")],
+        "to whoever watches keys"
+    );
+    assert_eq!(events[1].record.etag, Some(put.etag.to_string()));
+    assert_eq!(events[1].record.at, NOW.plus_seconds(7).0, "not the time that judges locks");
 }
 
 pub(super) async fn versions_and_markers_are_told_with_their_ids(store: Store) {

@@ -108,6 +108,7 @@ pub(super) fn delete(bucket: BucketId, name: &str, version: Option<VersionId>) -
         version,
         precondition: DeletePrecondition::default(),
         bypass_governance: false,
+        lock_time: NOW,
         now: NOW,
     }
 }

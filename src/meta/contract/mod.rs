@@ -8,8 +8,10 @@ mod event;
 mod fixture;
 mod garbage;
 mod listing;
+mod lock;
 mod model;
 mod object;
+mod rename;
 mod upload;
 mod version_listing;
 
@@ -66,6 +68,7 @@ contract! {
     boot: epochs_are_numbered_once_and_crashed_ones_are_named,
         a_lease_has_one_holder_until_it_ends,
         an_epoch_that_ends_frees_its_leases,
+        the_clock_of_locks_never_goes_back,
         access_keys_are_unique_by_id_and_by_name;
     bucket: a_bucket_is_found_until_it_is_deleted,
         a_bucket_with_anything_in_it_is_not_deleted,
@@ -73,6 +76,7 @@ contract! {
         an_owner_has_a_bounded_number_of_buckets,
         buckets_are_listed_by_name_in_pages,
         versioning_is_a_property_of_one_bucket,
+        an_object_lock_needs_versioning_and_stays,
         documents_are_kept_until_they_are_replaced_or_removed;
     object: a_put_is_read_back_whole,
         an_empty_body_needs_no_place,
@@ -91,6 +95,13 @@ contract! {
         a_copy_of_a_version_that_went_is_refused,
         attributes_change_while_the_version_stays,
         a_locked_version_is_hidden_but_not_removed;
+    lock: a_new_version_gets_the_default_of_its_bucket,
+        a_clock_that_went_back_makes_no_retention_that_has_ended,
+        every_lock_is_judged_in_the_transaction;
+    rename: a_rename_moves_the_row_and_nothing_else,
+        a_rename_replaces_what_has_the_key,
+        a_rename_judges_its_conditions,
+        a_rename_needs_a_bucket_without_versions;
     listing: every_page_is_what_the_naive_model_says,
         pages_joined_are_the_whole_listing,
         only_newest_versions_that_are_no_markers_are_listed,
@@ -109,8 +120,10 @@ contract! {
     version_listing: versions_are_listed_newest_first_in_pages_of_any_size,
         versions_fold_into_common_prefixes,
         a_null_version_that_went_hides_nothing_behind_its_marker,
-        a_marker_that_was_never_made_is_no_fault;
+        a_marker_that_was_never_made_is_no_fault,
+        the_newest_that_is_left_is_the_latest;
     event: every_change_is_told_in_its_transaction,
+        a_rename_is_told_as_what_came_and_what_went,
         versions_and_markers_are_told_with_their_ids,
         what_nobody_asked_for_and_what_was_refused_is_not_told,
         a_configuration_that_is_put_tests_each_target_once,

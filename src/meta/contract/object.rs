@@ -234,7 +234,7 @@ pub(super) async fn versions_follow_the_state_of_the_bucket(store: Store) {
 
     store.set_versioning(id, Versioning::Suspended).await.unwrap();
     let outcome = store.commit_put(put_inline(id, "a", b"5")).await.unwrap();
-    assert_eq!((outcome.shows_version, outcome.version), (true, VersionId::Null));
+    assert_eq!((outcome.shows_version, outcome.version), (false, VersionId::Null));
     assert_eq!(history(store, id, &ids).await, "5! - 4 3");
     let marker = store.commit_delete(delete(id, "a", None)).await.unwrap();
     assert_eq!((marker.removed, marker.version, marker.delete_marker), (true, Some(VersionId::Null), true));
@@ -372,7 +372,7 @@ pub(super) async fn attributes_change_while_the_version_stays(store: Store) {
     let id = bucket(store.as_ref(), "bucket").await.id;
     store.commit_put(put_inline(id, "a", b"body")).await.unwrap();
     let before = store.version(id, &key("a"), None).await.unwrap().unwrap();
-    let change = |change| ChangeAttributes { bucket: id, key: key("a"), version: None, change, now: NOW };
+    let change = |change| ChangeAttributes { bucket: id, key: key("a"), version: None, change, lock_time: NOW };
     let tags = Tags(vec![("x".to_owned(), "y".to_owned())]);
     assert_eq!(store.change_attributes(change(AttributeChange::Tags(tags.clone()))).await.unwrap(), None);
     store.change_attributes(change(AttributeChange::LegalHold(true))).await.unwrap();
@@ -380,7 +380,7 @@ pub(super) async fn attributes_change_while_the_version_stays(store: Store) {
     let after = store.version(id, &key("a"), None).await.unwrap().unwrap();
     let mut expected = before.clone();
     expected.version.metadata.attributes.tags = tags;
-    expected.version.metadata.attributes.legal_hold = true;
+    expected.version.metadata.attributes.legal_hold = Some(true);
     assert_eq!(after, expected, "nothing else changes");
 
     let missing = ChangeAttributes { key: key("b"), ..change(AttributeChange::LegalHold(true)) };
@@ -396,18 +396,18 @@ pub(super) async fn a_locked_version_is_hidden_but_not_removed(store: Store) {
     let locked = store.commit_put(put_inline(id, "a", b"body")).await.unwrap().version;
     let retention = Retention { mode: RetentionMode::Governance, until: NOW.plus_seconds(60) };
     let change = AttributeChange::Retention { retention: Some(retention), bypass_governance: false };
-    let change = ChangeAttributes { bucket: id, key: key("a"), version: Some(locked), change, now: NOW };
+    let change = ChangeAttributes { bucket: id, key: key("a"), version: Some(locked), change, lock_time: NOW };
     assert_eq!(store.change_attributes(change).await.unwrap(), Some(locked));
 
     let marker = store.commit_delete(delete(id, "a", None)).await.unwrap();
     assert!(marker.delete_marker);
     let change = AttributeChange::LegalHold(true);
-    let change = ChangeAttributes { bucket: id, key: key("a"), version: None, change, now: NOW };
+    let change = ChangeAttributes { bucket: id, key: key("a"), version: None, change, lock_time: NOW };
     assert!(matches!(store.change_attributes(change).await, Err(MetaError::IsDeleteMarker { .. })));
 
     let removal = |bypass_governance, seconds| CommitDelete {
         bypass_governance,
-        now: NOW.plus_seconds(seconds),
+        lock_time: NOW.plus_seconds(seconds),
         ..delete(id, "a", Some(locked))
     };
     for seconds in [0, 59] {

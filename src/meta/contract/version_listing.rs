@@ -106,3 +106,18 @@ pub(super) async fn a_marker_that_was_never_made_is_no_fault(store: Store) {
         assert_eq!(store.version(id, &named, Some(marker)).await.unwrap(), None, "{order}");
     }
 }
+
+pub(super) async fn the_newest_that_is_left_is_the_latest(store: Store) {
+    let id = populated(&store).await;
+    let all = VersionListQuery { prefix: "a".to_owned(), max_keys: 9, ..VersionListQuery::default() };
+    let versions: Vec<_> =
+        store.list_versions(id, &all).await.unwrap().versions.iter().map(|listed| listed.version).collect();
+    // A page ended behind the second version; then it and all newer ones went.
+    let page = VersionListQuery { key_marker: "a".to_owned(), version_marker: Some(versions[1]), ..all };
+    let latest = async || store.list_versions(id, &page).await.unwrap().versions[0].is_latest;
+    assert!(!latest().await);
+    store.commit_delete(delete(id, "a", Some(versions[0]))).await.unwrap();
+    assert!(!latest().await, "the marker itself is newer");
+    store.commit_delete(delete(id, "a", Some(versions[1]))).await.unwrap();
+    assert!(latest().await);
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::state::{EventRow, State};
 use crate::limits::EVENTS_QUEUED_PER_TARGET_MAX;
-use crate::meta::happening::{Happening, test_record};
-use crate::meta::{CommitDelete, DeleteOutcome, MetaError, PutOutcome};
+use crate::meta::happening::{Happening, moment, test_record};
+use crate::meta::{CommitDelete, CommitRename, DeleteOutcome, MetaError, PutOutcome};
 use crate::rules::Notification;
 use crate::types::{
     BucketId, DocumentKind, EventBacklog, EventKind, EventRecord, EventSettlement, ObjectKey, QueuedEvent, Timestamp,
@@ -35,6 +35,15 @@ impl State {
         }
         let happening = Happening { kind, key: &delete.key, object: None, version: outcome.version, at: delete.now };
         self.tell(delete.bucket, &happening)
+    }
+
+    pub(super) fn tell_renamed(&mut self, rename: &CommitRename, outcome: &PutOutcome) -> Result<(), MetaError> {
+        let at = moment(self.origin.as_deref(), rename.lock_time);
+        let object = Some((outcome.size, outcome.etag));
+        let created = Happening { kind: EventKind::CreatedByCopy, key: &rename.key, object, version: None, at };
+        self.tell(rename.bucket, &created)?;
+        let removed = Happening { kind: EventKind::Removed, key: &rename.source, object: None, version: None, at };
+        self.tell(rename.bucket, &removed)
     }
 
     pub(super) fn tell(&mut self, bucket: BucketId, happening: &Happening<'_>) -> Result<(), MetaError> {

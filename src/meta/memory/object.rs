@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use super::state::{State, VersionName, VersionRow};
-use crate::meta::happening::{Happening, kind_of_change};
+use crate::meta::happening::{Happening, kind_of_change, moment};
 use crate::meta::{
-    BodyRef, ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,
-    StoredVersion,
+    BodyRef, ChangeAttributes, CommitCopy, CommitDelete, CommitPut, CommitRename, DeleteOutcome, MetaError, NewBody,
+    PutOutcome, StoredVersion,
 };
 use crate::rules::{CurrentFacts, Versioning, WritePlan, lock};
 use crate::types::{BucketId, ETag, EventKind, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
@@ -51,7 +51,7 @@ impl State {
             sha256: put.sha256,
             metadata: put.metadata.clone(),
         };
-        let outcome = self.place(put.bucket, state, VersionRow { version, body });
+        let outcome = self.place(put.bucket, state, VersionRow { version, body })?;
         self.tell_created(EventKind::CreatedByPut, put.bucket, &put.key, &outcome)?;
         Ok(outcome)
     }
@@ -70,17 +70,29 @@ impl State {
         row.version.modified = copy.now;
         row.version.checksum = copy.checksum.clone();
         row.version.metadata = copy.metadata.clone();
-        let outcome = self.place(copy.bucket, state, row);
+        let outcome = self.place(copy.bucket, state, row)?;
         self.tell_created(EventKind::CreatedByCopy, copy.bucket, &copy.key, &outcome)?;
         Ok(outcome)
     }
 
     /// Places a version, whose id and order are decided here, where the bucket's versioning says.
-    pub(super) fn place(&mut self, bucket: BucketId, state: Versioning, row: VersionRow) -> PutOutcome {
+    pub(super) fn place(
+        &mut self,
+        bucket: BucketId,
+        state: Versioning,
+        mut row: VersionRow,
+    ) -> Result<PutOutcome, MetaError> {
+        let attributes = &mut row.version.metadata.attributes;
+        if attributes.retention.is_none()
+            && let Some(default) = self.object_lock(bucket)?.and_then(|lock| lock.default)
+        {
+            let kept = self.lock_clock.map_or(row.version.modified, |seen| seen.time);
+            attributes.retention = Some(default.retention(row.version.modified.max(kept)));
+        }
         let (etag, size, modified) = (row.version.etag, row.version.size, row.version.modified);
         let checksum = row.version.checksum.clone();
         let (version, _) = self.place_planned(bucket, state.plan_write(), row);
-        PutOutcome { version, shows_version: state != Versioning::Unversioned, etag, checksum, size, modified }
+        Ok(PutOutcome { version, shows_version: state.names_writes(), etag, checksum, size, modified })
     }
 
     fn place_planned(&mut self, bucket: BucketId, plan: WritePlan, mut row: VersionRow) -> (VersionId, bool) {
@@ -120,7 +132,7 @@ impl State {
         delete.precondition.judge(facts.as_ref())?;
         if let Some((_, row)) = delete.version.and_then(|id| self.find(delete.bucket, &delete.key, id)) {
             let attributes = &row.version.metadata.attributes;
-            lock::judge_removal(attributes, delete.bypass_governance, delete.now).map_err(MetaError::Locked)?;
+            lock::judge_removal(attributes, delete.bypass_governance, delete.lock_time).map_err(MetaError::Locked)?;
         }
 
         let removed = match (delete.version, state.plan_delete()) {
@@ -144,8 +156,36 @@ impl State {
         Ok(outcome)
     }
 
+    pub(super) fn rename(&mut self, rename: &CommitRename) -> Result<PutOutcome, MetaError> {
+        lock::judge_rename(self.versioning(rename.bucket)?).map_err(MetaError::BucketState)?;
+        let (from, row) = self.find(rename.bucket, &rename.source, VersionId::Null).ok_or(MetaError::NoSuchKey)?;
+        let replaced = self.find(rename.bucket, &rename.key, VersionId::Null);
+        rename.source_precondition.judge_write(facts(&row).as_ref())?;
+        rename.precondition.judge_write(replaced.as_ref().and_then(|(_, row)| facts(row)).as_ref())?;
+        for row in std::iter::once(&row).chain(replaced.as_ref().map(|(_, row)| row)) {
+            let attributes = &row.version.metadata.attributes;
+            lock::judge_removal(attributes, false, rename.lock_time).map_err(MetaError::Locked)?;
+        }
+        if let Some((name, _)) = replaced {
+            self.remove(&name);
+        }
+        let mut row = self.versions.remove(&from).expect("it was found above");
+        row.version.key = rename.key.clone();
+        let outcome = PutOutcome {
+            version: VersionId::Null,
+            shows_version: false,
+            etag: row.version.etag,
+            checksum: row.version.checksum.clone(),
+            size: row.version.size,
+            modified: row.version.modified,
+        };
+        self.versions.insert((rename.bucket, rename.key.as_str().to_owned(), from.2), row);
+        self.tell_renamed(rename, &outcome)?;
+        Ok(outcome)
+    }
+
     pub(super) fn change_attributes(&mut self, change: &ChangeAttributes) -> Result<Option<VersionId>, MetaError> {
-        let ChangeAttributes { bucket, key, version, change, now } = change;
+        let ChangeAttributes { bucket, key, version, change, lock_time } = change;
         let state = self.versioning(*bucket)?;
         let name = match version {
             None => self.versions_of(*bucket, key).next().map(|(name, _)| name.clone()).ok_or(MetaError::NoSuchKey)?,
@@ -155,13 +195,14 @@ impl State {
             return Err(MetaError::NoSuchVersion);
         };
         if version.is_delete_marker {
-            return Err(MetaError::IsDeleteMarker { version: version.version });
+            return Err(MetaError::IsDeleteMarker { version: version.version, modified: version.modified });
         }
-        lock::apply_change(&mut version.metadata.attributes, change, *now).map_err(MetaError::Locked)?;
+        lock::apply_change(&mut version.metadata.attributes, change, *lock_time).map_err(MetaError::Locked)?;
         let (shown, object) =
             ((state != Versioning::Unversioned).then_some(version.version), (version.size, version.etag));
         if let Some(kind) = kind_of_change(change) {
-            self.tell(*bucket, &Happening { kind, key, object: Some(object), version: shown, at: *now })?;
+            let at = moment(self.origin.as_deref(), *lock_time);
+            self.tell(*bucket, &Happening { kind, key, object: Some(object), version: shown, at })?;
         }
         Ok(shown)
     }

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use super::MemoryMeta;
 use super::upload::upload_name;
 use crate::meta::{
-    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
-    DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
+    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
+    Completed, DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
     StoredVersion, UploadRecord,
 };
-use crate::rules::Versioning;
+use crate::rules::{Seen, Versioning};
 use crate::types::{
     Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
     EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
@@ -34,6 +34,17 @@ impl MetaStore for MemoryMeta {
 
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
         self.transact(|state| Ok(state.take_lease(name, holder, now, until)))
+    }
+
+    async fn lock_clock(&self) -> Result<Option<Seen>, MetaError> {
+        self.transact(|state| Ok(state.lock_clock))
+    }
+
+    async fn keep_lock_clock(&self, seen: Seen) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.keep_lock_clock(seen);
+            Ok(())
+        })
     }
 
     async fn add_access_key(&self, key: AccessKey) -> Result<(), MetaError> {
@@ -102,6 +113,10 @@ impl MetaStore for MemoryMeta {
 
     async fn commit_delete(&self, delete: CommitDelete) -> Result<DeleteOutcome, MetaError> {
         self.transact(|state| state.delete(&delete))
+    }
+
+    async fn commit_rename(&self, rename: CommitRename) -> Result<PutOutcome, MetaError> {
+        self.transact(|state| state.rename(&rename))
     }
 
     async fn version(

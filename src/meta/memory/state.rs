@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::limits::{ACCESS_KEYS_MAX, BUCKETS_PER_OWNER_MAX};
 use crate::meta::{AccessKey, BodyRef, EpochStart, MetaError, NewBucket, PutOutcome, UploadRecord};
-use crate::rules::Versioning;
+use crate::rules::{ObjectLock, Seen, Versioning, lock};
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, ListedPart, ManifestId,
     ObjectVersion, Origin, OwnerId, QueuedEvent, Timestamp, UploadId,
@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) keys: BTreeMap<String, AccessKey>,
     pub(super) epochs: BTreeMap<Epoch, EpochState>,
     pub(super) leases: BTreeMap<String, (Epoch, Timestamp)>,
+    pub(super) lock_clock: Option<Seen>,
     /// Events by target and number.
     pub(super) events: BTreeMap<(String, u64), EventRow>,
     /// Of each target: how many events wait, how many were dropped.
@@ -142,6 +143,19 @@ impl State {
         is_free
     }
 
+    pub(super) fn keep_lock_clock(&mut self, seen: Seen) {
+        if self.lock_clock.is_none_or(|kept| kept.time < seen.time) {
+            self.lock_clock = Some(seen);
+        }
+    }
+
+    /// The object lock of a bucket.
+    pub(super) fn object_lock(&self, bucket: BucketId) -> Result<Option<ObjectLock>, MetaError> {
+        let row = self.buckets.get(&bucket).ok_or(MetaError::NoSuchBucket)?;
+        let lock = row.documents.get(DocumentKind::ObjectLock).map(ObjectLock::from_document);
+        lock.map(|lock| lock.ok_or_else(|| MetaError::Storage("the object lock does not read".to_owned()))).transpose()
+    }
+
     pub(super) fn add_access_key(&mut self, key: AccessKey) -> Result<(), MetaError> {
         let is_taken = |other: &AccessKey| other.access_key_id == key.access_key_id || other.name == key.name;
         if self.keys.values().any(is_taken) {
@@ -178,7 +192,8 @@ impl State {
         let id = BucketId(self.last_bucket);
         let NewBucket { name, owner, location, versioning, documents, now } = new;
         let generation = documents.0.len() as u64;
-        let bucket = Bucket { id, name, owner, created: now, location, generation };
+        let is_versioned = versioning != Versioning::Unversioned;
+        let bucket = Bucket { id, name, owner, created: now, location, generation, is_versioned };
         self.buckets.insert(id, BucketRow { bucket: bucket.clone(), versioning, documents });
         Ok(bucket)
     }
@@ -215,7 +230,10 @@ impl State {
 
     pub(super) fn set_versioning(&mut self, bucket: BucketId, state: Versioning) -> Result<(), MetaError> {
         let row = self.buckets.get_mut(&bucket).ok_or(MetaError::NoSuchBucket)?;
+        let has_lock = row.documents.get(DocumentKind::ObjectLock).is_some();
+        lock::judge_versioning(state, has_lock).map_err(MetaError::BucketState)?;
         row.versioning = state;
+        row.bucket.is_versioned = state != Versioning::Unversioned;
         row.bucket.generation += 1;
         Ok(())
     }
@@ -231,6 +249,9 @@ impl State {
         body: Option<Arc<[u8]>>,
     ) -> Result<(), MetaError> {
         let row = self.buckets.get_mut(&bucket).ok_or(MetaError::NoSuchBucket)?;
+        if kind == DocumentKind::ObjectLock {
+            lock::judge_lock(row.versioning, body.is_some()).map_err(MetaError::BucketState)?;
+        }
         row.bucket.generation += 1;
         match body {
             Some(body) => row.documents.0.insert(kind, body),

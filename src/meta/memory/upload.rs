@@ -130,7 +130,7 @@ impl State {
             metadata: upload.record.metadata,
         };
         let row = VersionRow { version, body: BodyRef::Manifest(manifest) };
-        let outcome = self.place(complete.bucket, state, row);
+        let outcome = self.place(complete.bucket, state, row)?;
         self.completed.insert(name, outcome.clone());
         self.tell_created(EventKind::CreatedByCompletion, complete.bucket, &complete.key, &outcome)?;
         Ok(outcome)

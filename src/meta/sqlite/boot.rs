@@ -1,12 +1,14 @@
-//! Boots and leases: which process is which, and who may do what only one may do.
+//! Boots, leases and the clock of locks: which process is which, who may do what only one may do, and how late
+//! it is at least.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::sql;
 use super::writer::Transaction;
 use crate::meta::EpochStart;
-use crate::types::{Epoch, Timestamp};
+use crate::rules::Seen;
+use crate::types::{Epoch, Timestamp, Uptime};
 
 /// Hands out the next epoch.
 pub(super) fn begin_epoch(tx: &Transaction<'_>) -> Result<EpochStart, Failure> {
@@ -37,4 +39,34 @@ pub(super) fn take_lease(
         WHERE holder = excluded.holder OR until <= ?4";
     let taken = sql::execute(tx.connection(), TAKE, params![name, holder.0, until.0, now.0])?;
     Ok(taken > 0)
+}
+
+/// The latest time that locks were judged by.
+pub(super) fn lock_clock(connection: &Connection) -> Result<Option<Seen>, Failure> {
+    const FIND: &str = "SELECT
+        (SELECT value FROM state WHERE name = 'lock_time'),
+        (SELECT value FROM state WHERE name = 'lock_boot'),
+        (SELECT value FROM state WHERE name = 'lock_uptime')";
+    let found = sql::first(connection, FIND, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(match found {
+        Some((Some(time), Some(boot), Some(micros))) => {
+            Some(Seen { time: Timestamp(time), uptime: Uptime { boot, micros } })
+        }
+        Some(_) | None => None,
+    })
+}
+
+/// Keeps a time that locks are judged by, unless a later one is kept.
+pub(super) fn keep_lock_clock(tx: &Transaction<'_>, seen: Seen) -> Result<(), Failure> {
+    const KEEP: &str = "INSERT OR REPLACE INTO state (name, value) VALUES (?1, ?2)";
+    let connection = tx.connection();
+    if lock_clock(connection)?.is_some_and(|kept| kept.time >= seen.time) {
+        return Ok(());
+    }
+    for (name, value) in
+        [("lock_time", seen.time.0), ("lock_boot", seen.uptime.boot), ("lock_uptime", seen.uptime.micros)]
+    {
+        sql::execute(connection, KEEP, params![name, value])?;
+    }
+    Ok(())
 }

@@ -7,8 +7,8 @@ use super::writer::Transaction;
 use super::{document, row, sql};
 use crate::limits::BUCKETS_PER_OWNER_MAX;
 use crate::meta::{MetaError, NewBucket};
-use crate::rules::Versioning;
-use crate::types::{Bucket, BucketId, BucketListing, BucketName, OwnerId, Timestamp};
+use crate::rules::{Versioning, lock};
+use crate::types::{Bucket, BucketId, BucketListing, BucketName, DocumentKind, OwnerId, Timestamp};
 
 /// Creates a bucket.
 pub(super) fn create(tx: &Transaction<'_>, new: &NewBucket) -> Result<Bucket, Failure> {
@@ -35,7 +35,7 @@ pub(super) fn create(tx: &Transaction<'_>, new: &NewBucket) -> Result<Bucket, Fa
 
 /// Finds a bucket by its name.
 pub(super) fn find(connection: &Connection, name: &BucketName) -> Result<Option<Bucket>, Failure> {
-    const FIND: &str = "SELECT id, name, owner, created, location, generation FROM bucket WHERE name = ?1";
+    const FIND: &str = "SELECT id, name, owner, created, location, generation, versioning FROM bucket WHERE name = ?1";
     sql::first(connection, FIND, [name.as_str()], read)
 }
 
@@ -49,6 +49,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Bucket, Failure> {
         created: Timestamp(row.get(3)?),
         location: row.get(4)?,
         generation: row::unsigned(row.get(5)?)?,
+        is_versioned: row::versioning(row.get(6)?)? != Versioning::Unversioned,
     })
 }
 
@@ -59,9 +60,9 @@ pub(super) fn list(
     (prefix, after): (&str, &str),
     max: u32,
 ) -> Result<BucketListing, Failure> {
-    const EVERYBODY: &str = "SELECT id, name, owner, created, location, generation FROM bucket
+    const EVERYBODY: &str = "SELECT id, name, owner, created, location, generation, versioning FROM bucket
         WHERE name >= ?1 AND name > ?2 ORDER BY name LIMIT ?3";
-    const OWNED: &str = "SELECT id, name, owner, created, location, generation FROM bucket
+    const OWNED: &str = "SELECT id, name, owner, created, location, generation, versioning FROM bucket
         WHERE name >= ?1 AND name > ?2 AND owner = ?4 ORDER BY name LIMIT ?3";
     let mut listing = BucketListing::default();
     if max == 0 {
@@ -120,6 +121,8 @@ pub(super) fn versioning(connection: &Connection, bucket: BucketId) -> Result<Ve
 /// Sets the versioning state of a bucket.
 pub(super) fn set_versioning(tx: &Transaction<'_>, bucket: BucketId, state: Versioning) -> Result<(), Failure> {
     const UPDATE: &str = "UPDATE bucket SET versioning = ?2, generation = generation + 1 WHERE id = ?1";
+    let has_lock = document::find(tx.connection(), bucket, DocumentKind::ObjectLock)?.is_some();
+    lock::judge_versioning(state, has_lock).map_err(MetaError::BucketState)?;
     let updated = sql::execute(tx.connection(), UPDATE, [bucket.0, row::versioning_code(state)])?;
     if updated == 0 { Err(MetaError::NoSuchBucket.into()) } else { Ok(()) }
 }

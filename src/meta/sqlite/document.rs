@@ -9,6 +9,7 @@ use super::row::blob;
 use super::writer::Transaction;
 use super::{bucket, event, sql};
 use crate::meta::MetaError;
+use crate::rules::{ObjectLock, lock};
 use crate::types::{BucketDocument, BucketId, DocumentKind, Documents};
 
 /// All documents of a bucket; `NoSuchBucket`.
@@ -22,6 +23,18 @@ pub(super) fn all(connection: &Connection, bucket: BucketId) -> Result<Documents
     Ok(Documents(rows.into_iter().collect()))
 }
 
+/// The document of that kind.
+pub(super) fn find(connection: &Connection, bucket: BucketId, kind: DocumentKind) -> Result<Option<Vec<u8>>, Failure> {
+    const FIND: &str = "SELECT body FROM bucket_document WHERE bucket_id = ?1 AND kind = ?2";
+    sql::first(connection, FIND, params![bucket.0, kind.name()], |row| Ok(blob(row, 0)?.to_vec()))
+}
+
+/// The object lock of a bucket.
+pub(super) fn object_lock(connection: &Connection, bucket: BucketId) -> Result<Option<ObjectLock>, Failure> {
+    let body = find(connection, bucket, DocumentKind::ObjectLock)?;
+    body.map(|body| ObjectLock::from_document(&body).ok_or(Failure::Corrupt("object lock"))).transpose()
+}
+
 /// Replaces a document, or removes it; `NoSuchBucket`.
 pub(super) fn set(
     tx: &Transaction<'_>,
@@ -33,6 +46,10 @@ pub(super) fn set(
     const REPLACE: &str = "INSERT OR REPLACE INTO bucket_document (bucket_id, kind, body) VALUES (?1, ?2, ?3)";
     const REMOVE: &str = "DELETE FROM bucket_document WHERE bucket_id = ?1 AND kind = ?2";
     let connection = tx.connection();
+    if kind == DocumentKind::ObjectLock {
+        let state = bucket::versioning(connection, bucket)?;
+        lock::judge_lock(state, body.is_some()).map_err(MetaError::BucketState)?;
+    }
     if sql::execute(connection, CHANGED, [bucket.0])? == 0 {
         return Err(MetaError::NoSuchBucket.into());
     }
@@ -43,26 +60,15 @@ pub(super) fn set(
     if kind == DocumentKind::Notification { event::tell_test(tx, bucket) } else { Ok(()) }
 }
 
-/// Reads one document of a bucket, if it has it.
-pub(super) fn find<T>(
-    connection: &Connection,
-    bucket: BucketId,
-    kind: DocumentKind,
-    read: impl FnOnce(&[u8]) -> Result<T, Failure>,
-) -> Result<Option<T>, Failure> {
-    const FIND: &str = "SELECT body FROM bucket_document WHERE bucket_id = ?1 AND kind = ?2";
-    sql::first(connection, FIND, params![bucket.0, kind.name()], |row| read(blob(row, 0)?))
-}
-
 /// Buckets with a document of that kind, and the document.
 pub(super) fn buckets_with(
     connection: &Connection,
     kind: DocumentKind,
     max: u32,
 ) -> Result<Vec<BucketDocument>, Failure> {
-    const FIND: &str = "SELECT b.id, b.name, b.owner, b.created, b.location, b.generation, d.body
+    const FIND: &str = "SELECT b.id, b.name, b.owner, b.created, b.location, b.generation, b.versioning, d.body
         FROM bucket_document d JOIN bucket b ON b.id = d.bucket_id WHERE d.kind = ?1 ORDER BY b.id LIMIT ?2";
     sql::all(connection, FIND, params![kind.name(), max], |row| {
-        Ok(BucketDocument { bucket: bucket::read(row)?, body: Arc::from(blob(row, 6)?) })
+        Ok(BucketDocument { bucket: bucket::read(row)?, body: Arc::from(blob(row, 7)?) })
     })
 }

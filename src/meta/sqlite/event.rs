@@ -7,8 +7,8 @@ use super::row::{blob, count, signed};
 use super::writer::Transaction;
 use super::{document, sql};
 use crate::limits::EVENTS_QUEUED_PER_TARGET_MAX;
-use crate::meta::happening::{Happening, kind_of_change, test_record};
-use crate::meta::{ChangeAttributes, CommitDelete, DeleteOutcome, PutOutcome};
+use crate::meta::happening::{Happening, kind_of_change, moment, test_record};
+use crate::meta::{ChangeAttributes, CommitDelete, CommitRename, DeleteOutcome, PutOutcome};
 use crate::rules::Notification;
 use crate::types::{
     BucketId, DocumentKind, ETag, EventBacklog, EventKind, EventRecord, EventSettlement, ObjectKey, QueuedEvent,
@@ -54,7 +54,18 @@ pub(super) fn tell_changed(
     let Some(kind) = kind_of_change(&change.change) else {
         return Ok(());
     };
-    tell(tx, change.bucket, &Happening { kind, key: &change.key, object: Some(object), version, at: change.now })
+    let at = moment(tx.origin().as_deref(), change.lock_time);
+    tell(tx, change.bucket, &Happening { kind, key: &change.key, object: Some(object), version, at })
+}
+
+/// Tells of a rename: to whoever watches keys, one appeared and one went.
+pub(super) fn tell_renamed(tx: &Transaction<'_>, rename: &CommitRename, outcome: &PutOutcome) -> Result<(), Failure> {
+    let at = moment(tx.origin().as_deref(), rename.lock_time);
+    let object = Some((outcome.size, outcome.etag));
+    let created = Happening { kind: EventKind::CreatedByCopy, key: &rename.key, object, version: None, at };
+    tell(tx, rename.bucket, &created)?;
+    let removed = Happening { kind: EventKind::Removed, key: &rename.source, object: None, version: None, at };
+    tell(tx, rename.bucket, &removed)
 }
 
 /// Queues an event if the bucket's configuration asks for it.
@@ -85,8 +96,9 @@ pub(super) fn tell_test(tx: &Transaction<'_>, bucket: BucketId) -> Result<(), Fa
 }
 
 fn notification(connection: &Connection, bucket: BucketId) -> Result<Option<Notification>, Failure> {
-    let read = |body: &[u8]| Notification::from_bytes(body).ok_or(Failure::Corrupt("notification configuration"));
-    document::find(connection, bucket, DocumentKind::Notification, read)
+    let body = document::find(connection, bucket, DocumentKind::Notification)?;
+    let read = |body: Vec<u8>| Notification::from_bytes(&body).ok_or(Failure::Corrupt("notification configuration"));
+    body.map(read).transpose()
 }
 
 fn names(connection: &Connection, bucket: BucketId) -> Result<(String, String), Failure> {

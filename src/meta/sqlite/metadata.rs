@@ -93,8 +93,8 @@ fn push_attributes(blob: &mut Vec<u8>, attributes: &VersionAttributes) {
         };
         push_field(blob, tag, &until.0.to_le_bytes());
     }
-    if *legal_hold {
-        push_field(blob, FIELD_LEGAL_HOLD, &[]);
+    if let Some(on) = legal_hold {
+        push_field(blob, FIELD_LEGAL_HOLD, &[u8::from(*on)]);
     }
     if let Some(envelope) = encryption {
         push_field(blob, FIELD_ENCRYPTION, envelope);
@@ -206,8 +206,7 @@ fn take_attribute(tag: u8, rest: &mut &[u8], attributes: &mut VersionAttributes)
         FIELD_GOVERNANCE => attributes.retention = retention(RetentionMode::Governance, take_bytes(rest)?)?,
         FIELD_COMPLIANCE => attributes.retention = retention(RetentionMode::Compliance, take_bytes(rest)?)?,
         FIELD_LEGAL_HOLD => {
-            take_bytes(rest)?;
-            attributes.legal_hold = true;
+            attributes.legal_hold = Some(take_bytes(rest)? == [1]);
         }
         FIELD_ENCRYPTION => attributes.encryption = Some(take_bytes(rest)?.to_vec()),
         _ => return Err(Failure::Corrupt("metadata field")),
@@ -266,7 +265,7 @@ mod tests {
         let owner = prop::option::of("[0-9a-f]{64}".prop_map(OwnerId));
         let tags = prop::collection::vec((".{0,128}", ".{0,256}"), 0..10).prop_map(Tags);
         let encryption = prop::option::of(prop::collection::vec(any::<u8>(), 0..300));
-        (owner, tags, acl, retention, any::<bool>(), encryption).prop_map(
+        (owner, tags, acl, retention, any::<Option<bool>>(), encryption).prop_map(
             |(owner, tags, acl, retention, legal_hold, encryption)| VersionAttributes {
                 owner,
                 tags,

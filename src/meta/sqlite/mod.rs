@@ -19,6 +19,7 @@ mod migrate;
 mod object;
 mod port;
 mod reader;
+mod rename;
 mod row;
 mod sql;
 #[cfg(test)]

@@ -107,7 +107,7 @@ pub(super) fn delete(tx: &Transaction<'_>, delete: &CommitDelete) -> Result<Dele
     if let (Some(_), Some(row)) = (delete.version, &target) {
         // Only a removal for good: a delete marker hides what is locked and removes nothing.
         let attributes = version::metadata_of(connection, delete.bucket, &delete.key, row)?.attributes;
-        lock::judge_removal(&attributes, delete.bypass_governance, delete.now).map_err(MetaError::Locked)?;
+        lock::judge_removal(&attributes, delete.bypass_governance, delete.lock_time).map_err(MetaError::Locked)?;
     }
 
     let plan = if delete.version.is_some() { None } else { state.plan_delete() };
@@ -126,17 +126,17 @@ pub(super) fn change_attributes(tx: &Transaction<'_>, change: &ChangeAttributes)
     const UPDATE: &str = "UPDATE side SET metadata = ?2 WHERE id = ?1";
     let connection = tx.connection();
     let asked = change;
-    let ChangeAttributes { bucket, key, version, change, now } = asked;
+    let ChangeAttributes { bucket, key, version, change, lock_time } = asked;
     let state = bucket::versioning(connection, *bucket)?;
     let row = match version {
         None => version::newest(connection, *bucket, key)?.ok_or(MetaError::NoSuchKey)?,
         Some(id) => version::by_id(connection, *bucket, key, *id)?.ok_or(MetaError::NoSuchVersion)?,
     };
     if row.is_delete_marker {
-        return Err(MetaError::IsDeleteMarker { version: row.id() }.into());
+        return Err(MetaError::IsDeleteMarker { version: row.id(), modified: row.modified }.into());
     }
     let mut metadata = version::metadata_of(connection, *bucket, key, &row)?;
-    lock::apply_change(&mut metadata.attributes, change, *now).map_err(MetaError::Locked)?;
+    lock::apply_change(&mut metadata.attributes, change, *lock_time).map_err(MetaError::Locked)?;
     sql::execute(connection, UPDATE, params![signed(row.order), metadata_blob(&metadata)])?;
     let shown = (state != Versioning::Unversioned).then(|| row.id());
     event::tell_changed(tx, asked, (row.size, row.etag), shown)?;

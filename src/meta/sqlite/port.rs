@@ -8,15 +8,15 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, document, event, garbage, key, listing, object, upload, verify, version,
-    version_listing,
+    SqliteMeta, body, boot, bucket, complete, document, event, garbage, key, listing, object, rename, upload, verify,
+    version, version_listing,
 };
 use crate::meta::{
-    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CompleteUpload, Completed,
-    DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
+    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
+    Completed, DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
     StoredVersion, UploadRecord,
 };
-use crate::rules::Versioning;
+use crate::rules::{Seen, Versioning};
 use crate::types::{
     Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
     EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
@@ -39,6 +39,14 @@ impl MetaStore for SqliteMeta {
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
         let name = name.to_owned();
         self.write("take lease", move |tx| boot::take_lease(tx, &name, holder, (now, until))).await
+    }
+
+    async fn lock_clock(&self) -> Result<Option<Seen>, MetaError> {
+        self.readers.read("read lock clock", boot::lock_clock).await
+    }
+
+    async fn keep_lock_clock(&self, seen: Seen) -> Result<(), MetaError> {
+        self.write("keep lock clock", move |tx| boot::keep_lock_clock(tx, seen)).await
     }
 
     async fn add_access_key(&self, key: AccessKey) -> Result<(), MetaError> {
@@ -111,6 +119,10 @@ impl MetaStore for SqliteMeta {
 
     async fn commit_delete(&self, delete: CommitDelete) -> Result<DeleteOutcome, MetaError> {
         self.write("commit delete", move |tx| object::delete(tx, &delete)).await
+    }
+
+    async fn commit_rename(&self, rename: CommitRename) -> Result<PutOutcome, MetaError> {
+        self.write("commit rename", move |tx| rename::rename(tx, &rename)).await
     }
 
     async fn version(

@@ -152,6 +152,7 @@ async fn nothing_is_left_in_any_table_when_everything_was_deleted() {
             version: None,
             precondition: DeletePrecondition::default(),
             bypass_governance: false,
+            lock_time: Timestamp(0),
             now: Timestamp(0),
         };
         store.commit_delete(delete).await.unwrap();

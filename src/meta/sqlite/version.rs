@@ -1,6 +1,8 @@
 //! Rows of versions: finding, placing and removing them. Every write of an object ends here, so what
 //! versioning means for rows is decided in one place.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
@@ -11,7 +13,7 @@ use super::row::{
     unsigned, version_id,
 };
 use super::writer::Transaction;
-use super::{body, sql};
+use super::{body, boot, document, sql};
 use crate::meta::{BodyRef, PutOutcome, StoredVersion};
 use crate::rules::{CurrentFacts, Versioning, WritePlan};
 use crate::types::{
@@ -28,7 +30,8 @@ pub(super) struct VersionRow {
     pub(super) is_delete_marker: bool,
     /// Body length in bytes.
     pub(super) size: u64,
-    modified: Timestamp,
+    /// When it was committed.
+    pub(super) modified: Timestamp,
     /// ETag of the body.
     pub(super) etag: ETag,
     /// Manifest of the body, if it has one.
@@ -168,23 +171,44 @@ pub(super) fn place(tx: &Transaction<'_>, before: Before<'_>, new: &NewVersion<'
     let plan = before.state.plan_write();
     let Room { order, salt, .. } = make_room(tx, (new.bucket, new.key), before, plan, new.now)?;
     insert(tx, new, order, salt)?;
+    let metadata = locked_metadata(tx.connection(), before.state, new)?;
     let side = params![
         signed(order),
         new.sha256.map(<[u8; 32]>::as_slice),
         new.checksum.map(|checksum| checksum.value.bytes()),
         new.checksum.and_then(|checksum| checksum.parts),
-        metadata_blob(new.metadata),
+        metadata_blob(metadata.as_ref()),
         new.inline.filter(|data| !data.is_empty()),
     ];
     sql::execute(tx.connection(), SIDE, side)?;
     Ok(PutOutcome {
         version: version_id(order, salt),
-        shows_version: before.state != Versioning::Unversioned,
+        shows_version: before.state.names_writes(),
         etag: new.etag,
         checksum: new.checksum.cloned(),
         size: new.size,
         modified: new.now,
     })
+}
+
+/// The metadata of a new version, with the retention that the bucket gives those whose makers say nothing.
+fn locked_metadata<'a>(
+    connection: &Connection,
+    state: Versioning,
+    new: &NewVersion<'a>,
+) -> Result<Cow<'a, ObjectMetadata>, Failure> {
+    // An object lock needs versioning: other buckets are spared the look.
+    if state != Versioning::Enabled || new.metadata.attributes.retention.is_some() {
+        return Ok(Cow::Borrowed(new.metadata));
+    }
+    let Some(default) = document::object_lock(connection, new.bucket)?.and_then(|lock| lock.default) else {
+        return Ok(Cow::Borrowed(new.metadata));
+    };
+    // A clock that was turned back must not make retentions that have ended already.
+    let kept = boot::lock_clock(connection)?.map_or(new.now, |seen| seen.time);
+    let mut metadata = new.metadata.clone();
+    metadata.attributes.retention = Some(default.retention(new.now.max(kept)));
+    Ok(Cow::Owned(metadata))
 }
 
 /// Places a delete marker according to `plan`; returns its id and whether a null version went for it.

@@ -13,17 +13,19 @@ use crate::types::{BucketId, ListedObject, ListedVersion, Timestamp, VersionId, 
 struct Position {
     key: Vec<u8>,
     rank: i64,
+    /// Whether the key has a version up to that rank, which makes those behind it older than the newest.
+    is_preceded: bool,
 }
 
 impl Position {
     /// Before every version of `key`.
     fn before(key: Vec<u8>) -> Self {
-        Self { key, rank: i64::MIN }
+        Self { key, rank: i64::MIN, is_preceded: false }
     }
 
     /// After every version of `key`.
     fn behind(key: Vec<u8>) -> Self {
-        Self { key, rank: i64::MAX }
+        Self { key, rank: i64::MAX, is_preceded: true }
     }
 }
 
@@ -43,6 +45,12 @@ pub(super) fn page(
         return Ok(page.listing);
     }
     let mut position = start(connection, bucket, &page.fold, query)?;
+    if let Some(position) = position.as_mut().filter(|position| position.rank != i64::MAX) {
+        // Whatever was newer than the marker, and the marker itself, may be gone by now.
+        const NEWER: &str = "SELECT EXISTS (SELECT 1 FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank <= ?3)";
+        let newer = params![bucket.0, position.key, position.rank];
+        position.is_preceded = sql::first(connection, NEWER, newer, |row| Ok(row.get(0)?))?.unwrap_or_default();
+    }
     while let Some(from) = position {
         position = page.scan(connection, bucket, &from)?;
     }
@@ -64,12 +72,12 @@ fn start(
     Ok(match query.version_marker {
         // A client may name any number; no version has one of 64 bits, so such a marker is newer than all of them.
         Some(VersionId::Ordered { order, .. }) => {
-            Some(Position { key, rank: i64::try_from(order).map_or(i64::MIN, |order| -order) })
+            Some(Position { key, rank: i64::try_from(order).map_or(i64::MIN, |order| -order), is_preceded: false })
         }
         Some(VersionId::Null) => {
             const NULL_VERSION: &str = "SELECT rank FROM version WHERE bucket_id = ?1 AND key = ?2 AND salt IS NULL";
             let rank = sql::first(connection, NULL_VERSION, params![bucket.0, marker], |row| Ok(row.get(0)?))?;
-            Some(Position { key, rank: rank.unwrap_or(i64::MIN) })
+            Some(Position { key, rank: rank.unwrap_or(i64::MIN), is_preceded: false })
         }
         None if fold.common_prefix(marker) == Some(marker) => successor(marker).map(Position::before),
         None => Some(Position::behind(key)),
@@ -98,7 +106,7 @@ impl VersionPage<'_> {
         let mut statement = connection.prepare_cached(VERSIONS)?;
         let mut rows = statement.query(params![bucket.0, from.key, from.rank])?;
         // The first row may be an older version of the marker's key, whose newest one is behind us.
-        let mut previous = if from.rank == i64::MIN { Vec::new() } else { from.key.clone() };
+        let mut previous = if from.is_preceded { from.key.clone() } else { Vec::new() };
         while let Some(row) = rows.next()? {
             let key = blob(row, 0)?;
             if !key.starts_with(self.fold.prefix) {

@@ -1,17 +1,22 @@
 //! CreateBucket. Source: Amazon S3 API Reference, CreateBucket.
 
+use std::sync::Arc;
+
 use http::header::LOCATION;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::engine::{CreateBucket, EngineError};
 use crate::identity::Principal;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
+use crate::rules::{ObjectLock, Versioning};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::read_document;
+use crate::s3::metadata::header_text;
 use crate::s3::respond::respond_empty;
 use crate::s3::xml::{XmlEvent, XmlFeed};
 use crate::s3::{Code, Gateway, S3Error};
+use crate::types::DocumentKind;
 
 /// The region whose buckets have no location constraint.
 const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
@@ -28,8 +33,12 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let document = read_document(call, body, XML_BYTES_MAX).await?;
     check_location(read_constraint(&document)?.as_deref(), region)?;
     let location = if region == REGION_WITHOUT_CONSTRAINT { String::new() } else { region.to_owned() };
-    let created =
-        gateway.engine.create_bucket(CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) });
+    let mut new = CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) };
+    if wants_lock(&call.headers)? {
+        new.versioning = Versioning::Enabled;
+        new.documents.0.insert(DocumentKind::ObjectLock, Arc::from(ObjectLock::default().to_document()));
+    }
+    let created = gateway.engine.create_bucket(new);
     match created.await {
         Ok(_) => {}
         // Only us-east-1 has always answered a repeated creation so, and clients count on it.
@@ -44,6 +53,17 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let location = HeaderValue::try_from(format!("/{name}")).expect("a bucket name is plain ASCII");
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
+}
+
+/// Whether the bucket is to have an object lock, which turns its versioning on.
+fn wants_lock(headers: &HeaderMap) -> Result<bool, S3Error> {
+    const ENABLED: &str = "x-amz-bucket-object-lock-enabled";
+    match header_text(headers, ENABLED) {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) => Err(S3Error::invalid_argument(ENABLED, text, "It must be either 'true' or 'false'.")),
+    }
 }
 
 /// The `LocationConstraint` of a CreateBucketConfiguration; an empty document has none.

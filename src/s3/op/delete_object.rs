@@ -6,7 +6,8 @@ use crate::engine::DeleteObject;
 use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::authorize::Authorized;
 use crate::s3::conditions::{delete_precondition, failed_delete_condition};
-use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, object_error, respond};
+use crate::s3::lock::may_bypass;
+use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, object_error, respond, shown_version};
 use crate::s3::parameters;
 use crate::s3::{Gateway, S3Error};
 
@@ -20,7 +21,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         key: call.key().clone(),
         version,
         precondition,
-        bypass_governance: false,
+        bypass_governance: may_bypass(call),
     };
     let deleted = gateway
         .engine
@@ -28,7 +29,9 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         .await
         .map_err(|error| naming_condition(object_error(error, call.key(), version), condition))?;
     let mut headers = HeaderMap::new();
-    insert_version(&mut headers, VERSION_ID, deleted.version);
+    // S3 repeats the version that was asked for, whether it was there or not.
+    let named = version.and_then(|version| shown_version(call.bucket(), version));
+    insert_version(&mut headers, VERSION_ID, deleted.version.or(named));
     if deleted.delete_marker {
         headers.insert(HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("true"));
     }

@@ -14,6 +14,7 @@ use crate::s3::authorize::Authorized;
 use crate::s3::body::HeaderChecksums;
 use crate::s3::conditions::any_date;
 use crate::s3::document::Document;
+use crate::s3::lock::may_bypass;
 use crate::s3::object_headers::respond_xml;
 use crate::s3::xml::{XmlEvent, XmlWriter};
 use crate::s3::{Code, Gateway, S3Error};
@@ -33,9 +34,10 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     document.finish()?;
     let DeleteList { quiet, entries, .. } = list.finish()?;
     let (engine, bucket) = (gateway.engine.clone(), call.bucket().clone());
+    let bypass_governance = may_bypass(call);
     // Deletions that wait together are committed together: the group commit needs company.
     let mut outcomes = stream::iter(entries)
-        .map(|entry| delete(engine.clone(), bucket.clone(), entry))
+        .map(|entry| delete(engine.clone(), bucket.clone(), entry, bypass_governance))
         .buffered(DELETE_CONCURRENCY_MAX);
     let mut xml = XmlWriter::document("DeleteResult");
     while let Some((entry, outcome)) = outcomes.next().await {
@@ -59,7 +61,12 @@ fn require_integrity(headers: &HeaderMap) -> Result<(), S3Error> {
     Err(S3Error::invalid_request("Missing required header for this request: Content-MD5"))
 }
 
-async fn delete(engine: Arc<Engine>, bucket: Bucket, mut entry: Entry) -> (Entry, Result<Deleted, S3Error>) {
+async fn delete(
+    engine: Arc<Engine>,
+    bucket: Bucket,
+    mut entry: Entry,
+    bypass_governance: bool,
+) -> (Entry, Result<Deleted, S3Error>) {
     let request = match entry.refused.take() {
         Some(refused) => return (entry, Err(refused)),
         None => ObjectKey::parse(entry.key.clone()).map(|key| DeleteObject {
@@ -67,7 +74,7 @@ async fn delete(engine: Arc<Engine>, bucket: Bucket, mut entry: Entry) -> (Entry
             key,
             version: entry.version_id,
             precondition: std::mem::take(&mut entry.precondition),
-            bypass_governance: false,
+            bypass_governance,
         }),
     };
     let outcome = match request {

@@ -98,6 +98,7 @@ mod tests {
             owner: owner.clone(),
             created: Timestamp(0),
             generation: 0,
+            is_versioned: false,
             location: String::new(),
         };
         let page = ListedBuckets { buckets: vec![bucket], next_after: Some("abc".to_owned()) };

@@ -61,7 +61,8 @@ fn document(
         .text("KeyMarker", parameters.encode(&query.key_marker))
         .text("VersionIdMarker", text(query.version_marker));
     if let Some((key, version)) = &page.next {
-        xml.text("NextKeyMarker", parameters.encode(key)).text("NextVersionIdMarker", text(*version));
+        // Behind a common prefix there is no version to go on from.
+        xml.text("NextKeyMarker", parameters.encode(key)).optional("NextVersionIdMarker", *version);
     }
     parameters.write(&mut xml);
     xml.text("IsTruncated", page.next.is_some());

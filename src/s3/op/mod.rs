@@ -5,6 +5,7 @@ pub(crate) mod acl;
 pub(crate) mod bucket_location;
 pub(crate) mod bucket_logging;
 pub(crate) mod bucket_notification;
+pub(crate) mod bucket_versioning;
 pub(crate) mod complete_upload;
 pub(crate) mod copy_object;
 pub(crate) mod cors;
@@ -16,6 +17,7 @@ pub(crate) mod delete_objects;
 pub(crate) mod get_object;
 pub(crate) mod head_bucket;
 pub(crate) mod head_object;
+pub(crate) mod legal_hold;
 pub(crate) mod list_buckets;
 pub(crate) mod list_object_versions;
 pub(crate) mod list_objects;
@@ -23,12 +25,18 @@ pub(crate) mod list_objects_v2;
 pub(crate) mod list_parts;
 pub(crate) mod list_uploads;
 pub(crate) mod object_attributes;
+pub(crate) mod object_lock;
+pub(crate) mod object_retention;
+pub(crate) mod post_object;
 pub(crate) mod probes;
 pub(crate) mod put_object;
+pub(crate) mod rename_object;
 pub(crate) mod request_payment;
+pub(crate) mod restore_object;
 pub(crate) mod tagging;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
+pub(crate) mod website;
 
 #[cfg(test)]
 mod tests {

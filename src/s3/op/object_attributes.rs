@@ -66,7 +66,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let facts = open.version();
     let mut headers = HeaderMap::new();
     insert_text(&mut headers, http::header::LAST_MODIFIED, &facts.modified.truncated_to_seconds().http_date());
-    insert_version(&mut headers, VERSION_ID, shown_version(facts));
+    insert_version(&mut headers, VERSION_ID, shown_version(call.bucket(), facts.version));
     let mut xml = XmlWriter::document("GetObjectAttributesResponse");
     if wanted.has(Wanted::ETAG) {
         xml.text("ETag", facts.etag);

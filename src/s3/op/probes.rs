@@ -8,11 +8,12 @@ use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::read_document;
+use crate::s3::object_headers::{object_error, shown_version};
 use crate::s3::parameters::version;
 use crate::s3::respond::{respond_document, respond_empty};
 use crate::s3::xml::{XmlEvent, XmlFeed, XmlWriter};
 use crate::s3::{Code, Gateway, S3Error};
-use crate::types::VersionId;
+use crate::types::{VersionAttributes, VersionId};
 
 /// A document that says nothing.
 pub(crate) fn empty(root: &'static str) -> Response {
@@ -86,13 +87,19 @@ pub(crate) fn read_word(document: &[u8], root: &str, element: &str) -> Result<St
     word.ok_or_else(|| S3Error::new(Code::MalformedXML).cause(format!("{element} is missing")))
 }
 
-/// GetObjectRetention and GetObjectLegalHold: the bucket has no lock.
+/// Attributes of the version that the request names, and its id as it is shown.
 ///
 /// # Errors
-/// Always: `InvalidRequest` if the object exists.
-pub(crate) async fn object_lock(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
-    find_object(gateway, call).await?;
-    Err(S3Error::invalid_request("Bucket is missing Object Lock Configuration"))
+/// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
+pub(crate) async fn find_attributes(
+    gateway: &Gateway,
+    call: &Authorized,
+) -> Result<(VersionAttributes, Option<VersionId>), S3Error> {
+    let version = version(&call.query)?;
+    let found = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let object = found.map_err(|error| object_error(error, call.key(), version))?;
+    let facts = object.version();
+    Ok((facts.metadata.attributes.clone(), shown_version(call.bucket(), facts.version)))
 }
 
 /// The version of the object that the request names.

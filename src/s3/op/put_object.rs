@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 
-use crate::engine::{EngineError, PutObject};
+use crate::engine::{ByteSource, EngineError, Expected, PutObject, Written};
 use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::attributes::new_attributes;
 use crate::s3::authorize::Authorized;
@@ -15,13 +15,26 @@ use crate::s3::object_headers::{
 };
 use crate::s3::{Gateway, S3Error};
 
-/// Stores the body. Everything that the headers can be refused for is refused before a byte is read.
+/// Stores the body.
 pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
+    let (_, headers) = store(gateway, call, || open_body(call, body)).await?;
+    Ok(respond(StatusCode::OK, headers, empty_body()))
+}
+
+/// Stores a body, of a PutObject or of a POST form, and says what its answer's headers are. Everything that the
+/// request's headers can be refused for is refused before a byte is read.
+///
+/// # Errors
+/// Those of PutObject.
+pub(crate) async fn store<O>(gateway: &Gateway, call: &Authorized, open: O) -> Result<(Written, HeaderMap), S3Error>
+where
+    O: FnOnce() -> Result<(Box<dyn ByteSource>, Expected), S3Error>,
+{
     let mut metadata = object_metadata(&call.headers)?;
     metadata.attributes = new_attributes(gateway, call).await?;
     let precondition = write_precondition(&call.headers)?;
     let condition = failed_write_condition(&precondition);
-    let (mut source, expected) = open_body(call, body)?;
+    let (mut source, expected) = open()?;
     let put = PutObject { bucket: call.bucket().clone(), key: call.key().clone(), metadata, expected, precondition };
     let written = gateway.engine.put_object(put, source.as_mut()).await.map_err(|error| match error {
         EngineError::TooLarge => body_too_large(),
@@ -33,5 +46,5 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     if let Some(checksum) = &written.checksum {
         insert_checksum(&mut headers, checksum);
     }
-    Ok(respond(StatusCode::OK, headers, empty_body()))
+    Ok((written, headers))
 }

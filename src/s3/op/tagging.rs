@@ -52,7 +52,7 @@ pub(crate) async fn get_object(gateway: &Gateway, call: &Authorized) -> Result<R
     let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
     let open = open.map_err(|error| object_error(error, call.key(), version))?;
     let mut headers = HeaderMap::new();
-    insert_version(&mut headers, VERSION_ID, shown_version(open.version()));
+    insert_version(&mut headers, VERSION_ID, shown_version(call.bucket(), open.version().version));
     Ok(respond_xml(headers, write_tagging(&open.version().metadata.attributes.tags)))
 }
 
