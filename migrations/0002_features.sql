@@ -14,6 +14,10 @@ CREATE TABLE bucket_document (
 
 -- Usage and quotas --------------------------------------------------------------------------------------
 
+-- In whose name a version or upload is; NULL for the bucket's owner.
+ALTER TABLE version ADD COLUMN owner TEXT;
+ALTER TABLE upload ADD COLUMN owner TEXT;
+
 -- Undelete ----------------------------------------------------------------------------------------------
 
 -- Notifications and access logs -------------------------------------------------------------------------

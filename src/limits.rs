@@ -91,6 +91,12 @@ pub const FORM_FIELD_HEAD_BYTES_MAX: usize = 4 * KIB as usize;
 pub const FORM_BOUNDARY_BYTES_MAX: usize = 70;
 /// Most bytes of bucket documents that are kept in memory, so that requests need not read them again.
 pub const DOCUMENT_CACHE_BYTES_MAX: usize = 512 * KIB as usize;
+/// Bytes of the parsed policies and ACLs that are kept: a parsed policy is several times its text.
+pub const BUCKET_FACTS_CACHE_BYTES_MAX: usize = 2 * MIB as usize;
+
+/// Grants of one ACL, as on S3.
+pub const ACL_GRANTS_MAX: usize = 100;
+
 /// Highest part number; the lowest is 1.
 pub const PART_NUMBER_MAX: u16 = 10_000;
 /// Least bytes of every part of an upload but the last.

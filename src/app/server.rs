@@ -293,6 +293,7 @@ fn gateway(
         domains: config.domains.clone(),
         website_domains: config.website_domains.clone(),
         allow_anonymous: config.allow_anonymous,
+        default_ownership: config.default_object_ownership,
         webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     };
     let clock = Arc::new(SystemClock);

@@ -8,8 +8,8 @@ use crate::app::process::small_runtime;
 use crate::app::store::{Absent, open_metadata};
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
-use crate::identity::new_access_key;
-use crate::meta::{MetaError, MetaStore};
+use crate::identity::{account_id, new_access_key};
+use crate::meta::{AccessKey, MetaError, MetaStore};
 use crate::types::{Clock as _, SystemClock};
 
 /// Arguments of `key`.
@@ -103,14 +103,17 @@ async fn list(meta: &dyn MetaStore, json: bool) -> Result<(), Failure> {
                 "name": key.name,
                 "access_key_id": key.access_key_id,
                 "owner": key.owner.to_string(),
+                "account": account_id(&key.owner),
                 "created": key.created.iso_millis(),
             })
         });
         output::json(&keys.collect());
         return Ok(());
     }
-    let rows: Vec<_> =
-        keys.into_iter().map(|key| vec![key.name, key.access_key_id, key.created.iso_millis()]).collect();
-    output::table(&["NAME", "ACCESS KEY ID", "CREATED"], &rows);
+    let row = |key: AccessKey| {
+        let account = account_id(&key.owner);
+        vec![key.name, key.access_key_id, account, key.created.iso_millis()]
+    };
+    output::table(&["NAME", "ACCESS KEY ID", "ACCOUNT", "CREATED"], &keys.into_iter().map(row).collect::<Vec<_>>());
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::limits::{
     DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN, UPLOAD_EXPIRY_DAYS,
     UPLOAD_EXPIRY_DAYS_MAX,
 };
+use crate::types::ObjectOwnership;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:9000";
 const DEFAULT_ADMIN_LISTEN: &str = "127.0.0.1:9001";
@@ -94,6 +95,8 @@ pub struct Config {
     pub log_filter: String,
     /// Whether unsigned requests reach authorization.
     pub allow_anonymous: bool,
+    /// Object ownership of buckets that are created without one.
+    pub default_object_ownership: ObjectOwnership,
     /// Whether Signature Version 2 is accepted.
     pub allow_signature_v2: bool,
     /// Webhooks that notifications may name.
@@ -140,7 +143,8 @@ impl Config {
             upload_expiry_days: decide_expiry(raw.upload_expiry_days.as_deref())?,
             log_format,
             log_filter,
-            allow_anonymous: decide_flag("allow-anonymous", raw.allow_anonymous.as_deref(), false)?,
+            allow_anonymous: decide_flag("allow-anonymous", raw.allow_anonymous.as_deref(), true)?,
+            default_object_ownership: decide_ownership(raw.default_object_ownership.as_deref())?,
             allow_signature_v2: decide_flag("allow-signature-v2", raw.allow_signature_v2.as_deref(), true)?,
             webhooks: decide_webhooks(raw.webhook)?,
             access_log_interval: decide_log_interval(raw.access_log_interval.as_deref())?,
@@ -269,6 +273,13 @@ fn decide_expiry(text: Option<&str>) -> Result<u64, ConfigError> {
     days.ok_or_else(|| wrong("upload-expiry-days", text, "a number of days from 1 to 3650"))
 }
 
+fn decide_ownership(text: Option<&str>) -> Result<ObjectOwnership, ConfigError> {
+    let Some(text) = text else { return Ok(ObjectOwnership::default()) };
+    ObjectOwnership::parse(text.trim()).ok_or_else(|| {
+        wrong("default-object-ownership", text, "BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter")
+    })
+}
+
 fn decide_flag(setting: &'static str, text: Option<&str>, default: bool) -> Result<bool, ConfigError> {
     let Some(text) = text else { return Ok(default) };
     parse_flag(text).ok_or_else(|| wrong(setting, text, "true or false"))
@@ -281,6 +292,7 @@ mod tests {
     use super::{Config, LogFormat};
     use crate::config::{ConfigError, RawConfig};
     use crate::limits::{MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN, MIB};
+    use crate::types::ObjectOwnership;
 
     fn raw() -> RawConfig {
         RawConfig { data_dir: Some("/data".into()), ..RawConfig::default() }
@@ -300,7 +312,8 @@ mod tests {
         assert_eq!(config.drain_timeout, Duration::from_secs(30));
         assert_eq!(config.upload_expiry_days, 7);
         assert_eq!((config.log_format, config.log_filter.as_str()), (LogFormat::Text, "info"));
-        assert!(!config.allow_anonymous && config.allow_signature_v2);
+        assert!(config.allow_anonymous && config.allow_signature_v2);
+        assert_eq!(config.default_object_ownership, ObjectOwnership::BucketOwnerEnforced);
         assert!(config.tls.is_none() && config.root.is_none() && config.domains.is_empty());
         let missing = decide(RawConfig::default());
         assert!(matches!(missing, Err(ConfigError::Missing { setting: "data-dir", .. })));
@@ -330,7 +343,8 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_read_name_their_setting() {
-        let cases: [(&str, RawConfig); 10] = [
+        let cases: [(&str, RawConfig); 11] = [
+            ("default-object-ownership", RawConfig { default_object_ownership: Some("Nobody".into()), ..raw() }),
             ("listen", RawConfig { listen: Some("nowhere".into()), ..raw() }),
             ("memory", RawConfig { memory: Some("lots".into()), ..raw() }),
             ("domain", RawConfig { domain: vec!["a..b".into()], ..raw() }),

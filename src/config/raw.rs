@@ -80,7 +80,7 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub log: Option<String>,
 
-    /// Let unsigned requests through to authorization [default: false]
+    /// Let unsigned requests through to bucket policies and ACLs, one of which must allow them [default: true]
     #[arg(
         long,
         env = "SLUICEGATE_ALLOW_ANONYMOUS",
@@ -91,6 +91,12 @@ pub struct RawConfig {
     )]
     #[serde(deserialize_with = "scalar")]
     pub allow_anonymous: Option<String>,
+
+    /// Object ownership of buckets that are created without one: BucketOwnerEnforced, BucketOwnerPreferred or
+    /// ObjectWriter; ACLs count under the last two only [default: BucketOwnerEnforced]
+    #[arg(long, env = "SLUICEGATE_DEFAULT_OBJECT_OWNERSHIP", value_name = "RULE")]
+    #[serde(deserialize_with = "scalar")]
+    pub default_object_ownership: Option<String>,
 
     /// Accept Signature Version 2 [default: true]
     #[arg(
@@ -147,6 +153,7 @@ impl RawConfig {
             log_format: upper.log_format.or(lower.log_format),
             log: upper.log.or(lower.log),
             allow_anonymous: upper.allow_anonymous.or(lower.allow_anonymous),
+            default_object_ownership: upper.default_object_ownership.or(lower.default_object_ownership),
             allow_signature_v2: upper.allow_signature_v2.or(lower.allow_signature_v2),
             webhook: if upper.webhook.is_empty() { lower.webhook } else { upper.webhook },
             access_log_interval: upper.access_log_interval.or(lower.access_log_interval),
@@ -185,6 +192,7 @@ impl RawConfig {
             log_format: text(self.log_format),
             log: text(self.log),
             allow_anonymous: text(self.allow_anonymous),
+            default_object_ownership: text(self.default_object_ownership),
             allow_signature_v2: text(self.allow_signature_v2),
             webhook: self.webhook,
             access_log_interval: text(self.access_log_interval),

@@ -181,6 +181,9 @@ impl Engine {
     /// Opens the source of a copy and judges its conditions.
     async fn open_source(&self, source: &CopySource) -> Result<OpenObject, EngineError> {
         let open = self.open_object(&source.bucket, &source.key, source.version).await?;
+        if source.judged.is_some_and(|judged| judged != open.order()) {
+            return Err(EngineError::Conflict);
+        }
         match source.precondition.judge(&facts(open.version())) {
             ReadVerdict::Proceed => Ok(open),
             ReadVerdict::NotModified | ReadVerdict::Failed => Err(EngineError::PreconditionFailed),

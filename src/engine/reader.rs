@@ -58,6 +58,11 @@ impl OpenObject {
         &self.stored.version
     }
 
+    /// What tells this version from every other, those that have the same name before or after it too.
+    pub fn order(&self) -> u64 {
+        self.stored.order
+    }
+
     /// The facts, and where the body is.
     pub(crate) fn stored(&self) -> &StoredVersion {
         &self.stored

@@ -114,6 +114,8 @@ pub struct CopySource {
     pub key: ObjectKey,
     /// Its version.
     pub version: Option<VersionId>,
+    /// The order of the very version that the caller has judged, if it has: any other is a `Conflict`.
+    pub judged: Option<u64>,
     /// `x-amz-copy-source-if-…`.
     pub precondition: ReadPrecondition,
 }

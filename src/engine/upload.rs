@@ -41,6 +41,7 @@ impl Engine {
             initiator,
             storage_class: metadata.storage_class,
             checksum,
+            owner: metadata.attributes.owner.clone(),
         };
         let upload = NewUpload {
             bucket: bucket.id,

@@ -24,6 +24,16 @@ pub fn root_owner() -> OwnerId {
     OwnerId(hex::encode(Sha256::digest(ROOT_NAME)))
 }
 
+/// The account id of an owner, twelve digits as in ARNs: derived from its canonical id, so that it never changes and
+/// needs no storage. Two owners may share one by chance (one in a million for a thousand keys); a policy that must
+/// not depend on that names the canonical id.
+pub fn account_id(owner: &OwnerId) -> String {
+    const ACCOUNTS: u64 = 1_000_000_000_000;
+    let digest = Sha256::digest(owner.0.as_bytes());
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{:012}", number % ACCOUNTS)
+}
+
 /// Who asks. Anonymous is a principal, never a skipped stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
@@ -209,6 +219,13 @@ mod tests {
         assert_eq!(snapshot.keys["ROOT"].secret.expose(), "root secret");
         assert!(snapshot.keys["ROOT"].is_root);
         assert!(snapshot.holds_exactly(&root, &stored));
+    }
+
+    #[test]
+    fn an_account_has_twelve_digits_for_good() {
+        let id = super::account_id(&super::root_owner());
+        assert_eq!(id, "792970751834");
+        assert_ne!(id, super::account_id(&OwnerId("other".to_owned())));
     }
 
     #[test]

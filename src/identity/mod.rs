@@ -5,5 +5,5 @@ pub mod keyring;
 pub mod root;
 
 pub use access_key::{NewKeyError, new_access_key};
-pub use keyring::{Keyring, Principal, ROOT_NAME, root_owner};
+pub use keyring::{Keyring, Principal, ROOT_NAME, account_id, root_owner};
 pub use root::{LoadedRoot, RootCredentials, RootError, RootSource};

@@ -2,6 +2,7 @@
 //! owner, tags, ACL, lock, encryption. One line per feature; what each accepts is in its own file.
 
 use crate::s3::authorize::Authorized;
+use crate::s3::op::acl;
 use crate::s3::tagging::header_tags;
 use crate::s3::{Gateway, S3Error, lock};
 use crate::types::VersionAttributes;
@@ -12,5 +13,8 @@ use crate::types::VersionAttributes;
 /// Those of the headers.
 pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
     let (retention, legal_hold) = lock::requested_lock(gateway, call).await?;
-    Ok(VersionAttributes { tags: header_tags(&call.headers)?, retention, legal_hold, ..VersionAttributes::default() })
+    let tags = header_tags(&call.headers)?;
+    let mut attributes = VersionAttributes { tags, retention, legal_hold, ..VersionAttributes::default() };
+    acl::own(gateway, call, &mut attributes)?;
+    Ok(attributes)
 }

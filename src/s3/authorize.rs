@@ -1,25 +1,34 @@
-//! The third stage of a request: whether its sender may do this. Looks the bucket up, once.
+//! The third stage of a request: whether its sender may do this. Looks the bucket up, once, and the stored version
+//! where its owner, ACL or tags decide; the operation then works on that very version.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use http::HeaderMap;
+use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue};
 
 use crate::auth::PayloadKind;
-use crate::identity::Principal;
+use crate::engine::{EngineError, OpenObject};
+use crate::identity::{Principal, account_id};
+use crate::net::Peer;
+use crate::policy::{Decision, Reason, Relation};
 use crate::rules::payer::Charge;
 use crate::s3::authenticate::Authenticated;
+use crate::s3::bucket_facts::{BucketFacts, bucket_facts};
+use crate::s3::copy_source::SourceName;
+use crate::s3::permission::{Need, On, needs};
 use crate::s3::query::Query;
 use crate::s3::requester_pays;
-use crate::s3::{Code, Gateway, Operation, S3Error};
-use crate::types::{Bucket, BucketName, ObjectKey, OwnerId};
+use crate::s3::verdict::{self, Question};
+use crate::s3::{Code, Gateway, Operation, S3Error, parameters};
+use crate::types::{Bucket, BucketName, ObjectKey, OwnerId, Tags, VersionAttributes, VersionId};
 
 const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
 const EXPECTED_SOURCE_OWNER: &str = "x-amz-source-expected-bucket-owner";
+const BYPASS: &str = "x-amz-bypass-governance-retention";
 
 /// A request that is allowed. Only this module makes one, so that an operation without authorization does not
 /// compile.
-#[derive(Debug)]
 pub struct Authorized {
     pub(crate) operation: Operation,
     pub(crate) principal: Principal,
@@ -36,10 +45,19 @@ pub struct Authorized {
     /// Path of the request as sent, for `Resource` and `Location`.
     pub(crate) path: String,
     pub(crate) request_id: String,
+    /// The other end of the connection.
+    pub(crate) peer: Option<Peer>,
     /// What URLs in answers begin with: `https://HOST`.
     pub(crate) endpoint: Option<String>,
     /// Who pays for it.
     pub(crate) charge: Charge,
+    /// What decides about access to the bucket.
+    pub(crate) facts: Arc<BucketFacts>,
+    /// Allowed only as long as the key has no current version: the operation commits with a put-if-absent, and
+    /// its refusal means that the permission is missing.
+    pub(crate) requires_absent: bool,
+    /// The version that was judged, for the operation to work on.
+    judged: Mutex<Option<Result<OpenObject, EngineError>>>,
     /// Counts the bytes of the request's body as they are read. Private, so that only this module makes an
     /// `Authorized`.
     received: Arc<AtomicU64>,
@@ -60,6 +78,30 @@ impl Authorized {
     /// If the operation names no key: `route` never makes such a request.
     pub fn key(&self) -> &ObjectKey {
         self.key.as_ref().expect("route gives every object operation its key")
+    }
+
+    /// Whose something is that `writer` wrote (`None` for the bucket's owner): where ACLs are off everything is the
+    /// bucket owner's.
+    pub(crate) fn owner_of<'a>(&'a self, writer: Option<&'a OwnerId>) -> &'a OwnerId {
+        writer.filter(|_| self.facts.has_acls()).unwrap_or(&self.bucket().owner)
+    }
+
+    /// Opens the version that the request names: the very one that was judged, if it had to be.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub(crate) async fn open(&self, gateway: &Gateway, version: Option<VersionId>) -> Result<OpenObject, EngineError> {
+        let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match judged {
+            Some(judged) => judged,
+            None => gateway.engine.open_object(self.bucket(), self.key(), version).await,
+        }
+    }
+
+    /// Whether the principal is the bucket's owner, or root.
+    pub(crate) fn is_by_owner(&self) -> bool {
+        let relation = verdict::relation(&self.principal, Some(&self.bucket().owner));
+        matches!(relation, Relation::Owner | Relation::OwnerRoot)
     }
 
     /// What counts the bytes of the request's body.
@@ -84,15 +126,18 @@ impl Authorized {
             signed: true,
             path: path.to_owned(),
             request_id: "TEST".to_owned(),
+            peer: None,
             endpoint: None,
             charge: Charge::Owner,
+            facts: Arc::default(),
+            requires_absent: false,
+            judged: Mutex::default(),
             received: Arc::default(),
         }
     }
 }
 
-/// Decides whether the sender may do this. Until policies exist the rule is ownership: root may do everything,
-/// everybody else whatever they like in their own buckets, and nobody else anything.
+/// Decides whether the sender may do this.
 ///
 /// # Errors
 /// `AccessDenied`; `NoSuchBucket`, which only signed callers ever see.
@@ -102,17 +147,14 @@ pub(crate) async fn authorize(
     request_id: &str,
     received: Arc<AtomicU64>,
 ) -> Result<Authorized, S3Error> {
-    let Authenticated { routed, principal, payload, signed, headers, path, endpoint, .. } = request;
-    if principal == Principal::Anonymous {
-        return Err(S3Error::new(Code::AccessDenied).cause("nothing is granted to anonymous requests"));
-    }
+    let Authenticated { routed, principal, payload, signed, headers, path, peer, endpoint, .. } = request;
     let bucket = match &routed.bucket {
-        Some(name) if routed.operation != Operation::CreateBucket => {
-            let bucket = find(gateway, &principal, name).await?;
-            check_expected_owner(&headers, EXPECTED_OWNER, &bucket)?;
-            Some(bucket)
-        }
+        Some(name) if routed.operation != Operation::CreateBucket => Some(find(gateway, &principal, name).await?),
         Some(_) | None => None,
+    };
+    let facts = match &bucket {
+        Some(bucket) => bucket_facts(gateway, bucket).await?,
+        None => Arc::default(),
     };
     let mut call = Authorized {
         operation: routed.operation,
@@ -126,77 +168,279 @@ pub(crate) async fn authorize(
         signed,
         path,
         request_id: request_id.to_owned(),
+        peer,
         endpoint,
         charge: Charge::Owner,
+        facts,
+        requires_absent: false,
+        judged: Mutex::default(),
         received,
     };
+    check_all(gateway, &mut call).await?;
     if let Some(bucket) = &call.bucket {
+        check_expected_owner(&call.headers, EXPECTED_OWNER, bucket)?;
         call.charge = requester_pays::judge(gateway, &call, bucket).await?;
     }
     Ok(call)
 }
 
-/// Finds the source bucket of a copy, under the same rule as the target.
+/// Checks all that a request needs in the bucket that it names.
+async fn check_all(gateway: &Gateway, call: &mut Authorized) -> Result<(), S3Error> {
+    let nobody = OwnerId(String::new());
+    let owner = call.bucket.as_ref().map_or(&nobody, |bucket| &bucket.owner);
+    for need in needs(call.operation, &call.query, &call.headers, owner) {
+        // The tags are in the body, which nobody has read yet: `authorize_tags` decides.
+        if awaits_tags(gateway, call, need) {
+            continue;
+        }
+        let decision = check(gateway, call, need, None).await?;
+        if !decision.allowed && !is_initiator(gateway, call, &decision).await? {
+            return Err(denied(&decision, need));
+        }
+        if decision.requires_absent && commits_object(call.operation) {
+            require_absent(call)?;
+        }
+    }
+    Ok(())
+}
+
+fn denied(decision: &Decision, need: Need) -> S3Error {
+    S3Error::new(Code::AccessDenied).cause(format!("{}: {}", need.action, decision.reason))
+}
+
+/// Asks for one permission on what the request names. A version that decides is opened and kept for the operation;
+/// that there is none is only said to those who may list.
+async fn check(gateway: &Gateway, call: &Authorized, need: Need, new_tags: Option<&Tags>) -> Result<Decision, S3Error> {
+    let question = Question { new_tags, ..question(call, need) };
+    if !verdict::needs_version(gateway, &call.principal, &question) {
+        return Ok(verdict::answer(gateway, call, &question));
+    }
+    let version = parameters::version(&call.query)?;
+    // Another need of the same request may have opened it.
+    let opened = call.open(gateway, version).await;
+    let attributes = opened.as_ref().ok().map(|open| &open.version().metadata.attributes);
+    let decision = verdict::answer(gateway, call, &Question { attributes, ..question });
+    if let Err(error) = &opened {
+        reveal_or_conceal(gateway, call, &question, &decision, error)?;
+    }
+    *call.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+    Ok(decision)
+}
+
+/// The question about one permission on what the request names.
+fn question<'a>(call: &'a Authorized, need: Need) -> Question<'a> {
+    Question {
+        need,
+        bucket: call.bucket.as_ref().map(|bucket| (bucket, &*call.facts)),
+        bucket_name: call.bucket_name.as_ref().map(BucketName::as_str).unwrap_or_default(),
+        key: call.key.as_ref().map(ObjectKey::as_str),
+        version: call.query.value("versionId"),
+        prefix: None,
+        attributes: None,
+        new_tags: None,
+    }
+}
+
+/// Decides what is told of what is not there. Who may read it, but not list, gets `AccessDenied`: otherwise the
+/// difference would tell anybody which keys exist. Who may list, but not read, gets `NoSuchKey`, as on S3.
+fn reveal_or_conceal(
+    gateway: &Gateway,
+    call: &Authorized,
+    question: &Question<'_>,
+    decision: &Decision,
+    error: &EngineError,
+) -> Result<(), S3Error> {
+    let (is_key, is_absence) = match error {
+        EngineError::NoSuchKey { .. } => (true, true),
+        EngineError::NoSuchVersion | EngineError::IsDeleteMarker { .. } => (false, true),
+        _ => (false, false),
+    };
+    let is_reading = matches!(call.operation, Operation::GetObject | Operation::HeadObject);
+    let may_learn = is_key && is_reading && decision.reason == Reason::NothingAllows;
+    if !is_absence || !(decision.allowed || may_learn) {
+        return Ok(());
+    }
+    let list = Question { need: Need::LIST, prefix: question.key, ..*question };
+    match (decision.allowed, verdict::answer(gateway, call, &list).allowed) {
+        (true, true) | (false, false) => Ok(()),
+        (true, false) => Err(S3Error::new(Code::AccessDenied).cause("it does not exist, and its sender may not list")),
+        (false, true) => Err(S3Error::new(Code::NoSuchKey).detail("Key", question.key.unwrap_or_default())),
+    }
+}
+
+/// Whether a permission depends on tags that the request brings in its body.
+fn awaits_tags(gateway: &Gateway, call: &Authorized, need: Need) -> bool {
+    call.operation == Operation::PutObjectTagging
+        && verdict::mentions(gateway, &call.principal, &call.facts, need.action, "s3:RequestObjectTag")
+}
+
+/// Decides about a PutObjectTagging whose tags the policies ask for, once they were read.
+///
+/// # Errors
+/// `AccessDenied`.
+pub(crate) async fn authorize_tags(gateway: &Gateway, call: &Authorized, tags: &Tags) -> Result<(), S3Error> {
+    for need in needs(call.operation, &call.query, &call.headers, &call.bucket().owner) {
+        if !awaits_tags(gateway, call, need) {
+            continue;
+        }
+        let decision = check(gateway, call, need, Some(tags)).await?;
+        if !decision.allowed {
+            return Err(denied(&decision, need));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an operation makes the current version of a key.
+fn commits_object(operation: Operation) -> bool {
+    !matches!(operation, Operation::CreateMultipartUpload | Operation::UploadPart | Operation::UploadPartCopy)
+}
+
+/// Lets the operation through only if its key stays absent: as if its sender had asked for that.
+fn require_absent(call: &mut Authorized) -> Result<(), S3Error> {
+    // Its sender asks for the same: then 412 is the true answer to a key that exists.
+    if call.headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*") {
+        return Ok(());
+    }
+    if call.headers.contains_key(IF_MATCH) {
+        return Err(S3Error::new(Code::AccessDenied).cause("it may not overwrite, and If-Match asks for nothing else"));
+    }
+    call.headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+    call.requires_absent = true;
+    Ok(())
+}
+
+/// Whoever began an upload may list its parts and abort it, unless that is denied by name, or his own policies leave it
+/// out.
+async fn is_initiator(gateway: &Gateway, call: &Authorized, decision: &Decision) -> Result<bool, S3Error> {
+    let is_about_upload = matches!(call.operation, Operation::AbortMultipartUpload | Operation::ListParts);
+    let Some(owner) = verdict::owner_id(&call.principal) else { return Ok(false) };
+    if !is_about_upload || decision.reason != Reason::NothingAllows || verdict::is_limited(gateway, &call.principal) {
+        return Ok(false);
+    }
+    let Ok(upload) = parameters::upload(&call.query) else { return Ok(false) };
+    match gateway.engine.list_parts(call.bucket(), call.key(), upload, 0, 1).await {
+        Ok(listing) => Ok(listing.upload.initiator == *owner),
+        Err(EngineError::NoSuchUpload) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The source of a copy that may be read: the very version that was judged, if one had to be.
+pub(crate) struct AuthorizedSource {
+    /// Its bucket.
+    pub(crate) bucket: Bucket,
+    /// The order of the version that was judged.
+    pub(crate) judged: Option<u64>,
+}
+
+/// Checks that the sender may read the source of a copy, and, where its tags are copied along, that he may read and
+/// write those.
 ///
 /// # Errors
 /// `NoSuchBucket`, `AccessDenied`.
 pub(crate) async fn authorize_source(
     gateway: &Gateway,
     call: &Authorized,
-    name: &BucketName,
-) -> Result<Bucket, S3Error> {
-    let bucket = match &call.bucket {
-        Some(bucket) if bucket.name == *name => bucket.clone(),
-        Some(_) | None => find(gateway, &call.principal, name).await?,
-    };
-    check_expected_owner(&call.headers, EXPECTED_SOURCE_OWNER, &bucket)?;
-    requester_pays::judge(gateway, call, &bucket).await?;
-    Ok(bucket)
-}
-
-async fn find(gateway: &Gateway, principal: &Principal, name: &BucketName) -> Result<Bucket, S3Error> {
-    let found = gateway.engine.bucket(name).await;
-    let bucket = found.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
-    if may_use(principal, &bucket.owner) {
-        Ok(bucket)
-    } else {
-        Err(S3Error::new(Code::AccessDenied).cause("the bucket belongs to somebody else"))
-    }
-}
-
-fn may_use(principal: &Principal, bucket_owner: &OwnerId) -> bool {
-    match principal {
-        Principal::Anonymous => false,
-        Principal::Identity { owner, is_root, .. } => *is_root || owner == bucket_owner,
-    }
-}
-
-fn check_expected_owner(headers: &HeaderMap, name: &'static str, bucket: &Bucket) -> Result<(), S3Error> {
-    match headers.get(name) {
-        Some(expected) if expected.as_bytes() != bucket.owner.0.as_bytes() => {
-            Err(S3Error::new(Code::AccessDenied).cause(format!("{name} names another owner")))
+    name: &SourceName,
+) -> Result<AuthorizedSource, S3Error> {
+    let (bucket, facts) = match &call.bucket {
+        Some(bucket) if bucket.name == name.bucket => (bucket.clone(), Arc::clone(&call.facts)),
+        Some(_) | None => {
+            let bucket = find(gateway, &call.principal, &name.bucket).await?;
+            let facts = bucket_facts(gateway, &bucket).await?;
+            (bucket, facts)
         }
-        Some(_) | None => Ok(()),
+    };
+    requester_pays::judge(gateway, call, &bucket).await?;
+    let version = name.version.map(|version| version.to_string());
+    let is_versioned = version.is_some();
+    let asked = |need| Question {
+        key: Some(name.key.as_str()),
+        version: version.as_deref(),
+        ..Question::about(need, &bucket, &facts)
+    };
+    let read = asked(Need::get(is_versioned));
+    let tags = Need::get_tagging(is_versioned);
+    let mut source = AuthorizedSource { bucket: bucket.clone(), judged: None };
+    let reads_policy = facts.policy.is_some() || call.facts.policy.is_some();
+    if !reads_policy && !verdict::needs_version(gateway, &call.principal, &read) {
+        let decision = verdict::answer(gateway, call, &read);
+        return if decision.allowed { checked_source(call, source) } else { Err(denied(&decision, read.need)) };
+    }
+    let opened = gateway.engine.open_object(&bucket, &name.key, name.version).await;
+    let attributes = opened.as_ref().ok().map(|open| &open.version().metadata.attributes);
+    let decision = verdict::answer(gateway, call, &Question { attributes, ..read });
+    if !decision.allowed {
+        return Err(denied(&decision, read.need));
+    }
+    if let Err(error) = &opened {
+        reveal_or_conceal(gateway, call, &read, &decision, error)?;
+    }
+    let copies_tags = attributes.is_some_and(|attributes| copies_tags(call, attributes));
+    if copies_tags {
+        let question = Question { attributes, ..asked(tags) };
+        for (question, need) in [(question, tags), (self::question(call, TAG_TARGET), TAG_TARGET)] {
+            let decision = verdict::answer(gateway, call, &question);
+            if !decision.allowed {
+                return Err(denied(&decision, need));
+            }
+        }
+    }
+    source.judged = opened.as_ref().ok().map(OpenObject::order);
+    checked_source(call, source)
+}
+
+/// What the target of a copy needs if the source's tags come along.
+const TAG_TARGET: Need = Need { action: "s3:PutObjectTagging", on: On::Key, right: None };
+
+fn copies_tags(call: &Authorized, source: &VersionAttributes) -> bool {
+    let replaces = call.headers.get("x-amz-tagging-directive").is_some_and(|value| value == "REPLACE");
+    call.operation == Operation::CopyObject && !replaces && !source.tags.0.is_empty()
+}
+
+fn checked_source(call: &Authorized, source: AuthorizedSource) -> Result<AuthorizedSource, S3Error> {
+    check_expected_owner(&call.headers, EXPECTED_SOURCE_OWNER, &source.bucket)?;
+    Ok(source)
+}
+
+/// Checks one permission on a key of the request's bucket, where the request names several.
+///
+/// # Errors
+/// `AccessDenied`.
+pub(crate) fn authorize_key(
+    gateway: &Gateway,
+    call: &Authorized,
+    need: Need,
+    key: &str,
+    version: Option<&str>,
+) -> Result<(), S3Error> {
+    let decision = verdict::answer(gateway, call, &Question { key: Some(key), version, ..question(call, need) });
+    if decision.allowed { Ok(()) } else { Err(denied(&decision, need)) }
+}
+
+/// Whether the request asks to bypass governance on a key, and may.
+pub(crate) fn may_bypass(gateway: &Gateway, call: &Authorized, key: &str) -> bool {
+    let asks = call.headers.get(BYPASS).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+    asks && authorize_key(gateway, call, Need::BYPASS, key, None).is_ok()
+}
+
+/// Finds a bucket. To anonymous requests one that is missing looks like one that is closed.
+async fn find(gateway: &Gateway, principal: &Principal, name: &BucketName) -> Result<Bucket, S3Error> {
+    match gateway.engine.bucket(name).await {
+        Err(EngineError::NoSuchBucket) if *principal == Principal::Anonymous => {
+            Err(S3Error::new(Code::AccessDenied).cause("there is no such bucket"))
+        }
+        found => found.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str())),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::may_use;
-    use crate::identity::Principal;
-    use crate::types::OwnerId;
-
-    fn identity(owner: &str, is_root: bool) -> Principal {
-        let (name, access_key_id) = (owner.to_owned(), owner.to_owned());
-        Principal::Identity { owner: OwnerId(owner.to_owned()), name, access_key_id, is_root }
-    }
-
-    #[test]
-    fn only_root_and_the_owner_may_use_a_bucket() {
-        let bucket_owner = OwnerId("a".to_owned());
-        assert!(may_use(&identity("a", false), &bucket_owner));
-        assert!(may_use(&identity("r", true), &bucket_owner));
-        assert!(!may_use(&identity("b", false), &bucket_owner));
-        assert!(!may_use(&Principal::Anonymous, &bucket_owner));
+/// Compares the owner that the sender expects: by account id, as on S3, or by canonical id.
+fn check_expected_owner(headers: &HeaderMap, name: &'static str, bucket: &Bucket) -> Result<(), S3Error> {
+    let Some(expected) = headers.get(name).map(HeaderValue::as_bytes) else { return Ok(()) };
+    if expected == bucket.owner.0.as_bytes() || expected == account_id(&bucket.owner).as_bytes() {
+        Ok(())
+    } else {
+        Err(S3Error::new(Code::AccessDenied).cause(format!("{name} names another owner")))
     }
 }

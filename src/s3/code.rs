@@ -68,6 +68,7 @@ codes! {
     InternalError INTERNAL_SERVER_ERROR "We encountered an internal error. Please try again."
     InvalidAccessKeyId FORBIDDEN "The AWS Access Key Id you provided does not exist in our records."
     InvalidArgument BAD_REQUEST "Invalid Argument"
+    InvalidBucketAclWithObjectOwnership BAD_REQUEST "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
     InvalidBucketName BAD_REQUEST "The specified bucket is not valid."
     InvalidBucketOwnerAWSAccountID BAD_REQUEST "The value of the expected bucket owner parameter must be an account ID."
     InvalidBucketState CONFLICT "The request is not valid with the current state of the bucket."

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::engine::{CopySource, EngineError};
 use crate::limits::COPY_BYTES_MAX;
-use crate::s3::authorize::{Authorized, authorize_source};
+use crate::s3::authorize::{Authorized, AuthorizedSource, authorize_source};
 use crate::s3::conditions::{copy_source_precondition, failed_source_condition};
 use crate::s3::metadata::header_text;
 use crate::s3::object_headers::naming_condition;
@@ -96,8 +96,8 @@ pub(crate) async fn copy_source(
     name: &SourceName,
 ) -> Result<CopySource, S3Error> {
     let precondition = copy_source_precondition(&call.headers)?;
-    let bucket = authorize_source(gateway, call, &name.bucket).await?;
-    Ok(CopySource { bucket, key: name.key.clone(), version: name.version, precondition })
+    let AuthorizedSource { bucket, judged } = authorize_source(gateway, call, name).await?;
+    Ok(CopySource { bucket, key: name.key.clone(), version: name.version, judged, precondition })
 }
 
 /// Reads `x-amz-copy-source-range`, which must be `bytes=first-last`: an open end, a suffix or a list would

@@ -5,11 +5,12 @@ use http::StatusCode;
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_logging, bucket_notification, bucket_versioning, complete_upload,
-    copy_object, cors, create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object,
-    head_bucket, head_object, legal_hold, list_buckets, list_object_versions, list_objects, list_objects_v2,
-    list_parts, list_uploads, object_attributes, object_lock, object_retention, probes, put_object, rename_object,
-    request_payment, restore_object, tagging, upload_part, upload_part_copy, website,
+    abort_upload, acl, bucket_location, bucket_logging, bucket_notification, bucket_policy, bucket_versioning,
+    complete_upload, copy_object, cors, create_bucket, create_upload, delete_bucket, delete_object, delete_objects,
+    get_object, head_bucket, head_object, legal_hold, list_buckets, list_object_versions, list_objects,
+    list_objects_v2, list_parts, list_uploads, object_attributes, object_lock, object_retention, ownership_controls,
+    probes, public_access_block, put_object, rename_object, request_payment, restore_object, tagging, upload_part,
+    upload_part_copy, website,
 };
 use crate::s3::respond::respond_empty;
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
@@ -22,10 +23,7 @@ macro_rules! unbuilt {
             | Op::CreateSession
             | Op::DeleteBucketEncryption
             | Op::DeleteBucketLifecycle
-            | Op::DeleteBucketOwnershipControls
-            | Op::DeleteBucketPolicy
             | Op::DeleteObjectAnnotation
-            | Op::DeletePublicAccessBlock
             | Op::GetObjectAnnotation
             | Op::GetObjectTorrent
             | Op::ListObjectAnnotations
@@ -35,11 +33,8 @@ macro_rules! unbuilt {
             | Op::PutBucketInventoryConfiguration
             | Op::PutBucketLifecycleConfiguration
             | Op::PutBucketMetricsConfiguration
-            | Op::PutBucketOwnershipControls
-            | Op::PutBucketPolicy
             | Op::PutBucketReplication
             | Op::PutObjectAnnotation
-            | Op::PutPublicAccessBlock
             | Op::SelectObjectContent
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
@@ -49,8 +44,8 @@ macro_rules! unbuilt {
     };
 }
 
-/// The operations on what no bucket of this server ever has.
-macro_rules! never_configured {
+/// Operations on what no bucket of this server has: `probe` answers that it is off, or that there is none.
+macro_rules! probed {
     () => {
         Op::DeleteBucketAnalyticsConfiguration
             | Op::DeleteBucketIntelligentTieringConfiguration
@@ -62,8 +57,10 @@ macro_rules! never_configured {
             | Op::GetBucketAbac
             | Op::GetBucketAccelerateConfiguration
             | Op::GetBucketAnalyticsConfiguration
+            | Op::GetBucketEncryption
             | Op::GetBucketIntelligentTieringConfiguration
             | Op::GetBucketInventoryConfiguration
+            | Op::GetBucketLifecycleConfiguration
             | Op::GetBucketMetadataConfiguration
             | Op::GetBucketMetadataTableConfiguration
             | Op::GetBucketMetricsConfiguration
@@ -109,8 +106,18 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
-        Op::PutBucketAcl => acl::accept(call, &body),
-        Op::PutObjectAcl => Box::pin(acl::accept_for_object(gateway, call, &body)).await,
+        Op::PutBucketAcl => Box::pin(acl::put_bucket(gateway, call, body)).await,
+        Op::PutObjectAcl => Box::pin(acl::put_object(gateway, call, body)).await,
+        Op::GetBucketPolicy => Box::pin(bucket_policy::show(gateway, call)).await,
+        Op::PutBucketPolicy => Box::pin(bucket_policy::put(gateway, call, body)).await,
+        Op::DeleteBucketPolicy => Box::pin(bucket_policy::delete(gateway, call)).await,
+        Op::GetBucketPolicyStatus => bucket_policy::status(call),
+        Op::GetBucketOwnershipControls => ownership_controls::show(call),
+        Op::PutBucketOwnershipControls => Box::pin(ownership_controls::put(gateway, call, body)).await,
+        Op::DeleteBucketOwnershipControls => Box::pin(ownership_controls::delete(gateway, call)).await,
+        Op::GetPublicAccessBlock => public_access_block::show(call),
+        Op::PutPublicAccessBlock => Box::pin(public_access_block::put(gateway, call, body)).await,
+        Op::DeletePublicAccessBlock => Box::pin(public_access_block::delete(gateway, call)).await,
         Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
         Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
         Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
@@ -131,49 +138,54 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::PutObjectLockConfiguration => Box::pin(object_lock::set(gateway, call, body)).await,
         Op::GetBucketVersioning => Box::pin(bucket_versioning::show(gateway, call)).await,
         Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
-        Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
-        Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
-        Op::GetBucketOwnershipControls => Ok(probes::ownership_controls()),
         Op::GetBucketRequestPayment => Box::pin(request_payment::show(gateway, call)).await,
         Op::PutBucketRequestPayment => Box::pin(request_payment::put(gateway, call, body)).await,
         Op::GetBucketLogging => Box::pin(bucket_logging::show(gateway, call)).await,
         Op::PutBucketLogging => Box::pin(bucket_logging::put(gateway, call, body)).await,
         Op::GetBucketNotificationConfiguration => Box::pin(bucket_notification::show(gateway, call)).await,
         Op::PutBucketNotificationConfiguration => Box::pin(bucket_notification::put(gateway, call, body)).await,
-        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
-        Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
-        Op::GetBucketPolicy | Op::GetBucketPolicyStatus => Err(probes::absent(call, Code::NoSuchBucketPolicy)),
-        Op::GetPublicAccessBlock => Err(probes::absent(call, Code::NoSuchPublicAccessBlockConfiguration)),
-        never_configured!() => Box::pin(never_configured(call, body)).await,
+        Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
+        Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
         // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
         Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
+        probed!() => Box::pin(probe(call, body)).await,
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
     }
 }
 
-/// Answers about what no bucket of this server ever has: that it is off, or that there is none.
-async fn never_configured(call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
+/// Answers about what no bucket of this server has.
+async fn probe(call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
         Op::GetBucketAbac => Ok(probes::abac()),
         Op::PutBucketAbac => probes::accept_off(call, body, "AbacStatus", "Disabled").await,
-        Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::PutBucketAccelerateConfiguration => {
             probes::accept_off(call, body, "AccelerateConfiguration", "Suspended").await
         }
+        Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
         Op::ListBucketAnalyticsConfigurations => Ok(probes::empty_list("ListBucketAnalyticsConfigurationResult")),
         Op::ListBucketIntelligentTieringConfigurations => {
             Ok(probes::empty_list("ListBucketIntelligentTieringConfigurationsResult"))
         }
         Op::ListBucketInventoryConfigurations => Ok(probes::empty_list("ListInventoryConfigurationsResult")),
         Op::ListBucketMetricsConfigurations => Ok(probes::empty_list("ListMetricsConfigurationsResult")),
+        Op::GetBucketAnalyticsConfiguration
+        | Op::GetBucketIntelligentTieringConfiguration
+        | Op::GetBucketInventoryConfiguration
+        | Op::GetBucketMetricsConfiguration
+        | Op::DeleteBucketAnalyticsConfiguration
+        | Op::DeleteBucketIntelligentTieringConfiguration
+        | Op::DeleteBucketInventoryConfiguration
+        | Op::DeleteBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
         Op::GetBucketMetadataConfiguration | Op::GetBucketMetadataTableConfiguration => {
             Err(probes::absent(call, Code::MetadataConfigurationNotFound))
         }
-        Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         // There is nothing to delete, and nothing is what is left.
         Op::DeleteBucketMetadataConfiguration
         | Op::DeleteBucketMetadataTableConfiguration
         | Op::DeleteBucketReplication => Ok(respond_empty(StatusCode::NO_CONTENT)),
-        _ => Err(probes::absent(call, Code::NoSuchConfiguration)),
+        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
+        Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
+        Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
+        other => Err(S3Error::not_implemented(other.name())),
     }
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use crate::s3::S3Error;
 use crate::s3::parameters::{KeyEncoding, key_encoding, page_size};
 use crate::s3::query::Query;
-use crate::s3::respond::ShownOwner;
+use crate::s3::respond::ShownOwners;
 use crate::s3::xml::XmlWriter;
 use crate::types::{KeyListing, ListedObject};
 
@@ -53,17 +53,17 @@ impl ListParameters {
         xml.optional("EncodingType", self.encoding.name());
     }
 
-    /// Writes keys and common prefixes. Everything in a bucket belongs to its owner.
-    pub(crate) fn write_entries(&self, xml: &mut XmlWriter, page: &KeyListing, owner: Option<&ShownOwner>) {
+    /// Writes keys and common prefixes.
+    pub(crate) fn write_entries(&self, xml: &mut XmlWriter, page: &KeyListing, owners: Option<&ShownOwners>) {
         for object in &page.objects {
-            self.write_object(xml, object, owner);
+            self.write_object(xml, object, owners);
         }
         for prefix in &page.prefixes {
             xml.open("CommonPrefixes").text("Prefix", self.encode(prefix)).close();
         }
     }
 
-    fn write_object(&self, xml: &mut XmlWriter, object: &ListedObject, owner: Option<&ShownOwner>) {
+    fn write_object(&self, xml: &mut XmlWriter, object: &ListedObject, owners: Option<&ShownOwners>) {
         xml.open("Contents")
             .text("Key", self.encode(&object.key))
             .text("LastModified", object.modified.iso_millis())
@@ -72,8 +72,8 @@ impl ListParameters {
             xml.text("ChecksumAlgorithm", algorithm).text("ChecksumType", kind.name());
         }
         xml.text("Size", object.size);
-        if let Some(owner) = owner {
-            owner.write(xml);
+        if let Some(owners) = owners {
+            owners.find(object.owner.as_ref()).write(xml);
         }
         xml.text("StorageClass", object.storage_class.name()).close();
     }
@@ -125,6 +125,7 @@ pub(crate) mod tests {
             modified: Timestamp(1_445_412_480_123_456),
             storage_class: StorageClass::Standard,
             checksum: Some((ChecksumAlgorithm::Crc64Nvme, ChecksumType::FullObject)),
+            owner: None,
         };
         KeyListing {
             objects: keys.iter().map(object).collect(),

@@ -5,7 +5,6 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::identity::Principal;
 use crate::s3::authorize::Authorized;
 use crate::s3::metadata::{header_text, insert_text};
 use crate::s3::{Gateway, Operation, S3Error};
@@ -14,7 +13,6 @@ use crate::types::{ChecksumAlgorithm, Retention, RetentionMode, Timestamp, Versi
 const MODE: &str = "x-amz-object-lock-mode";
 const UNTIL: &str = "x-amz-object-lock-retain-until-date";
 const LEGAL_HOLD: &str = "x-amz-object-lock-legal-hold";
-const BYPASS: &str = "x-amz-bypass-governance-retention";
 
 /// Retention and legal hold that the headers of a write give its new version.
 ///
@@ -107,16 +105,6 @@ fn require_integrity(headers: &HeaderMap) -> Result<(), S3Error> {
     Err(S3Error::invalid_request(
         "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
     ))
-}
-
-/// Whether the request bypasses governance: it asks for that, and its sender may. Permission
-/// `s3:BypassGovernanceRetention`; until policies say who has it, root and the owner of the bucket have.
-pub(crate) fn may_bypass(call: &Authorized) -> bool {
-    let asks = call.headers.get(BYPASS).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-    asks && match &call.principal {
-        Principal::Anonymous => false,
-        Principal::Identity { owner, is_root, .. } => *is_root || *owner == call.bucket().owner,
-    }
 }
 
 /// Shows the lock of a version on GET and HEAD.

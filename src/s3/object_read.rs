@@ -79,7 +79,7 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
     if part.is_some() && range.is_some() {
         return Err(S3Error::invalid_request("Cannot specify both Range header and partNumber query parameter"));
     }
-    let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let open = call.open(gateway, version).await;
     let open = open.map_err(|error| object_error(error, call.key(), version))?;
     let facts = open.version();
     let shown = shown_version(call.bucket(), facts.version);

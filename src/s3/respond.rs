@@ -1,10 +1,13 @@
 //! The plain shapes of an answer.
 
+use std::collections::HashMap;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
 use crate::net::{Response, empty_body, full_body};
 use crate::s3::Gateway;
+use crate::s3::authorize::Authorized;
 use crate::s3::xml::XmlWriter;
 use crate::types::OwnerId;
 
@@ -47,5 +50,42 @@ impl ShownOwner {
         xml.open("Owner");
         self.write_fields(xml);
         xml.close();
+    }
+}
+
+/// The owners of what is on one page of a listing.
+#[derive(Clone, Debug)]
+pub(crate) struct ShownOwners {
+    bucket: ShownOwner,
+    /// Others, where objects are their writers'.
+    writers: HashMap<OwnerId, ShownOwner>,
+}
+
+impl ShownOwners {
+    /// Looks up everybody who is on a page.
+    pub(crate) fn of<'a>(
+        gateway: &Gateway,
+        call: &Authorized,
+        writers: impl Iterator<Item = Option<&'a OwnerId>>,
+    ) -> Self {
+        let bucket = ShownOwner::of(gateway, &call.bucket().owner);
+        let mut shown = HashMap::new();
+        for writer in writers.flatten().filter(|_| call.facts.has_acls()) {
+            if !shown.contains_key(writer) {
+                shown.insert(writer.clone(), ShownOwner::of(gateway, writer));
+            }
+        }
+        Self { bucket, writers: shown }
+    }
+
+    /// Everything is the bucket owner's.
+    #[cfg(test)]
+    pub(crate) fn only(bucket: ShownOwner) -> Self {
+        Self { bucket, writers: HashMap::new() }
+    }
+
+    /// The owner of what `writer` wrote.
+    pub(crate) fn find(&self, writer: Option<&OwnerId>) -> &ShownOwner {
+        writer.and_then(|writer| self.writers.get(writer)).unwrap_or(&self.bucket)
     }
 }

@@ -20,6 +20,7 @@ use crate::s3::access::{AccessRecord, TrackedBody};
 use crate::s3::access_line::AccessLine;
 use crate::s3::authenticate::authenticate;
 use crate::s3::authorize::{Authorized, authorize};
+use crate::s3::bucket_facts::FactsCache;
 use crate::s3::cors::{Crossing, preflight};
 use crate::s3::dispatch::dispatch;
 use crate::s3::op::post_object;
@@ -27,7 +28,7 @@ use crate::s3::requester_pays;
 use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::{Code, Operation, S3Error, website};
-use crate::types::{Clock, Origin};
+use crate::types::{Clock, ObjectOwnership, Origin};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
@@ -43,9 +44,10 @@ pub struct S3Settings {
     pub domains: Vec<String>,
     /// Base domains of websites.
     pub website_domains: Vec<String>,
-    /// Whether anonymous requests are let through to authorization (which grants them nothing until
-    /// policies exist).
+    /// Whether anonymous requests are let through to authorization, where a policy or an ACL must allow them.
     pub allow_anonymous: bool,
+    /// Ownership of buckets whose creator does not name one.
+    pub default_ownership: ObjectOwnership,
     /// Names of the webhooks that notifications may name.
     pub webhooks: Vec<String>,
 }
@@ -59,6 +61,8 @@ pub struct Gateway {
     pub(crate) drain: Drain,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<S3Settings>,
+    /// What decides about access to buckets, parsed.
+    pub(crate) facts: Arc<FactsCache>,
     /// Names this process in answers (`x-amz-id-2`).
     pub(crate) host_id: Arc<str>,
 }
@@ -74,7 +78,7 @@ impl Gateway {
         settings: S3Settings,
     ) -> Self {
         let host_id = BASE64.encode(rand::random::<[u8; 33]>()).into();
-        Self { engine, keyring, admission, drain, clock, settings: Arc::new(settings), host_id }
+        Self { engine, keyring, admission, drain, clock, settings: Arc::new(settings), facts: Arc::default(), host_id }
     }
 
     async fn answer(self, request: Request) -> Response {
@@ -144,7 +148,7 @@ impl Gateway {
         record.note_principal(&authenticated.principal);
         let origin = self.origin(&authenticated.principal, peer, request_id);
         let work = async {
-            let call = authorize(self, authenticated, request_id, record.received()).await?;
+            let call = Box::pin(authorize(self, authenticated, request_id, record.received())).await?;
             refuse_unbuilt_headers(&call)?;
             let mut response = dispatch(self, &call, body).await.map_err(|error| explain(&call, error))?;
             requester_pays::tell(call.charge, &mut response);
@@ -229,7 +233,10 @@ fn has_no_body(method: &Method, status: StatusCode) -> bool {
 }
 
 /// Adds to an error what only the whole request can tell.
-fn explain(call: &Authorized, error: S3Error) -> S3Error {
+pub(crate) fn explain(call: &Authorized, error: S3Error) -> S3Error {
+    if call.requires_absent && error.code == Code::PreconditionFailed {
+        return S3Error::new(Code::AccessDenied).cause("the key exists, and its sender may not overwrite");
+    }
     let empty_crc = call.headers.get("x-amz-checksum-crc32").is_some_and(|value| value == EMPTY_CRC32);
     if error.code == Code::BadDigest && empty_crc {
         return error.message(

@@ -11,33 +11,19 @@ use crate::s3::{Code, Operation, S3Error};
 enum Refusal {
     /// `NotImplemented`, naming it.
     NotImplemented,
-    /// `AccessControlListNotSupported`: what a bucket says whose owner owns everything in it.
-    Acl,
     /// `AccessDenied`: no device has such a code.
     Mfa,
     /// `InvalidRequest`: keys were given for what is not encrypted.
     NotEncrypted,
 }
 
-/// Canned ACLs that say what is so anyway.
-const ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
-/// Canned ACLs that S3 knows; any other is a mistake.
-const KNOWN_ACLS: [&str; 6] = [
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "bucket-owner-read",
-    "log-delivery-write",
-];
 /// The headers of object lock that work; those of event holds do not.
 const LOCK_HEADERS: [&str; 3] =
     ["x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold"];
-
 /// Refuses a request whose headers ask for what is not built.
 ///
 /// # Errors
-/// `AccessDenied` for MFA codes, `NotImplemented` with the header's name, `AccessControlListNotSupported`, `InvalidRequest`, `InvalidArgument`.
+/// `AccessDenied` for MFA codes, `NotImplemented` with the header's name, `InvalidRequest`.
 pub(crate) fn refuse_unbuilt_headers(call: &Authorized) -> Result<(), S3Error> {
     refuse(&call.headers, is_read(call.operation))
 }
@@ -55,14 +41,6 @@ fn refuse(headers: &HeaderMap, is_read: bool) -> Result<(), S3Error> {
             Refusal::NotImplemented => S3Error::new(Code::NotImplemented)
                 .message(format!("The header {name} implies functionality that is not implemented."))
                 .detail("Header", name),
-            Refusal::Acl => {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                if name == "x-amz-acl" && !KNOWN_ACLS.contains(&value.as_ref()) {
-                    S3Error::invalid_argument(name, value, "The canned ACL is not one of S3's.")
-                } else {
-                    S3Error::new(Code::AccessControlListNotSupported)
-                }
-            }
             Refusal::Mfa => S3Error::new(Code::AccessDenied)
                 .message("Mfa Authentication failed: there are no multi-factor devices here."),
             Refusal::NotEncrypted => {
@@ -76,15 +54,10 @@ fn refuse(headers: &HeaderMap, is_read: bool) -> Result<(), S3Error> {
 fn judge(name: &str, value: &[u8], is_read: bool) -> Option<Refusal> {
     let is = |text: &str| value.eq_ignore_ascii_case(text.as_bytes());
     let refusal = match name {
-        "x-amz-acl" if ACLS.iter().any(|acl| is(acl)) => return None,
-        "x-amz-acl" => Refusal::Acl,
         "x-amz-write-offset-bytes" => Refusal::NotImplemented,
         "x-amz-mfa" => Refusal::Mfa,
-        "x-amz-object-ownership" if is("BucketOwnerEnforced") => return None,
-        "x-amz-object-ownership" => Refusal::NotImplemented,
         "x-amz-bucket-namespace" if is("global") => return None,
         "x-amz-bucket-namespace" => Refusal::NotImplemented,
-        _ if name.starts_with("x-amz-grant-") => Refusal::Acl,
         _ if name.starts_with("x-amz-copy-source-server-side-encryption") => Refusal::NotEncrypted,
         _ if name.starts_with("x-amz-server-side-encryption") && is_read => Refusal::NotEncrypted,
         _ if name.starts_with("x-amz-server-side-encryption") => Refusal::NotImplemented,
@@ -115,9 +88,6 @@ mod tests {
             ("x-amz-object-lock-event-hold", "ON", Code::NotImplemented),
             ("x-amz-mfa", "20899872 301749", Code::AccessDenied),
             ("x-amz-write-offset-bytes", "5", Code::NotImplemented),
-            ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),
-            ("x-amz-acl", "nonsense", Code::InvalidArgument),
-            ("x-amz-grant-read", "id=1", Code::AccessControlListNotSupported),
         ];
         for (name, value, code) in table {
             assert_eq!(verdict(name, value, false), Some(code), "{name}: {value}");
@@ -132,8 +102,6 @@ mod tests {
     #[test]
     fn what_asks_for_nothing_passes() {
         let table = [
-            ("x-amz-acl", "private"),
-            ("x-amz-acl", "bucket-owner-full-control"),
             ("x-amz-request-payer", "requester"),
             ("x-amz-meta-x", "y"),
             ("x-amz-tagging", "a=b"),
@@ -141,7 +109,6 @@ mod tests {
             ("x-amz-bypass-governance-retention", "true"),
             ("x-amz-bucket-object-lock-enabled", "false"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
-            ("x-amz-object-ownership", "BucketOwnerEnforced"),
         ];
         for (name, value) in table {
             assert_eq!(verdict(name, value, false), None, "{name}: {value}");

@@ -129,9 +129,8 @@ impl Visit<'_> {
             }
         }
         let routed = self.routed.clone().about(operation, Some(key));
-        let path = self.head.uri.path().to_owned();
-        let authenticated = authenticate_visitor(self.gateway, routed, headers, path)?;
-        let call = authorize(self.gateway, authenticated, self.request_id, self.record.received()).await?;
+        let authenticated = authenticate_visitor(self.gateway, routed, self.head, headers)?;
+        let call = Box::pin(authorize(self.gateway, authenticated, self.request_id, self.record.received())).await?;
         dispatch(self.gateway, &call, RequestBody::from_pieces(Vec::<&'static [u8]>::new())).await
     }
 

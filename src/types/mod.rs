@@ -12,6 +12,7 @@ pub mod event;
 pub mod id;
 pub mod key;
 pub mod object;
+pub mod ownership;
 pub mod range;
 pub mod time;
 
@@ -30,5 +31,6 @@ pub use object::{
     ObjectMetadata, ObjectVersion, PartListing, StorageClass, UploadListQuery, UploadListing, UserMetadata,
     VersionListQuery, VersionListing,
 };
+pub use ownership::ObjectOwnership;
 pub use range::{ByteRange, ResolvedRange};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Uptime};

@@ -147,6 +147,8 @@ pub struct ListedObject {
     pub storage_class: StorageClass,
     /// Algorithm and type of the stored checksum.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// Whose it is; `None` if it is the bucket owner's.
+    pub owner: Option<OwnerId>,
 }
 
 /// A page of a listing.
@@ -229,6 +231,8 @@ pub struct ListedUpload {
     pub storage_class: StorageClass,
     /// Algorithm and type that its creator asked for.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// Whose the object will be; `None` if it will be the bucket owner's.
+    pub owner: Option<OwnerId>,
 }
 
 /// A page of ListMultipartUploads.

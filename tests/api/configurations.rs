@@ -1,7 +1,7 @@
 //! What infrastructure tools ask every bucket: each question gets the true answer or the documented error that
 //! says "there is none", and none ends a refresh.
 
-use super::support::Server;
+use super::support::{Client, Server};
 
 /// Question, and the code of the answer that there is none; empty if there always is an answer.
 const QUESTIONS: [(&str, &str); 29] = [
@@ -103,7 +103,30 @@ fn who_pays_is_kept_and_strangers_are_not_charged_unknowingly() {
     put("Nobody").expect_error(400, "MalformedXML");
     let written = client.call("PUT", "/paid/k").header("x-amz-request-payer", "requester").body("x").send().expect(200);
     assert_eq!(written.header("x-amz-request-charged"), None, "the owner pays for the own bucket as before");
-    server.anonymous().get("/paid/k").expect_error(403, "AccessDenied");
+    let everybody = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",
+        "Action":["s3:GetObject","s3:PutObject","s3:ListBucket"],"Resource":["arn:aws:s3:::paid","arn:aws:s3:::paid/*"]}]}"#;
+    client.put("/paid?policy", everybody).expect(204);
+    let stranger = server.client_of("carol");
+    stranger.bucket("carols");
+    let targets =
+        [("GET", "/paid/k", ""), ("GET", "/paid", ""), ("PUT", "/paid/l", ""), ("PUT", "/carols/k", "/paid/k")];
+    for (method, target, source) in targets {
+        let ask = |client: &Client, payer: &str| {
+            let mut call = client.call(method, target);
+            for (name, value) in [("x-amz-request-payer", payer), ("x-amz-copy-source", source)] {
+                if !value.is_empty() {
+                    call = call.header(name, value);
+                }
+            }
+            call.send()
+        };
+        ask(&stranger, "").expect_error(403, "AccessDenied");
+        ask(&stranger, "owner").expect_error(403, "AccessDenied");
+        let charged = ask(&stranger, "requester").expect(200);
+        let is_own = target.starts_with("/carols");
+        assert_eq!(charged.header("x-amz-request-charged"), (!is_own).then_some("requester"), "{target}");
+        ask(&server.anonymous(), "requester").expect_error(403, "AccessDenied");
+    }
     put("BucketOwner").expect(200);
     assert_eq!(client.get("/paid?requestPayment").expect(200).one("Payer"), "BucketOwner");
 }

@@ -150,3 +150,22 @@ fn visits_to_a_website_are_logged_as_such() {
             .any(|line| line.contains(" - ") && line.contains(" WEBSITE.GET.OBJECT page \"GET /page HTTP/1.1\" 404"))
     });
 }
+
+#[test]
+fn who_may_configure_one_bucket_reaches_no_other_through_its_log() {
+    let server = Server::start();
+    let (client, carol) = (server.client(), server.client_of("carol"));
+    client.bucket("source");
+    client.bucket("target");
+    let allow = |action: &str, resource: &str| {
+        let statement =
+            format!(r#"{{"Effect":"Allow","Principal":"*","Action":"{action}","Resource":"arn:aws:s3:::{resource}"}}"#);
+        format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#)
+    };
+    client.put("/source?policy", allow("s3:PutBucketLogging", "source")).expect(204);
+    put(&carol, "source", &target("target", "logs/")).expect_error(403, "AccessDenied");
+    client.put("/target?policy", allow("s3:PutObject", "target/logs/*")).expect(204);
+    put(&carol, "source", &target("target", "others/")).expect_error(403, "AccessDenied");
+    put(&carol, "source", &target("target", "logs/")).expect(200);
+    assert_eq!(client.get("/source?logging").expect(200).one("TargetPrefix"), "logs/");
+}

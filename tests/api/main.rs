@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod authentication;
 mod bodies;
 mod buckets;

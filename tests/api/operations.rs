@@ -34,7 +34,6 @@ fn what_is_not_built_says_so() {
     for (method, target, name) in [
         ("PUT", "/later?replication", "PutBucketReplication"),
         ("PUT", "/later?lifecycle", "PutBucketLifecycleConfiguration"),
-        ("PUT", "/later?policy", "PutBucketPolicy"),
         ("POST", "/later/k?select&select-type=2", "SelectObjectContent"),
     ] {
         let answer = client.call(method, target).body("<x/>").send().expect_error(501, "NotImplemented");

@@ -304,3 +304,22 @@ fn many_large_forms_take_no_more_memory_than_blocks() {
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < (32 + 32) * 1024, "{peak} KiB");
 }
+
+#[test]
+fn a_form_without_a_key_needs_a_bucket_that_lets_everybody_write() {
+    let server = Server::start_with(&["--allow-anonymous"]);
+    let client = server.client();
+    client.bucket("forms");
+    let send = |key: &str| post(&server, "forms", form(&[("key", key)], Some(b"x")));
+    send("up/x").expect_error(403, "AccessDenied");
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject",
+        "Resource":"arn:aws:s3:::forms/up/*"}]}"#;
+    client.put("/forms?policy", policy).expect(204);
+    send("up/x").expect(204);
+    send("down/x").expect_error(403, "AccessDenied");
+    assert_eq!(client.get("/forms?list-type=2").expect(200).all("Key"), ["up/x"]);
+    let closed = Server::start_with(&["--allow-anonymous=false"]);
+    closed.client().bucket("forms");
+    closed.client().put("/forms?policy", policy).expect(204);
+    post(&closed, "forms", form(&[("key", "up/x")], Some(b"x"))).expect_error(403, "AccessDenied");
+}

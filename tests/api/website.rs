@@ -92,3 +92,91 @@ fn rules_redirect_before_and_after_reading() {
     assert_eq!(location(visit(&server, "GET", "/").expect(301)), "http://other.example/");
     assert_eq!(location(visit(&server, "GET", "/a/b").expect(301)), "http://other.example/a/b");
 }
+
+/// Lets everybody read the objects of `site`, and, if asked for, see what is missing.
+fn open_to_all(client: &Client, listing: bool) {
+    let allow = |action: &str, resource: &str| {
+        format!(r#"{{"Effect":"Allow","Principal":"*","Action":"{action}","Resource":"arn:aws:s3:::{resource}"}}"#)
+    };
+    let mut statements = vec![allow("s3:GetObject", "site/*")];
+    if listing {
+        statements.push(allow("s3:ListBucket", "site"));
+    }
+    let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+    client.put("/site?policy", policy).expect(204);
+}
+
+fn published(listing: bool) -> (Server, Client) {
+    let (server, client) = started();
+    open_to_all(&client, listing);
+    client.put("/site?website", SITE.replace("403\n    ", "403")).expect(200);
+    for (key, body) in [("index.html", "home"), ("blog/index.html", "blog"), ("errors/sorry.html", "apologies")] {
+        let call = client.call("PUT", &format!("/site/{key}")).header("content-type", "text/html");
+        call.body(body).send().expect(200);
+    }
+    (server, client)
+}
+
+#[test]
+fn visitors_read_what_is_open_to_everybody() {
+    let (server, client) = published(false);
+    for (path, body) in [("/", "home"), ("/index.html", "home"), ("/blog/", "blog"), ("/?versionId=x&acl", "home")] {
+        let page = visit(&server, "GET", path).expect(200);
+        assert_eq!(page.text(), body, "{path}");
+        assert_eq!(page.header("content-type"), Some("text/html"));
+        assert_eq!(page.header("x-amz-error-code"), None);
+    }
+    let head = visit(&server, "HEAD", "/").expect(200);
+    assert!(head.body.is_empty() && head.header("content-length") == Some("4"));
+    let to_folder = visit(&server, "GET", "/blog").expect(302);
+    assert_eq!(to_folder.header("location"), Some("/blog/"));
+    // Conditions and ranges count, and what is not changed has no page.
+    let conditional = |name: &str, value: &str| {
+        let call = server.anonymous().call("GET", "/").header("host", "site.web.test").header(name, value);
+        call.send()
+    };
+    let etag = head.header("etag").unwrap();
+    let fresh = conditional("if-none-match", etag).expect(304);
+    assert!(fresh.body.is_empty() && fresh.header("content-type") != Some("text/html; charset=utf-8"));
+    assert_eq!(conditional("range", "bytes=1-2").expect(206).text(), "om");
+    // An object may stand for another place, here and not at the API.
+    let moved = client.call("PUT", "/site/old.html").header("x-amz-website-redirect-location", "/blog/");
+    moved.body("gone").send().expect(200);
+    assert_eq!(visit(&server, "GET", "/old.html").expect(301).header("location"), Some("/blog/"));
+    assert_eq!(client.get("/site/old.html").expect(200).text(), "gone");
+}
+
+#[test]
+fn the_error_document_takes_the_place_of_errors() {
+    for (listing, status, code) in [(false, 403, "AccessDenied"), (true, 404, "NoSuchKey")] {
+        let (server, client) = published(listing);
+        let missing = visit(&server, "GET", "/none.html").expect(status);
+        assert_eq!(missing.text(), "apologies");
+        assert_eq!(missing.header("x-amz-error-code"), Some(code));
+        let conditional = server.anonymous().call("GET", "/none.html").header("host", "site.web.test");
+        // It is answered as it is, whatever the visitor has of it.
+        let conditional = conditional.header("if-none-match", "*").header("range", "bytes=0-1").send().expect(status);
+        assert_eq!(conditional.text(), "apologies");
+        let head = visit(&server, "HEAD", "/none.html").expect(status);
+        assert!(head.body.is_empty() && head.header("content-length") == Some("9"));
+        client.delete("/site/errors/sorry.html").expect(204);
+        let bare = visit(&server, "GET", "/none.html").expect(status);
+        assert!(bare.text().contains("Retrieve a Custom Error Document"), "{}", bare.text());
+        assert!(bare.text().contains(&format!("<li>Code: {code}</li>")), "{}", bare.text());
+    }
+}
+
+#[test]
+fn pages_of_a_website_are_read_across_origins_as_its_rules_say() {
+    let (server, client) = published(false);
+    let rules = "<CORSConfiguration><CORSRule><AllowedOrigin>https://app.example</AllowedOrigin>\
+        <AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>";
+    client.put("/site?cors", rules).expect(200);
+    let ask = |method: &str, path: &str| {
+        let call = server.anonymous().call(method, path).header("host", "site.web.test");
+        call.header("origin", "https://app.example").header("access-control-request-method", "GET").send()
+    };
+    for answer in [ask("OPTIONS", "/").expect(200), ask("GET", "/").expect(200), ask("GET", "/none").expect(403)] {
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+    }
+}

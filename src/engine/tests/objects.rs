@@ -332,6 +332,7 @@ fn copy_request(house: &House, from: &str, to: &str) -> CopyObject {
             bucket: house.bucket.clone(),
             key: name(from),
             version: None,
+            judged: None,
             precondition: ReadPrecondition::default(),
         },
         bucket: house.bucket.clone(),
@@ -375,6 +376,18 @@ async fn a_copy_can_get_any_checksum_of_the_whole_body() {
         assert_eq!(copy.checksum.unwrap().value, hash(algorithm, &body));
     }
     assert_eq!(house.chunks.sealed().len(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_of_another_version_than_the_judged_one_is_refused() {
+    let house = House::new().await;
+    house.put("source", b"judged").await.unwrap();
+    let mut request = copy_request(&house, "source", "copy");
+    request.source.judged = Some(house.open("source").await.unwrap().order());
+    house.engine.copy_object(request.clone()).await.unwrap();
+    // The same bytes under the same name, and still another version.
+    house.put("source", b"judged").await.unwrap();
+    assert!(matches!(house.engine.copy_object(request).await, Err(EngineError::Conflict)));
 }
 
 #[tokio::test]

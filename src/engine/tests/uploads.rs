@@ -114,7 +114,8 @@ async fn copy_part(
     number: u16,
 ) -> Result<WrittenPart, EngineError> {
     let precondition = ReadPrecondition::default();
-    let source = CopySource { bucket: house.bucket.clone(), key: name(from), version: None, precondition };
+    let source =
+        CopySource { bucket: house.bucket.clone(), key: name(from), version: None, judged: None, precondition };
     let request = PartCopy { source, range, bucket: house.bucket.clone(), key: name("big"), upload, number };
     house.engine.upload_part_copy(request).await
 }

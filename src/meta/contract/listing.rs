@@ -5,10 +5,11 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::Store;
-use super::fixture::{bucket, delete, md5, metadata, new_upload, put_inline, upload_id};
+use super::fixture::{bucket, delete, key, md5, metadata, new_upload, owner, put_inline, upload_id};
 use crate::rules::Versioning;
 use crate::types::{
     BucketId, ChecksumAlgorithm, ChecksumType, ETag, KeyListing, ListQuery, UploadId, UploadListQuery, UploadListing,
+    VersionListQuery,
 };
 
 const SEED: u64 = 20_240_531;
@@ -29,6 +30,31 @@ fn random_keys(random: &mut StdRng) -> BTreeSet<String> {
         keys.remove("");
     }
     keys
+}
+
+pub(super) async fn listings_say_whose_things_are(store: Store) {
+    let id = bucket(store.as_ref(), "bucket").await.id;
+    let writer = Some(owner("writer"));
+    for (name, owner) in [("his", &writer), ("mine", &None)] {
+        let mut put = put_inline(id, name, b"x");
+        put.metadata.attributes.owner.clone_from(owner);
+        store.commit_put(put).await.unwrap();
+        let mut upload = new_upload(id, name, 1);
+        upload.metadata.attributes.owner.clone_from(owner);
+        store.create_upload(upload).await.unwrap();
+        let found = store.upload(id, &key(name), upload_id(1)).await.unwrap().unwrap();
+        assert_eq!(found.upload.owner, *owner);
+        assert_eq!(store.list_parts(id, &key(name), upload_id(1), 0, 1).await.unwrap().upload.owner, *owner);
+    }
+    let expected = [writer, None];
+    let objects = store.list_objects(id, &ListQuery { max_keys: 9, ..ListQuery::default() }).await.unwrap().objects;
+    assert_eq!(objects.into_iter().map(|object| object.owner).collect::<Vec<_>>(), expected);
+    let query = VersionListQuery { max_keys: 9, ..VersionListQuery::default() };
+    let versions = store.list_versions(id, &query).await.unwrap().versions;
+    assert_eq!(versions.into_iter().map(|version| version.object.owner).collect::<Vec<_>>(), expected);
+    let query = UploadListQuery { max_uploads: 9, ..UploadListQuery::default() };
+    let uploads = store.list_uploads(id, &query).await.unwrap().uploads;
+    assert_eq!(uploads.into_iter().map(|upload| upload.owner).collect::<Vec<_>>(), expected);
 }
 
 /// What a listing holds: keys and prefixes in one order, and where it goes on.

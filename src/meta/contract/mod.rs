@@ -106,6 +106,7 @@ contract! {
         pages_joined_are_the_whole_listing,
         only_newest_versions_that_are_no_markers_are_listed,
         a_page_of_nothing_is_empty,
+        listings_say_whose_things_are,
         every_page_of_uploads_is_what_the_naive_model_says,
         pages_of_uploads_joined_are_the_whole_listing;
     upload: an_upload_is_found_until_it_ends,

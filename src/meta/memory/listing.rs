@@ -29,6 +29,7 @@ fn listed(key: &str, row: &VersionRow) -> ListedObject {
         modified: row.version.modified,
         storage_class: row.version.metadata.storage_class,
         checksum: row.version.checksum.as_ref().map(|sum| (sum.value.algorithm(), sum.kind)),
+        owner: row.version.metadata.attributes.owner.clone(),
     }
 }
 

@@ -28,6 +28,7 @@ impl State {
             initiator: new.initiator,
             storage_class: new.metadata.storage_class,
             checksum: new.checksum,
+            owner: new.metadata.attributes.owner.clone(),
         };
         let record = UploadRecord { upload, metadata: new.metadata };
         let old = self.uploads.insert(name, UploadRow { record, manifest });

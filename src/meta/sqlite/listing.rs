@@ -11,7 +11,7 @@ use super::row::{blob, checksum_choice, count, etag, key_text, storage_class};
 use super::upload::read_listed;
 use crate::limits::{LIST_SKIP_STEPS, PAGE_MAX};
 use crate::types::{
-    BucketId, KeyListing, ListQuery, ListedObject, Timestamp, UploadId, UploadListQuery, UploadListing,
+    BucketId, KeyListing, ListQuery, ListedObject, OwnerId, Timestamp, UploadId, UploadListQuery, UploadListing,
 };
 
 /// From where a scan goes on.
@@ -141,9 +141,10 @@ struct ObjectPage<'q> {
 impl ObjectPage<'_> {
     /// Scans from `from` until the page is complete (`None`) or a seek is due.
     fn scan(&mut self, connection: &Connection, bucket: BucketId, from: Seek) -> Result<Option<Seek>, Failure> {
-        const AT: &str = "SELECT key, delete_marker, size, etag, etag_parts, modified, storage_class, checksum
+        const AT: &str = "SELECT key, delete_marker, size, etag, etag_parts, modified, storage_class, checksum, owner
             FROM version WHERE bucket_id = ?1 AND key >= ?2 ORDER BY key, rank";
-        const AFTER: &str = "SELECT key, delete_marker, size, etag, etag_parts, modified, storage_class, checksum
+        const AFTER: &str =
+            "SELECT key, delete_marker, size, etag, etag_parts, modified, storage_class, checksum, owner
             FROM version WHERE bucket_id = ?1 AND key > ?2 ORDER BY key, rank";
         let (sql, start) = match from {
             Seek::At(start) => (AT, start),
@@ -193,6 +194,7 @@ fn read_object(row: &Row<'_>) -> Result<ListedObject, Failure> {
         modified: Timestamp(row.get(5)?),
         storage_class: storage_class(row.get(6)?)?,
         checksum: row.get::<_, Option<i64>>(7)?.map(checksum_choice).transpose()?,
+        owner: row.get::<_, Option<String>>(8)?.map(OwnerId),
     })
 }
 
@@ -230,11 +232,11 @@ struct UploadPage<'q> {
 impl UploadPage<'_> {
     /// Scans from `from` until the page is complete (`None`) or a seek is due.
     fn scan(&mut self, connection: &Connection, bucket: BucketId, from: Seek) -> Result<Option<Seek>, Failure> {
-        const AT: &str = "SELECT key, id, initiated, initiator, storage_class, checksum
+        const AT: &str = "SELECT key, id, initiated, initiator, storage_class, checksum, owner
             FROM upload WHERE bucket_id = ?1 AND key >= ?2 ORDER BY key, id";
-        const AFTER: &str = "SELECT key, id, initiated, initiator, storage_class, checksum
+        const AFTER: &str = "SELECT key, id, initiated, initiator, storage_class, checksum, owner
             FROM upload WHERE bucket_id = ?1 AND key > ?2 ORDER BY key, id";
-        const AFTER_UPLOAD: &str = "SELECT key, id, initiated, initiator, storage_class, checksum
+        const AFTER_UPLOAD: &str = "SELECT key, id, initiated, initiator, storage_class, checksum, owner
             FROM upload WHERE bucket_id = ?1 AND (key, id) > (?2, ?3) ORDER BY key, id";
         let (sql, start, upload) = match from {
             Seek::At(start) => (AT, start, None),

@@ -30,8 +30,8 @@ pub(super) struct UploadName<'a> {
 /// Creates an upload.
 pub(super) fn create(tx: &Transaction<'_>, new: &NewUpload) -> Result<(), Failure> {
     const INSERT: &str = "INSERT INTO upload
-        (bucket_id, key, id, initiated, initiator, storage_class, checksum, manifest_id, metadata)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        (bucket_id, key, id, initiated, initiator, storage_class, checksum, manifest_id, metadata, owner)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     bucket::versioning(tx.connection(), new.bucket)?;
     let manifest = body::new_manifest(tx, new.now, true)?;
     let row = params![
@@ -44,12 +44,13 @@ pub(super) fn create(tx: &Transaction<'_>, new: &NewUpload) -> Result<(), Failur
         new.checksum.map(|(algorithm, kind)| checksum_code(algorithm, kind)),
         manifest,
         metadata_blob(&new.metadata),
+        new.metadata.attributes.owner.as_ref().map(|owner| &owner.0),
     ];
     sql::execute(tx.connection(), INSERT, row)?;
     Ok(())
 }
 
-/// Reads a `ListedUpload` from columns key, id, initiated, initiator, storage_class, checksum.
+/// Reads a `ListedUpload` from columns key, id, initiated, initiator, storage_class, checksum, owner.
 pub(super) fn read_listed(row: &Row<'_>) -> Result<ListedUpload, Failure> {
     Ok(ListedUpload {
         key: key(row, 0)?,
@@ -58,18 +59,19 @@ pub(super) fn read_listed(row: &Row<'_>) -> Result<ListedUpload, Failure> {
         initiator: OwnerId(row.get(3)?),
         storage_class: storage_class(row.get(4)?)?,
         checksum: row.get::<_, Option<i64>>(5)?.map(checksum_choice).transpose()?,
+        owner: row.get::<_, Option<String>>(6)?.map(OwnerId),
     })
 }
 
 /// Finds an open upload and its manifest.
 pub(super) fn find(connection: &Connection, name: UploadName<'_>) -> Result<Option<(UploadRecord, i64)>, Failure> {
-    const FIND: &str = "SELECT key, id, initiated, initiator, storage_class, checksum, metadata, manifest_id
+    const FIND: &str = "SELECT key, id, initiated, initiator, storage_class, checksum, owner, metadata, manifest_id
         FROM upload WHERE bucket_id = ?1 AND key = ?2 AND id = ?3";
     let name = params![name.bucket.0, name.key.as_str().as_bytes(), name.id.0.as_slice()];
     sql::first(connection, FIND, name, |row| {
         let upload = read_listed(row)?;
-        let metadata = metadata(blob(row, 6)?, upload.storage_class)?;
-        Ok((UploadRecord { upload, metadata }, row.get(7)?))
+        let metadata = metadata(blob(row, 7)?, upload.storage_class)?;
+        Ok((UploadRecord { upload, metadata }, row.get(8)?))
     })
 }
 

@@ -200,9 +200,9 @@ mod tests {
                  INSERT INTO bucket VALUES (1, 'bucket', 'o', 0, '', 0, 0);
                  INSERT INTO manifest VALUES (20, 1, 0), (30, 1, 1), (31, 1, 0), (40, 1, 1);
                  INSERT INTO version VALUES
-                     (1, x'61', -10, NULL, 0, 2, 0, zeroblob(16), NULL, 0, NULL, NULL),
-                     (1, x'62', -21, NULL, 0, 5, 0, zeroblob(16), NULL, 0, NULL, 20),
-                     (1, x'63', -33, NULL, 0, 9, 0, zeroblob(16), 2, 0, NULL, 30);
+                     (1, x'61', -10, NULL, 0, 2, 0, zeroblob(16), NULL, 0, NULL, NULL, NULL),
+                     (1, x'62', -21, NULL, 0, 5, 0, zeroblob(16), NULL, 0, NULL, 20, NULL),
+                     (1, x'63', -33, NULL, 0, 9, 0, zeroblob(16), 2, 0, NULL, 30, NULL);
                  INSERT INTO side VALUES (10, NULL, NULL, NULL, x'', x'6869'), (21, NULL, NULL, NULL, x'', NULL),
                      (33, NULL, NULL, NULL, x'', NULL);
                  INSERT INTO chunk VALUES (7, 2, 6, 0);
@@ -210,7 +210,7 @@ mod tests {
                  INSERT INTO inline_part VALUES (32, x'616263');
                  INSERT INTO part VALUES (30, 1, 0, 6, zeroblob(16), NULL, NULL, 0, 31, NULL),
                      (30, 4, 6, 3, zeroblob(16), NULL, NULL, 0, NULL, 32);
-                 INSERT INTO upload VALUES (1, x'64', zeroblob(16), 0, 'o', 0, NULL, 40, x'');",
+                 INSERT INTO upload VALUES (1, x'64', zeroblob(16), 0, 'o', 0, NULL, 40, x'', NULL);",
             )
             .unwrap();
         connection
@@ -250,7 +250,7 @@ mod tests {
             "UPDATE version SET bucket_id = 2 WHERE rank = -10",
             "DELETE FROM version WHERE rank = -33",
             "DELETE FROM upload",
-            "INSERT INTO version VALUES (1, x'61', -9, NULL, 1, 0, 0, zeroblob(16), NULL, 0, NULL, NULL)",
+            "INSERT INTO version VALUES (1, x'61', -9, NULL, 1, 0, 0, zeroblob(16), NULL, 0, NULL, NULL, NULL)",
             "INSERT INTO garbage_manifest VALUES (20)",
             "INSERT INTO garbage_manifest VALUES (99)",
             "INSERT INTO dead_chunk VALUES (7)",

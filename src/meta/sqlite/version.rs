@@ -259,8 +259,9 @@ fn make_room(
 fn insert(tx: &Transaction<'_>, new: &NewVersion<'_>, order: u64, salt: Option<i64>) -> Result<(), Failure> {
     const VERSION: &str = "INSERT INTO version
         (bucket_id, key, rank, salt, delete_marker, size, modified, etag, etag_parts, storage_class, checksum,
-         manifest_id)
-        VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+         manifest_id, owner)
+        VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let owner = new.metadata.attributes.owner.as_ref();
     let row = params![
         new.bucket.0,
         new.key.as_str().as_bytes(),
@@ -273,6 +274,7 @@ fn insert(tx: &Transaction<'_>, new: &NewVersion<'_>, order: u64, salt: Option<i
         storage_class_code(new.metadata.storage_class),
         new.checksum.map(|checksum| checksum_code(checksum.value.algorithm(), checksum.kind)),
         new.manifest,
+        owner.map(|owner| &owner.0),
     ];
     sql::execute(tx.connection(), VERSION, row)?;
     Ok(())

@@ -7,7 +7,9 @@ use super::listing::{Fold, successor};
 use super::row::{blob, checksum_choice, count, etag, key_text, storage_class, version_id};
 use super::sql;
 use crate::limits::PAGE_MAX;
-use crate::types::{BucketId, ListedObject, ListedVersion, Timestamp, VersionId, VersionListQuery, VersionListing};
+use crate::types::{
+    BucketId, ListedObject, ListedVersion, OwnerId, Timestamp, VersionId, VersionListQuery, VersionListing,
+};
 
 /// The key and rank after which a scan goes on. The rank grows with age within a key.
 struct Position {
@@ -102,7 +104,7 @@ impl VersionPage<'_> {
         from: &Position,
     ) -> Result<Option<Position>, Failure> {
         const VERSIONS: &str = "SELECT key, rank, salt, delete_marker, size, etag, etag_parts, modified,
-            storage_class, checksum FROM version WHERE bucket_id = ?1 AND (key, rank) > (?2, ?3) ORDER BY key, rank";
+            storage_class, checksum, owner FROM version WHERE bucket_id = ?1 AND (key, rank) > (?2, ?3) ORDER BY key, rank";
         let mut statement = connection.prepare_cached(VERSIONS)?;
         let mut rows = statement.query(params![bucket.0, from.key, from.rank])?;
         // The first row may be an older version of the marker's key, whose newest one is behind us.
@@ -142,6 +144,7 @@ fn read_version(row: &Row<'_>, is_latest: bool) -> Result<ListedVersion, Failure
             modified: Timestamp(row.get(7)?),
             storage_class: storage_class(row.get(8)?)?,
             checksum: row.get::<_, Option<i64>>(9)?.map(checksum_choice).transpose()?,
+            owner: row.get::<_, Option<String>>(10)?.map(OwnerId),
         },
         version: version_id(rank.unsigned_abs(), row.get(2)?),
         is_latest,

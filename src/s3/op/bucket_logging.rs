@@ -9,8 +9,11 @@ use crate::net::{RequestBody, Response};
 use crate::rules::{LogKeyFormat, Logging, PartitionDate, Payer};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::read_document;
+use crate::s3::bucket_facts::bucket_facts;
+use crate::s3::permission::Need;
 use crate::s3::requester_pays::payer;
 use crate::s3::respond::{respond_document, respond_empty};
+use crate::s3::verdict::{self, Question};
 use crate::s3::xml::{XmlEvent, XmlFeed, XmlWriter};
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::{Bucket, BucketName, DocumentKind};
@@ -32,12 +35,13 @@ pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Respons
 /// Begins or ends logging.
 ///
 /// # Errors
-/// `MalformedXML`, `InvalidTargetBucketForLogging`, `InvalidArgument`; `NotImplemented` for grants.
+/// `MalformedXML`, `InvalidTargetBucketForLogging`, `InvalidArgument`, `AccessDenied` for a target that the sender may
+/// not write into; `NotImplemented` for grants.
 pub(crate) async fn put(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     let document = read_document(call, body, XML_BYTES_MAX).await?;
     let logging = read(&document)?;
     if let Some(logging) = &logging {
-        check_target(gateway, call.bucket(), logging).await?;
+        check_target(gateway, call, logging).await?;
         check_room(gateway, call.bucket())?;
     }
     let body = logging.map(|logging| logging.to_bytes().into());
@@ -57,7 +61,9 @@ fn check_room(gateway: &Gateway, bucket: &Bucket) -> Result<(), S3Error> {
 }
 
 /// A target exists, belongs to whom the source belongs to, and lets its owner pay. It may be the source itself.
-async fn check_target(gateway: &Gateway, source: &Bucket, logging: &Logging) -> Result<(), S3Error> {
+/// Whoever sends lines there must be allowed to write there: who may only configure one bucket must not reach
+/// another through its log.
+async fn check_target(gateway: &Gateway, call: &Authorized, logging: &Logging) -> Result<(), S3Error> {
     let refuse = |cause: &'static str| {
         let error = S3Error::new(Code::InvalidTargetBucketForLogging).cause(cause);
         Err(error.detail("TargetBucket", logging.target_bucket.as_str()))
@@ -70,13 +76,19 @@ async fn check_target(gateway: &Gateway, source: &Bucket, logging: &Logging) -> 
         Err(EngineError::NoSuchBucket) => return refuse("there is no such bucket"),
         Err(error) => return Err(error.into()),
     };
-    if target.owner != source.owner {
+    if target.owner != call.bucket().owner {
         return refuse("the target belongs to somebody else");
     }
     if payer(gateway, &target).await? == Payer::Requester {
         return refuse("the requester pays for the target");
     }
-    Ok(())
+    let facts = bucket_facts(gateway, &target).await?;
+    let question = Question { key: Some(&logging.target_prefix), ..Question::about(Need::PUT, &target, &facts) };
+    if verdict::answer(gateway, call, &question).allowed {
+        Ok(())
+    } else {
+        Err(S3Error::new(Code::AccessDenied).cause("the sender may not write into the target"))
+    }
 }
 
 fn write(logging: Option<&Logging>) -> String {

@@ -9,14 +9,17 @@ use crate::engine::{CreateBucket, EngineError};
 use crate::identity::Principal;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
-use crate::rules::{ObjectLock, Versioning};
+use crate::rules::{ObjectLock, OwnershipControls, Versioning, acl};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::read_document;
+use crate::s3::bucket_facts::bucket_facts;
 use crate::s3::metadata::header_text;
+use crate::s3::op::acl::new_bucket_acl;
+use crate::s3::op::ownership_controls::OWNERSHIP;
 use crate::s3::respond::respond_empty;
 use crate::s3::xml::{XmlEvent, XmlFeed};
 use crate::s3::{Code, Gateway, S3Error};
-use crate::types::DocumentKind;
+use crate::types::{Acl, BucketName, DocumentKind, Documents, ObjectOwnership, OwnerId};
 
 /// The region whose buckets have no location constraint.
 const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
@@ -34,16 +37,16 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     check_location(read_constraint(&document)?.as_deref(), region)?;
     let location = if region == REGION_WITHOUT_CONSTRAINT { String::new() } else { region.to_owned() };
     let mut new = CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) };
+    let asked = own(gateway, call, owner, &mut new.documents)?;
     if wants_lock(&call.headers)? {
         new.versioning = Versioning::Enabled;
         new.documents.0.insert(DocumentKind::ObjectLock, Arc::from(ObjectLock::default().to_document()));
     }
-    let created = gateway.engine.create_bucket(new);
-    match created.await {
+    match gateway.engine.create_bucket(new).await {
         Ok(_) => {}
         // Only us-east-1 has always answered a repeated creation so, and clients count on it.
         Err(EngineError::BucketExists { owner: other }) if other == *owner => {
-            if region != REGION_WITHOUT_CONSTRAINT {
+            if region != REGION_WITHOUT_CONSTRAINT || !is_so_already(gateway, &name, &asked).await? {
                 return Err(S3Error::new(Code::BucketAlreadyOwnedByYou).detail("BucketName", name.as_str()));
             }
         }
@@ -53,6 +56,39 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let location = HeaderValue::try_from(format!("/{name}")).expect("a bucket name is plain ASCII");
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
+}
+
+/// What the headers of a creation say of ownership and ACL; `None` where they are silent.
+struct Asked {
+    rule: Option<ObjectOwnership>,
+    list: Option<Option<Acl>>,
+}
+
+/// Gives a new bucket the ownership and the ACL that its creator asks for.
+fn own(gateway: &Gateway, call: &Authorized, owner: &OwnerId, documents: &mut Documents) -> Result<Asked, S3Error> {
+    let asked_rule = match header_text(&call.headers, OWNERSHIP) {
+        None => None,
+        Some(name) => Some(
+            ObjectOwnership::parse(&name)
+                .ok_or_else(|| S3Error::invalid_argument(OWNERSHIP, name, "Invalid x-amz-object-ownership header"))?,
+        ),
+    };
+    let rule = asked_rule.unwrap_or(gateway.settings.default_ownership);
+    documents.0.insert(DocumentKind::Ownership, OwnershipControls::Rule(rule).encode().into());
+    let list = new_bucket_acl(gateway, &call.headers, owner, rule)?;
+    if let Some(Some(list)) = &list {
+        documents.0.insert(DocumentKind::Acl, acl::encode(list).into());
+    }
+    Ok(Asked { rule: asked_rule, list })
+}
+
+/// Whether a bucket that exists already is what a repeated creation asks for. Amazon S3 resets the ACL of such a
+/// bucket; here nothing changes, so whoever asks for a change is told that the bucket exists.
+async fn is_so_already(gateway: &Gateway, name: &BucketName, asked: &Asked) -> Result<bool, S3Error> {
+    let bucket = gateway.engine.bucket(name).await?;
+    let facts = bucket_facts(gateway, &bucket).await?;
+    let is_ruled = asked.rule.is_none_or(|rule| facts.controls == Some(rule));
+    Ok(is_ruled && asked.list.as_ref().is_none_or(|list| *list == facts.acl))
 }
 
 /// Whether the bucket is to have an object lock, which turns its versioning on.

@@ -4,9 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::engine::DeleteObject;
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::{Authorized, may_bypass};
 use crate::s3::conditions::{delete_precondition, failed_delete_condition};
-use crate::s3::lock::may_bypass;
 use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, object_error, respond, shown_version};
 use crate::s3::parameters;
 use crate::s3::{Gateway, S3Error};
@@ -21,7 +20,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         key: call.key().clone(),
         version,
         precondition,
-        bypass_governance: may_bypass(call),
+        bypass_governance: may_bypass(gateway, call, call.key().as_str()),
     };
     let deleted = gateway
         .engine

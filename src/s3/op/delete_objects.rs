@@ -10,12 +10,12 @@ use crate::engine::{DeleteObject, Deleted, Engine};
 use crate::limits::{DELETE_CONCURRENCY_MAX, DELETE_KEYS_MAX, DELETE_XML_BYTES_MAX, KEY_BYTES_MAX};
 use crate::net::{RequestBody, Response};
 use crate::rules::{DeletePrecondition, EtagCondition};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::{Authorized, authorize_key, may_bypass};
 use crate::s3::body::HeaderChecksums;
 use crate::s3::conditions::any_date;
 use crate::s3::document::Document;
-use crate::s3::lock::may_bypass;
 use crate::s3::object_headers::respond_xml;
+use crate::s3::permission::Need;
 use crate::s3::xml::{XmlEvent, XmlWriter};
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::{Bucket, ObjectKey, VersionId};
@@ -32,12 +32,14 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
         }
     }
     document.finish()?;
-    let DeleteList { quiet, entries, .. } = list.finish()?;
+    let DeleteList { quiet, mut entries, .. } = list.finish()?;
+    for entry in &mut entries {
+        entry.authorize(gateway, call);
+    }
     let (engine, bucket) = (gateway.engine.clone(), call.bucket().clone());
-    let bypass_governance = may_bypass(call);
     // Deletions that wait together are committed together: the group commit needs company.
     let mut outcomes = stream::iter(entries)
-        .map(|entry| delete(engine.clone(), bucket.clone(), entry, bypass_governance))
+        .map(|entry| delete(engine.clone(), bucket.clone(), entry))
         .buffered(DELETE_CONCURRENCY_MAX);
     let mut xml = XmlWriter::document("DeleteResult");
     while let Some((entry, outcome)) = outcomes.next().await {
@@ -61,12 +63,7 @@ fn require_integrity(headers: &HeaderMap) -> Result<(), S3Error> {
     Err(S3Error::invalid_request("Missing required header for this request: Content-MD5"))
 }
 
-async fn delete(
-    engine: Arc<Engine>,
-    bucket: Bucket,
-    mut entry: Entry,
-    bypass_governance: bool,
-) -> (Entry, Result<Deleted, S3Error>) {
+async fn delete(engine: Arc<Engine>, bucket: Bucket, mut entry: Entry) -> (Entry, Result<Deleted, S3Error>) {
     let request = match entry.refused.take() {
         Some(refused) => return (entry, Err(refused)),
         None => ObjectKey::parse(entry.key.clone()).map(|key| DeleteObject {
@@ -74,7 +71,7 @@ async fn delete(
             key,
             version: entry.version_id,
             precondition: std::mem::take(&mut entry.precondition),
-            bypass_governance,
+            bypass_governance: entry.may_bypass,
         }),
     };
     let outcome = match request {
@@ -115,6 +112,8 @@ struct Entry {
     version: Option<String>,
     version_id: Option<VersionId>,
     precondition: DeletePrecondition,
+    /// Whether a retention in governance mode does not hold it.
+    may_bypass: bool,
     /// Why it is refused by itself.
     refused: Option<S3Error>,
 }
@@ -181,6 +180,16 @@ impl DeleteList {
 }
 
 impl Entry {
+    /// Each key needs a permission of its own, and is refused by itself.
+    fn authorize(&mut self, gateway: &Gateway, call: &Authorized) {
+        let need = Need::delete(self.version.is_some());
+        let allowed = authorize_key(gateway, call, need, &self.key, self.version.as_deref());
+        if let Err(denied) = allowed {
+            self.refused = Some(denied);
+        }
+        self.may_bypass = may_bypass(gateway, call, &self.key);
+    }
+
     /// A key that is too long is refused by itself, and only as much of it is kept as a key may have.
     fn set_key(&mut self, text: &str) {
         if text.len() > KEY_BYTES_MAX {

@@ -6,7 +6,7 @@ use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::listing::ListParameters;
 use crate::s3::query::Query;
-use crate::s3::respond::{ShownOwner, respond_document};
+use crate::s3::respond::{ShownOwners, respond_document};
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Gateway, S3Error};
 use crate::types::{ListedVersion, VersionId, VersionListQuery, VersionListing};
@@ -19,8 +19,8 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         0 => VersionListing::default(),
         1.. => gateway.engine.list_versions(call.bucket(), &query).await?,
     };
-    let owner = ShownOwner::of(gateway, &call.bucket().owner);
-    Ok(respond_document(document(call.bucket().name.as_str(), &parameters, &query, &page, &owner)))
+    let owners = ShownOwners::of(gateway, call, page.versions.iter().map(|version| version.object.owner.as_ref()));
+    Ok(respond_document(document(call.bucket().name.as_str(), &parameters, &query, &page, &owners)))
 }
 
 fn page_query(query: &Query, parameters: &ListParameters) -> Result<VersionListQuery, S3Error> {
@@ -52,7 +52,7 @@ fn document(
     parameters: &ListParameters,
     query: &VersionListQuery,
     page: &VersionListing,
-    owner: &ShownOwner,
+    owners: &ShownOwners,
 ) -> String {
     let text = |version: Option<VersionId>| version.map(|version| version.to_string()).unwrap_or_default();
     let mut xml = XmlWriter::document("ListVersionsResult");
@@ -67,7 +67,7 @@ fn document(
     parameters.write(&mut xml);
     xml.text("IsTruncated", page.next.is_some());
     for version in &page.versions {
-        write_version(&mut xml, parameters, version, owner);
+        write_version(&mut xml, parameters, version, owners);
     }
     for prefix in &page.prefixes {
         xml.open("CommonPrefixes").text("Prefix", parameters.encode(prefix)).close();
@@ -75,7 +75,7 @@ fn document(
     xml.finish()
 }
 
-fn write_version(xml: &mut XmlWriter, parameters: &ListParameters, listed: &ListedVersion, owner: &ShownOwner) {
+fn write_version(xml: &mut XmlWriter, parameters: &ListParameters, listed: &ListedVersion, owners: &ShownOwners) {
     let object = &listed.object;
     xml.open(if listed.is_delete_marker { "DeleteMarker" } else { "Version" })
         .text("Key", parameters.encode(&object.key))
@@ -89,7 +89,7 @@ fn write_version(xml: &mut XmlWriter, parameters: &ListParameters, listed: &List
         }
         xml.text("Size", object.size).text("StorageClass", object.storage_class.name());
     }
-    owner.write(xml);
+    owners.find(object.owner.as_ref()).write(xml);
     xml.close();
 }
 
@@ -101,7 +101,7 @@ mod tests {
     use crate::s3::listing::ListParameters;
     use crate::s3::listing::tests::page;
     use crate::s3::query::Query;
-    use crate::s3::respond::ShownOwner;
+    use crate::s3::respond::{ShownOwner, ShownOwners};
     use crate::types::{ListedVersion, OwnerId, VersionId, VersionListing};
 
     fn read(raw: &str) -> Option<(ListParameters, super::VersionListQuery)> {
@@ -132,8 +132,8 @@ mod tests {
             prefixes: Vec::new(),
             next: Some(("a".to_owned(), Some(VersionId::Null))),
         };
-        let owner = ShownOwner { id: OwnerId("o".to_owned()), name: None };
-        let text = document("abc", &parameters, &query, &listing, &owner);
+        let owners = ShownOwners::only(ShownOwner { id: OwnerId("o".to_owned()), name: None });
+        let text = document("abc", &parameters, &query, &listing, &owners);
         assert!(text.contains("<NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>null</NextVersionIdMarker>"));
         let marker = text.split("<DeleteMarker>").nth(1).unwrap().split("</DeleteMarker>").next().unwrap();
         assert!(marker.contains("<IsLatest>true</IsLatest>") && !marker.contains("Size"), "{marker}");

@@ -3,7 +3,7 @@
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::listing::ListParameters;
-use crate::s3::respond::{ShownOwner, respond_document};
+use crate::s3::respond::{ShownOwners, respond_document};
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Gateway, S3Error};
 use crate::types::{Bucket, KeyListing, ListQuery};
@@ -13,8 +13,8 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let parameters = ListParameters::read(&call.query, &call.headers)?;
     let marker = call.query.value("marker").unwrap_or_default();
     let page = find_page(gateway, call.bucket(), &parameters, marker.to_owned()).await?;
-    let owner = ShownOwner::of(gateway, &call.bucket().owner);
-    Ok(respond_document(document(call.bucket().name.as_str(), &parameters, marker, &page, &owner)))
+    let owners = ShownOwners::of(gateway, call, page.objects.iter().map(|object| object.owner.as_ref()));
+    Ok(respond_document(document(call.bucket().name.as_str(), &parameters, marker, &page, &owners)))
 }
 
 /// Asks for a page. A page of no keys is empty and not truncated, whatever the bucket holds.
@@ -39,7 +39,13 @@ pub(crate) async fn find_page(
     Ok(gateway.engine.list_objects(bucket, &query).await?)
 }
 
-fn document(bucket: &str, parameters: &ListParameters, marker: &str, page: &KeyListing, owner: &ShownOwner) -> String {
+fn document(
+    bucket: &str,
+    parameters: &ListParameters,
+    marker: &str,
+    page: &KeyListing,
+    owners: &ShownOwners,
+) -> String {
     let mut xml = XmlWriter::document("ListBucketResult");
     xml.text("Name", bucket)
         .text("Prefix", parameters.encode(&parameters.prefix))
@@ -50,7 +56,7 @@ fn document(bucket: &str, parameters: &ListParameters, marker: &str, page: &KeyL
     }
     parameters.write(&mut xml);
     xml.text("IsTruncated", page.next_after.is_some());
-    parameters.write_entries(&mut xml, page, Some(owner));
+    parameters.write_entries(&mut xml, page, Some(owners));
     xml.finish()
 }
 
@@ -62,14 +68,14 @@ mod tests {
     use crate::s3::listing::ListParameters;
     use crate::s3::listing::tests::page;
     use crate::s3::query::Query;
-    use crate::s3::respond::ShownOwner;
+    use crate::s3::respond::{ShownOwner, ShownOwners};
     use crate::types::OwnerId;
 
     fn list(raw: &str, keys: &[&str], prefixes: &[&str], next: Option<&str>) -> String {
         let query = Query::parse(raw).unwrap();
         let parameters = ListParameters::read(&query, &HeaderMap::new()).unwrap();
-        let owner = ShownOwner { id: OwnerId("o".to_owned()), name: None };
-        document("abc", &parameters, query.value("marker").unwrap_or_default(), &page(keys, prefixes, next), &owner)
+        let owners = ShownOwners::only(ShownOwner { id: OwnerId("o".to_owned()), name: None });
+        document("abc", &parameters, query.value("marker").unwrap_or_default(), &page(keys, prefixes, next), &owners)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::s3::authorize::Authorized;
 use crate::s3::listing::{ListParameters, make_token, read_token};
 use crate::s3::op::list_objects::find_page;
 use crate::s3::query::Query;
-use crate::s3::respond::{ShownOwner, respond_document};
+use crate::s3::respond::{ShownOwners, respond_document};
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Gateway, S3Error};
 use crate::types::KeyListing;
@@ -25,8 +25,9 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let beginning = Beginning::read(&call.query)?;
     let page = find_page(gateway, call.bucket(), &parameters, beginning.after.clone()).await?;
     let fetch_owner = call.query.value("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let owner = fetch_owner.then(|| ShownOwner::of(gateway, &call.bucket().owner));
-    Ok(respond_document(document(call.bucket().name.as_str(), &parameters, &beginning, &page, owner.as_ref())))
+    let writers = page.objects.iter().map(|object| object.owner.as_ref());
+    let owners = fetch_owner.then(|| ShownOwners::of(gateway, call, writers));
+    Ok(respond_document(document(call.bucket().name.as_str(), &parameters, &beginning, &page, owners.as_ref())))
 }
 
 impl Beginning {
@@ -48,7 +49,7 @@ fn document(
     parameters: &ListParameters,
     beginning: &Beginning,
     page: &KeyListing,
-    owner: Option<&ShownOwner>,
+    owners: Option<&ShownOwners>,
 ) -> String {
     let mut xml = XmlWriter::document("ListBucketResult");
     xml.text("Name", bucket).text("Prefix", parameters.encode(&parameters.prefix));
@@ -58,7 +59,7 @@ fn document(
     xml.text("KeyCount", page.objects.len() + page.prefixes.len());
     parameters.write(&mut xml);
     xml.text("IsTruncated", page.next_after.is_some());
-    parameters.write_entries(&mut xml, page, owner);
+    parameters.write_entries(&mut xml, page, owners);
     xml.finish()
 }
 
@@ -71,7 +72,7 @@ mod tests {
     use crate::s3::listing::tests::page;
     use crate::s3::listing::{ListParameters, make_token};
     use crate::s3::query::Query;
-    use crate::s3::respond::ShownOwner;
+    use crate::s3::respond::{ShownOwner, ShownOwners};
     use crate::types::OwnerId;
 
     fn list(raw: &str, keys: &[&str], prefixes: &[&str], next: Option<&str>) -> String {
@@ -95,8 +96,8 @@ mod tests {
     #[test]
     fn the_owner_is_shown_when_asked_for() {
         let parameters = ListParameters::read(&Query::default(), &HeaderMap::new()).unwrap();
-        let owner = ShownOwner { id: OwnerId("o".to_owned()), name: Some("n".to_owned()) };
-        let text = document("abc", &parameters, &Beginning::default(), &page(&["a"], &[], None), Some(&owner));
+        let owners = ShownOwners::only(ShownOwner { id: OwnerId("o".to_owned()), name: Some("n".to_owned()) });
+        let text = document("abc", &parameters, &Beginning::default(), &page(&["a"], &[], None), Some(&owners));
         assert!(text.contains("<Owner><ID>o</ID><DisplayName>n</DisplayName></Owner>"));
     }
 

@@ -41,7 +41,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         write_part(&mut xml, part);
     }
     write_person(&mut xml, "Initiator", gateway, &listing.upload.initiator);
-    write_person(&mut xml, "Owner", gateway, &call.bucket().owner);
+    write_person(&mut xml, "Owner", gateway, call.owner_of(listing.upload.owner.as_ref()));
     xml.text("StorageClass", listing.upload.storage_class.name());
     Ok(respond_xml(HeaderMap::new(), xml.finish()))
 }

@@ -75,7 +75,7 @@ fn write_upload(
 ) {
     xml.open("Upload").text("Key", encoding.encode(upload.key.as_str())).text("UploadId", upload.upload);
     write_person(xml, "Initiator", gateway, &upload.initiator);
-    write_person(xml, "Owner", gateway, &call.bucket().owner);
+    write_person(xml, "Owner", gateway, call.owner_of(upload.owner.as_ref()));
     xml.text("StorageClass", upload.storage_class.name()).text("Initiated", upload.initiated.iso_millis());
     if let Some((algorithm, kind)) = upload.checksum {
         xml.text("ChecksumAlgorithm", algorithm.name()).text("ChecksumType", kind.name());

@@ -61,7 +61,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let version = parameters::version(&call.query)?;
     let wanted = Wanted::parse(&call.headers)?;
     let page = PartsPage::parse(&call.headers)?;
-    let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let open = call.open(gateway, version).await;
     let open = open.map_err(|error| object_error(error, call.key(), version))?;
     let facts = open.version();
     let mut headers = HeaderMap::new();

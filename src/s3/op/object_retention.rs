@@ -3,9 +3,9 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::{Authorized, may_bypass};
 use crate::s3::fields::Fields;
-use crate::s3::lock::{future_retention, may_bypass, mode_name, parse_mode, require_configuration};
+use crate::s3::lock::{future_retention, mode_name, parse_mode, require_configuration};
 use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, respond, respond_xml};
 use crate::s3::op::probes::find_attributes;
 use crate::s3::xml::XmlWriter;
@@ -34,7 +34,8 @@ pub(crate) async fn set(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let fields = Fields::read(call, body, &KNOWN).await?;
     require_configuration(gateway, call).await?;
     let retention = parse(&fields, gateway.clock.now())?;
-    let change = AttributeChange::Retention { retention, bypass_governance: may_bypass(call) };
+    let change =
+        AttributeChange::Retention { retention, bypass_governance: may_bypass(gateway, call, call.key().as_str()) };
     let changed = gateway.engine.change_attributes(call.bucket(), call.key(), version, change).await;
     let changed = changed.map_err(|error| object_error(error, call.key(), version))?;
     let mut headers = HeaderMap::new();

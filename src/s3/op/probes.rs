@@ -3,7 +3,6 @@
 
 use http::StatusCode;
 
-use crate::engine::EngineError;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
@@ -36,13 +35,6 @@ pub(crate) fn absent(call: &Authorized, code: Code) -> S3Error {
 pub(crate) fn abac() -> Response {
     let mut xml = XmlWriter::document("AbacStatus");
     xml.text("Status", "Disabled");
-    respond_document(xml.finish())
-}
-
-/// GetBucketOwnershipControls: the owner of a bucket owns everything in it.
-pub(crate) fn ownership_controls() -> Response {
-    let mut xml = XmlWriter::document("OwnershipControls");
-    xml.open("Rule").text("ObjectOwnership", "BucketOwnerEnforced");
     respond_document(xml.finish())
 }
 
@@ -96,21 +88,10 @@ pub(crate) async fn find_attributes(
     call: &Authorized,
 ) -> Result<(VersionAttributes, Option<VersionId>), S3Error> {
     let version = version(&call.query)?;
-    let found = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let found = call.open(gateway, version).await;
     let object = found.map_err(|error| object_error(error, call.key(), version))?;
     let facts = object.version();
     Ok((facts.metadata.attributes.clone(), shown_version(call.bucket(), facts.version)))
-}
-
-/// The version of the object that the request names.
-///
-/// # Errors
-/// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
-pub(crate) async fn find_object(gateway: &Gateway, call: &Authorized) -> Result<VersionId, S3Error> {
-    let version = version(&call.query)?;
-    let found = gateway.engine.open_object(call.bucket(), call.key(), version).await;
-    let object = found.map_err(|error: EngineError| S3Error::from(error).detail("Key", call.key().as_str()))?;
-    Ok(object.version().version)
 }
 
 #[cfg(test)]

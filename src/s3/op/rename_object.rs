@@ -7,10 +7,12 @@ use percent_encoding::percent_decode_str;
 use crate::engine::{EngineError, RenameObject};
 use crate::limits::CLIENT_TOKEN_BYTES_MAX;
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::{Authorized, authorize_key, authorize_source};
 use crate::s3::conditions::{rename_precondition, rename_source_precondition};
+use crate::s3::copy_source::SourceName;
 use crate::s3::metadata::header_text;
 use crate::s3::object_headers::{object_error, respond};
+use crate::s3::permission::Need;
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::ObjectKey;
 use crate::types::key::InvalidKey;
@@ -28,6 +30,10 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     if source.as_str().ends_with('/') || call.key().as_str().ends_with('/') {
         return Err(S3Error::invalid_request("RenameObject is not supported for keys that end with a slash."));
     }
+    // What is renamed goes from where it was, and may come to be read by others.
+    let name = SourceName { bucket: call.bucket().name.clone(), key: source.clone(), version: None };
+    authorize_source(gateway, call, &name).await?;
+    authorize_key(gateway, call, Need::delete(false), source.as_str(), None)?;
     let rename = RenameObject {
         bucket: call.bucket().clone(),
         source: source.clone(),

@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response, empty_body};
 use crate::rules::tag::Tagged;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::{Authorized, authorize_tags};
 use crate::s3::body::read_document;
 use crate::s3::bucket_document::{load, remove, store};
 use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, respond, respond_xml, shown_version};
@@ -23,6 +23,7 @@ pub(crate) async fn put_object(gateway: &Gateway, call: &Authorized, body: Reque
     parameters::version(&call.query)?;
     let document = read_document(call, body, XML_BYTES_MAX).await?;
     let tags = read_tagging(&document, Tagged::Object)?;
+    authorize_tags(gateway, call, &tags).await?;
     change_object(gateway, call, tags, StatusCode::OK).await
 }
 
@@ -49,7 +50,7 @@ async fn change_object(
 /// Shows the tags of a version.
 pub(crate) async fn get_object(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
     let version = parameters::version(&call.query)?;
-    let open = gateway.engine.open_object(call.bucket(), call.key(), version).await;
+    let open = call.open(gateway, version).await;
     let open = open.map_err(|error| object_error(error, call.key(), version))?;
     let mut headers = HeaderMap::new();
     insert_version(&mut headers, VERSION_ID, shown_version(call.bucket(), open.version().version));
