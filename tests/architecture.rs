@@ -29,9 +29,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("chunk", &["types", "limits", "buffer", "guard", "digest", "telemetry"]),
     ("meta", &["types", "limits", "rules", "telemetry"]),
     ("net", &["guard", "limits", "telemetry"]),
-    ("worker", &["engine", "guard", "rules", "types", "limits", "telemetry"]),
     ("identity", &["auth", "cipher", "meta", "policy", "types", "limits"]),
     ("engine", &["cipher", "chunk", "meta", "buffer", "digest", "rules", "types", "limits", "telemetry"]),
+    ("notify", &["types", "limits"]),
+    ("worker", &["engine", "guard", "notify", "rules", "types", "limits", "telemetry"]),
     (
         "s3",
         &[
@@ -68,6 +69,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "meta",
             "net",
             "rules",
+            "notify",
             "s3",
             "telemetry",
             "types",

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::chunk::ChunkError;
 use crate::identity::{LoadKeyRingError, RootError};
 use crate::meta::MetaError;
+use crate::notify::WebhookError;
 use crate::telemetry::LogError;
 use crate::telemetry::metric::MetricError;
 
@@ -56,6 +57,9 @@ pub enum StartError {
         #[source]
         source: MetaError,
     },
+    /// A webhook cannot be used.
+    #[error("set up webhooks")]
+    Webhook(#[from] WebhookError),
     /// The chunk store could not be opened.
     #[error("open chunk store")]
     Chunk(#[source] ChunkError),

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use crate::config::webhook::{self, RawWebhook};
+
 /// Environment variable of root's access key id. No flag: command lines are visible to every user.
 pub const ACCESS_KEY_ID_VARIABLE: &str = "SLUICEGATE_ACCESS_KEY_ID";
 /// Environment variable of root's secret.
@@ -138,6 +140,17 @@ pub struct RawConfig {
     #[serde(deserialize_with = "secret")]
     pub master_key: Option<Zeroizing<String>>,
 
+    /// Webhook that bucket notifications may name, as NAME=URL; may be given several times, or with commas. Tokens
+    /// and secrets go into the table [webhook.NAME] of the configuration file
+    #[arg(long, env = "SLUICEGATE_WEBHOOK", value_name = "NAME=URL", value_delimiter = ',')]
+    #[serde(deserialize_with = "webhook::table")]
+    pub webhook: Vec<RawWebhook>,
+
+    /// Time between two deliveries of server access logs, e.g. 30s or 5m [default: 5m]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "scalar")]
+    pub access_log_interval: Option<String>,
+
     /// Root's access key id: environment or file only.
     #[arg(skip)]
     #[serde(deserialize_with = "scalar")]
@@ -176,6 +189,8 @@ impl RawConfig {
             encryption_keys: upper.encryption_keys.or(lower.encryption_keys),
             encrypt_by_default: upper.encrypt_by_default.or(lower.encrypt_by_default),
             master_key: upper.master_key.or(lower.master_key),
+            webhook: if upper.webhook.is_empty() { lower.webhook } else { upper.webhook },
+            access_log_interval: upper.access_log_interval.or(lower.access_log_interval),
             access_key_id: upper.access_key_id.or(lower.access_key_id),
             secret_access_key: upper.secret_access_key.or(lower.secret_access_key),
         }
@@ -220,6 +235,8 @@ impl RawConfig {
             encryption_keys: path(self.encryption_keys),
             encrypt_by_default: text(self.encrypt_by_default),
             master_key: self.master_key.filter(|text| !text.is_empty()),
+            webhook: self.webhook,
+            access_log_interval: text(self.access_log_interval),
             access_key_id: text(self.access_key_id),
             secret_access_key: self.secret_access_key.filter(|text| !text.is_empty()),
         }

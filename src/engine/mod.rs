@@ -1,12 +1,14 @@
 //! What an object operation means: the order of durability, the bounded chunk writer and reader, multipart
 //! uploads, listings and the steps of maintenance. Knows nothing of HTTP, XML, signatures or policy.
 
+pub mod access_log;
 pub mod bucket;
 pub mod check;
 pub(crate) mod commit;
 pub mod complete;
 pub(crate) mod copy;
 pub mod error;
+pub mod event;
 pub(crate) mod expect;
 pub mod lifecycle;
 pub mod lock_clock;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
 use crate::cipher::KeyRing;
+use crate::engine::access_log::AccessLogs;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::lock_clock::SharedLockClock;
@@ -38,9 +41,11 @@ use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
 use crate::types::Clock;
 
+pub use access_log::LoggedBucket;
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, FixedEncryption, Mismatch};
+pub use event::{carrying_origin, current_origin, on_behalf_of};
 pub use lifecycle::LifecycleStep;
 pub use lock_clock::{LockClockReport, confirm_lock_clock, look_at_lock_clock};
 pub use maintenance::{Collected, Swept};
@@ -65,6 +70,7 @@ pub struct Engine {
     documents: DocumentCache,
     lock_clock: SharedLockClock,
     pins: Pins,
+    access_logs: AccessLogs,
 }
 
 impl Engine {
@@ -73,8 +79,18 @@ impl Engine {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
-        let (documents, lock_clock, pins) = (DocumentCache::default(), SharedLockClock::default(), Pins::default());
-        Self { meta, chunks, pool, clock, keys: Arc::default(), commits, documents, lock_clock, pins }
+        Self {
+            meta,
+            chunks,
+            pool,
+            clock,
+            keys: Arc::default(),
+            commits,
+            documents: DocumentCache::default(),
+            lock_clock: SharedLockClock::default(),
+            pins: Pins::default(),
+            access_logs: AccessLogs::default(),
+        }
     }
 }
 

@@ -105,6 +105,7 @@ codes! {
     MalformedXML BAD_REQUEST "The XML you provided was not well-formed or did not validate against our published schema"
     MaxMessageLengthExceeded BAD_REQUEST "Your request was too big."
     MaxPostPreDataLengthExceededError BAD_REQUEST "Your POST request fields preceding the upload file were too large."
+    MetadataConfigurationNotFound NOT_FOUND "The metadata configuration of the bucket was not found."
     MetadataTooLarge BAD_REQUEST "Your metadata headers exceed the maximum allowed metadata size"
     MethodNotAllowed METHOD_NOT_ALLOWED "The specified method is not allowed against this resource."
     MissingAuthenticationToken FORBIDDEN "The request was not signed."

@@ -63,12 +63,9 @@ fn claim(headers: &HeaderMap) -> Result<CompletionClaim, S3Error> {
     Ok(CompletionClaim { size, checksum, checksum_type, precondition: write_precondition(headers)? })
 }
 
-/// Where the object can be read. Behind a proxy only the host that the client used is certain.
+/// Where the object can be read.
 fn location(call: &Authorized) -> String {
-    match header_text(&call.headers, "host") {
-        Some(host) => format!("http://{host}{}", call.path),
-        None => call.path.clone(),
-    }
+    format!("{}{}", call.endpoint.as_deref().unwrap_or_default(), call.path)
 }
 
 struct Job {
