@@ -212,6 +212,7 @@ impl Engine {
             metadata: ObjectMetadata { content, ..ObjectMetadata::default() },
             expected: Expected { length: Some(lines.text.len() as u64), ..Expected::default() },
             precondition: WritePrecondition::default(),
+            customer_key: None,
         };
         self.put_object(request, &mut Text(Some(Bytes::copy_from_slice(lines.text.as_bytes())))).await?;
         Ok(())

@@ -74,6 +74,6 @@ pub(super) fn kind_of_change(change: &AttributeChange) -> Option<EventKind> {
         AttributeChange::Tags(_) => Some(EventKind::TagsPut),
         AttributeChange::Acl(_) => Some(EventKind::AclPut),
         AttributeChange::Retention { .. } => Some(EventKind::RetentionPut),
-        AttributeChange::LegalHold(_) | AttributeChange::Encryption(_) => None,
+        AttributeChange::LegalHold(_) | AttributeChange::Envelope { .. } => None,
     }
 }
