@@ -89,3 +89,29 @@ CREATE TABLE worker_cursor (
 ) STRICT, WITHOUT ROWID;
 
 -- Notifications and access logs -------------------------------------------------------------------------
+
+-- Events that wait for their webhook, written by the transaction that they tell of. `sequence` is a tick of the
+-- clock that numbers versions. Only the first event of a key can be postponed: the others wait behind it.
+-- No reference to `bucket`: a bucket may be gone before its last event is told.
+CREATE TABLE event (
+    target     TEXT NOT NULL,
+    sequence   INTEGER NOT NULL,
+    bucket_id  INTEGER NOT NULL,
+    key        BLOB NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    not_before INTEGER NOT NULL DEFAULT 0,
+    record     BLOB NOT NULL,
+    PRIMARY KEY (target, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX event_of_key ON event (target, bucket_id, key, sequence, not_before);
+
+-- How many events wait for a webhook, and how many were dropped for the bound of their number or age.
+CREATE TABLE event_target (
+    name    TEXT NOT NULL PRIMARY KEY,
+    queued  INTEGER NOT NULL,
+    dropped INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Finds the buckets whose requests are logged.
+CREATE INDEX bucket_document_kind ON bucket_document (kind);

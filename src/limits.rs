@@ -3,6 +3,17 @@
 //! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
 //! checked when this file is compiled. Knows nothing of any other module.
 
+mod telling;
+
+pub use telling::{
+    ACCESS_LOG_BUFFER_BYTES_MAX, ACCESS_LOG_FIELD_BYTES_MAX, ACCESS_LOG_INTERVAL_SECONDS,
+    ACCESS_LOG_INTERVAL_SECONDS_MAX, ACCESS_LOG_OBJECT_BYTES, ACCESS_LOG_REFRESH_MS, BREAKER_FAILURES,
+    BREAKER_REST_MS_MAX, BREAKER_REST_MS_MIN, CONFIGURATION_ID_BYTES_MAX, EVENT_AGE_HOURS_MAX, EVENT_DELIVERIES_MAX,
+    EVENT_RETRY_MS_MAX, EVENT_RETRY_MS_MIN, EVENTS_IDLE_MS, EVENTS_QUEUED_PER_TARGET_MAX, EVENTS_STEP,
+    LOGGED_BUCKETS_MAX, NOTIFICATION_RULES_MAX, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_BUFFER_BYTES_MAX,
+    WEBHOOK_NAME_BYTES_MAX, WEBHOOK_TIMEOUT_MS, WEBHOOKS_MAX,
+};
+
 /// One kibibyte in bytes.
 pub const KIB: u64 = 1024;
 /// One mebibyte in bytes.
@@ -23,6 +34,14 @@ pub const BLOCK_BYTES: usize = 256 * KIB as usize;
 pub const CHUNK_BYTES_MAX: u64 = 16 * MIB;
 /// Most CRC spans in one chunk.
 pub const CHUNK_SPANS_MAX: usize = (CHUNK_BYTES_MAX / BLOCK_BYTES as u64) as usize;
+/// Most sealed segments in one span of an encrypted chunk. A block that a stall cuts short holds more than
+/// `INLINE_BYTES_MAX`, or else its bytes had stayed in the stash; only the last of a span may be shorter.
+pub const SPAN_SEGMENTS_MAX: usize = BLOCK_BYTES / INLINE_BYTES_MAX;
+/// Most sealed segments in one encrypted chunk: one for each span, and as many again for clients that stall. A
+/// chunk that could exceed it ends early, so that stalling clients cannot make its table long.
+pub const CHUNK_SEGMENTS_MAX: usize = 2 * CHUNK_SPANS_MAX;
+/// Most bytes that are stored with a chunk beside its data. Part of `REQUEST_STATE_BYTES`.
+pub const CHUNK_APPENDIX_BYTES_MAX: usize = 4 * KIB as usize;
 /// Largest body in bytes that is kept in SQLite beside its row instead of in a chunk file.
 pub const INLINE_BYTES_MAX: usize = 16 * KIB as usize;
 /// Chunk files per directory. Bounds the directory scan after a crash and the cost of one name lookup.
@@ -183,6 +202,14 @@ pub const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
 pub const SECRET_KEY_BYTES_MIN: usize = 8;
 /// Longest secret in bytes.
 pub const SECRET_KEY_BYTES_MAX: usize = 128;
+/// Longest id of a key of the key ring, and of a KMS key in a request, in bytes (AWS KMS: an ARN of 2,048).
+pub const ENCRYPTION_KEY_ID_BYTES_MAX: usize = 2048;
+/// Most bytes of a KMS encryption context, as its header carries it: what fits a request's headers on S3.
+pub const ENCRYPTION_CONTEXT_BYTES_MAX: usize = 8 * KIB as usize;
+/// Most keys of a key ring. Stops the wrong file from filling memory.
+pub const ENCRYPTION_KEYS_MAX: usize = 1024;
+/// Most bytes of a key ring's file.
+pub const ENCRYPTION_KEYS_FILE_BYTES_MAX: u64 = MIB;
 /// Most bytes of the credentials file. Stops the wrong file from being read into memory.
 pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 4 * KIB;
 /// Longest name of a key or user in bytes.
@@ -360,7 +387,7 @@ pub const CGROUP_SHARE_PERCENT: u64 = 75;
 /// Default `--memory` in bytes.
 pub const MEMORY_BYTES_DEFAULT: u64 = 128 * MIB;
 /// What one admitted request may hold beside its blocks: task (4 KiB measured), headers, a stash of
-/// `INLINE_BYTES_MAX` that spares small and slow bodies a block, response head.
+/// `INLINE_BYTES_MAX` that spares small and slow bodies a block, response head, the table of an encrypted chunk.
 pub const REQUEST_STATE_BYTES: u64 = INLINE_BYTES_MAX as u64 + 8 * KIB;
 /// What one connection may hold beside its HTTP buffer: 8 KiB in which hyper writes heads, and the tasks, timers
 /// and channels of socket and request (7 KiB measured).
@@ -484,6 +511,7 @@ impl MemoryPlan {
 
 const _: () = {
     assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES as u64), "a chunk is whole spans, except its last");
+    assert!(CHUNK_SEGMENTS_MAX >= CHUNK_SPANS_MAX + SPAN_SEGMENTS_MAX, "a chunk without stalls is never cut");
     assert!(INLINE_BYTES_MAX < BLOCK_BYTES, "an inline body never needs a block");
     assert!(PART_BYTES_MAX * PART_NUMBER_MAX as u64 >= OBJECT_BYTES_MAX, "the largest object fits its parts");
     assert!(SQLITE_CHECKPOINT_BYTES < SQLITE_WAL_BYTES_MAX, "the writer checkpoints before the net does");

@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod check;
 pub mod doctor;
+pub mod encryption;
 pub mod health;
 pub mod key;
 pub mod lifecycle;
@@ -35,6 +36,8 @@ enum Command {
     Bucket(bucket::BucketArgs),
     /// Verify every chunk against every row, both ways; exit 1 on any fault
     Check(check::CheckArgs),
+    /// Manage the keys of the encryption at rest
+    Encryption(encryption::EncryptionArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
     Doctor(doctor::DoctorArgs),
     /// Ask a running server for its health; exit 0 if it is ready
@@ -51,6 +54,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(arguments),
         Command::Bucket(arguments) => bucket::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Encryption(arguments) => encryption::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
@@ -96,6 +100,9 @@ mod tests {
             "bucket lifecycle --dry-run --lifecycle-day-seconds 10 --data-dir d",
             "check --data-dir d --json",
             "doctor --data-dir d --memory 64MiB --json",
+            "encryption rotate --data-dir d",
+            "encryption rewrap --data-dir d --encryption-keys f",
+            "encryption list --data-dir d",
             "doctor --data-dir d --confirm-clock",
             "health --admin-listen 127.0.0.1:9001 --live",
         ] {

@@ -8,10 +8,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size, parse_span};
+use crate::config::webhook::{WebhookConfig, decide_webhooks};
 use crate::config::{ConfigError, RawConfig};
 use crate::limits::{
-    CGROUP_SHARE_PERCENT, DOMAINS_MAX, DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, LIFECYCLE_DAY_SECONDS,
-    MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN, UPLOAD_EXPIRY_DAYS, UPLOAD_EXPIRY_DAYS_MAX,
+    ACCESS_LOG_INTERVAL_SECONDS, ACCESS_LOG_INTERVAL_SECONDS_MAX, CGROUP_SHARE_PERCENT, DOMAINS_MAX,
+    DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, LIFECYCLE_DAY_SECONDS, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN,
+    UPLOAD_EXPIRY_DAYS, UPLOAD_EXPIRY_DAYS_MAX,
 };
 use crate::types::ObjectOwnership;
 
@@ -99,8 +101,28 @@ pub struct Config {
     pub default_object_ownership: ObjectOwnership,
     /// Whether Signature Version 2 is accepted.
     pub allow_signature_v2: bool,
+    /// Webhooks that notifications may name.
+    pub webhooks: Vec<WebhookConfig>,
+    /// Time between two deliveries of server access logs.
+    pub access_log_interval: Duration,
     /// Root's credentials, if they were configured.
     pub root: Option<RootPair>,
+    /// File of keys for encryption at rest.
+    pub encryption_keys: Option<PathBuf>,
+    /// A key for encryption at rest.
+    pub master_key: Option<MasterKeyText>,
+    /// Whether what nobody says anything about is encrypted.
+    pub encrypt_by_default: bool,
+}
+
+/// A key for encryption at rest as it was configured. Shows nothing.
+#[derive(Clone)]
+pub struct MasterKeyText(pub Zeroizing<String>);
+
+impl fmt::Debug for MasterKeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKeyText")
+    }
 }
 
 impl Config {
@@ -143,7 +165,12 @@ impl Config {
             allow_anonymous: decide_flag("allow-anonymous", raw.allow_anonymous.as_deref(), true)?,
             default_object_ownership: decide_ownership(raw.default_object_ownership.as_deref())?,
             allow_signature_v2: decide_flag("allow-signature-v2", raw.allow_signature_v2.as_deref(), true)?,
+            webhooks: decide_webhooks(raw.webhook)?,
+            access_log_interval: decide_log_interval(raw.access_log_interval.as_deref())?,
             root,
+            encryption_keys: raw.encryption_keys,
+            master_key: raw.master_key.map(MasterKeyText),
+            encrypt_by_default: decide_flag("encrypt-by-default", raw.encrypt_by_default.as_deref(), false)?,
         })
     }
 }
@@ -253,6 +280,13 @@ fn decide_drain_timeout(text: Option<&str>) -> Result<Duration, ConfigError> {
     parse_span(text)
         .filter(|span| *span <= Duration::from_secs(DRAIN_TIMEOUT_SECONDS_MAX))
         .ok_or_else(|| wrong("drain-timeout", text, "a time such as 30s or 2m, at most 1h"))
+}
+
+fn decide_log_interval(text: Option<&str>) -> Result<Duration, ConfigError> {
+    let Some(text) = text else { return Ok(Duration::from_secs(ACCESS_LOG_INTERVAL_SECONDS)) };
+    parse_span(text)
+        .filter(|span| (1..=ACCESS_LOG_INTERVAL_SECONDS_MAX).contains(&span.as_secs()))
+        .ok_or_else(|| wrong("access-log-interval", text, "a time such as 30s or 5m, from 1s to 1h"))
 }
 
 fn decide_expiry(text: Option<&str>) -> Result<u64, ConfigError> {

@@ -1,6 +1,7 @@
 //! Why an object operation failed. HTTP-free: `s3` maps each variant once.
 
 use crate::chunk::ChunkError;
+use crate::cipher::CipherError;
 use crate::engine::SourceError;
 use crate::meta::MetaError;
 use crate::rules::{BucketRefusal, LockRefusal, QuotaRefusal, WriteRefusal};
@@ -19,6 +20,17 @@ pub enum Mismatch {
     Length,
     /// A trailer was announced and did not come, or is malformed.
     Trailer(ChecksumAlgorithm),
+}
+
+/// Why the encryption of an object cannot be updated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FixedEncryption {
+    /// It is plain.
+    #[error("it is plain")]
+    Plain,
+    /// Its key is the customer's.
+    #[error("its key is the customer's")]
+    Customer,
 }
 
 /// Why an object operation failed.
@@ -123,6 +135,15 @@ pub enum EngineError {
     /// A chunk store failed.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
+    /// A body could not be sealed or opened.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
+    /// The body is not encrypted in a way that can be changed by wrapping its key anew.
+    #[error("the encryption of the object cannot be updated: {0}")]
+    FixedEncryption(FixedEncryption),
+    /// The key of a request is not that of the upload.
+    #[error("the key of the upload: {0}")]
+    UploadKey(#[source] CipherError),
     /// The metadata store failed in a way that no other variant names.
     #[error(transparent)]
     Meta(MetaError),
@@ -139,7 +160,7 @@ impl EngineError {
 
     /// Whether stored bytes do not match their checksum.
     pub fn is_damaged(&self) -> bool {
-        matches!(self, Self::Chunk(ChunkError::Damaged { .. }))
+        matches!(self, Self::Chunk(ChunkError::Damaged { .. }) | Self::Cipher(CipherError::Damaged(_)))
     }
 }
 

@@ -2,8 +2,11 @@
 
 pub mod access_key;
 pub mod keyring;
+pub mod master_key;
 pub mod root;
+pub mod secret_file;
 
 pub use access_key::{NewKeyError, new_access_key};
 pub use keyring::{Keyring, Principal, ROOT_NAME, account_id, root_owner};
+pub use master_key::{KeyRingSettings, KeyRingSource, LoadKeyRingError, LoadedKeyRing};
 pub use root::{LoadedRoot, RootCredentials, RootError, RootSource};

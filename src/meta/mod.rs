@@ -6,7 +6,9 @@ mod composite;
 mod contract;
 pub mod error;
 pub mod fact;
+mod happening;
 pub mod memory;
+pub mod origin;
 pub mod selection;
 pub mod sqlite;
 pub mod store;
@@ -19,6 +21,7 @@ pub use fact::{
     StoredPart, StoredVersion, UploadRecord,
 };
 pub use memory::MemoryMeta;
+pub use origin::{carrying_origin, current_origin, on_behalf_of};
 pub use selection::PartSelection;
 pub use sqlite::{SqliteMeta, SqliteSettings};
 pub use store::MetaStore;

@@ -14,9 +14,9 @@ use crate::meta::{
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
 use crate::types::{
-    Bucket, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery, ManifestId,
-    ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery,
-    VersionListing,
+    Bucket, BucketDocument, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Keeps metadata.
@@ -184,6 +184,19 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn collect_retained(&self, now: Timestamp, max: u32) -> Result<u32, MetaError>;
     /// Shortens the time of up to `max` restorable versions of a bucket to `window`; returns how many.
     async fn shorten_retained(&self, bucket: &BucketName, window: Undelete, max: u32) -> Result<u32, MetaError>;
+
+    // Events --------------------------------------------------------------------------------------------
+
+    /// Events of a target that may be delivered at `now`, oldest first, at most `max`. None of a key whose
+    /// first event must wait. Changes of objects queue them in their own transactions, as the bucket's
+    /// notification document says.
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError>;
+    /// Records what became of events of a target.
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError>;
+    /// How many events wait for each target that ever had one.
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError>;
+    /// Buckets with a document of that kind, and the document; at most `max`.
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError>;
 
     // Garbage and verification --------------------------------------------------------------------------
 

@@ -6,7 +6,10 @@ pub mod cors;
 pub mod lifecycle;
 pub mod lock;
 pub mod lock_clock;
+pub mod logging;
+pub mod notification;
 pub mod ownership;
+pub mod payer;
 pub mod precondition;
 pub mod public_access;
 pub mod quota;
@@ -19,7 +22,10 @@ pub use acl::{AclRight, AclSubject, CannedAcl};
 pub use lifecycle::{DayLength, Lifecycle};
 pub use lock::{BucketRefusal, DefaultRetention, LockRefusal, ObjectLock, Period};
 pub use lock_clock::{ClockLimits, LockClock, Reading, Seen, Shown};
+pub use logging::{LogKeyFormat, Logging, PartitionDate};
+pub use notification::{DestinationKind, EventPattern, Notification, NotificationRefusal, NotificationRule};
 pub use ownership::OwnershipControls;
+pub use payer::Payer;
 pub use precondition::{
     CurrentFacts, DeletePrecondition, EtagCondition, ReadPrecondition, ReadVerdict, WritePrecondition, WriteRefusal,
 };

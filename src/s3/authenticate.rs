@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::auth::{AuthError, FileSize, FormFields, FormVerdict, PayloadKind, Verdict, verify, verify_form};
 use crate::identity::Principal;
 use crate::net::Peer;
+use crate::s3::endpoint::endpoint;
 use crate::s3::query::Query;
 use crate::s3::route::Routed;
 use crate::s3::{Code, Gateway, Operation, S3Error};
@@ -65,6 +66,8 @@ pub(crate) struct Authenticated {
     pub(crate) path: String,
     /// The other end of the connection.
     pub(crate) peer: Option<Peer>,
+    /// What URLs in answers begin with.
+    pub(crate) endpoint: Option<String>,
     /// Keeps other modules from making one.
     _seal: (),
 }
@@ -77,7 +80,7 @@ pub(crate) struct Authenticated {
 pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Result<Authenticated, S3Error> {
     let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())?;
     let path = head.uri.path().to_owned();
-    let peer = head.extensions.get::<Peer>().copied();
+    let (peer, endpoint) = (head.extensions.get::<Peer>().copied(), endpoint(&head));
     let mut headers = head.headers;
     let (principal, payload, signature) = match verdict {
         Verdict::Anonymous { payload } => (anonymous(gateway)?, payload, None),
@@ -90,7 +93,7 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
             (principal, verified.payload, Some(signature))
         }
     };
-    Ok(Authenticated { routed, principal, payload, signature, headers, path, peer, _seal: () })
+    Ok(Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, _seal: () })
 }
 
 /// Finds out who stands behind a POST form that wants to store `key`, and holds the form to the policy that they
@@ -125,7 +128,8 @@ pub(crate) fn authenticate_form(
     };
     let (routed, path) = (routed.about(Operation::PutObject, Some(key)), head.uri.path().to_owned());
     let (payload, peer) = (PayloadKind::Unsigned, head.extensions.get::<Peer>().copied());
-    Ok((Authenticated { routed, principal, payload, signature, headers, path, peer, _seal: () }, size))
+    let endpoint = endpoint(&head);
+    Ok((Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, _seal: () }, size))
 }
 
 /// A visitor of a website: nobody in particular, who reads objects.
@@ -140,7 +144,8 @@ pub(crate) fn authenticate_visitor(
 ) -> Result<Authenticated, S3Error> {
     let (principal, payload) = (anonymous(gateway)?, PayloadKind::Unsigned);
     let (path, peer) = (head.uri.path().to_owned(), head.extensions.get::<Peer>().copied());
-    Ok(Authenticated { routed, principal, payload, signature: None, headers, path, peer, _seal: () })
+    let endpoint = endpoint(head);
+    Ok(Authenticated { routed, principal, payload, signature: None, headers, path, peer, endpoint, _seal: () })
 }
 
 fn anonymous(gateway: &Gateway) -> Result<Principal, S3Error> {

@@ -12,12 +12,14 @@ use crate::engine::{EngineError, OpenObject};
 use crate::identity::{Principal, account_id};
 use crate::net::Peer;
 use crate::policy::{Decision, Reason, Relation};
+use crate::rules::payer::Charge;
 use crate::s3::authenticate::{Authenticated, Signature};
 use crate::s3::bucket_facts::{BucketFacts, bucket_facts};
 use crate::s3::copy_source::SourceName;
 use crate::s3::metadata::header_text;
 use crate::s3::permission::{Need, On, needs};
 use crate::s3::query::Query;
+use crate::s3::requester_pays;
 use crate::s3::verdict::{self, Question};
 use crate::s3::{Code, Gateway, Operation, S3Error, parameters};
 use crate::types::{Bucket, BucketName, ObjectKey, OwnerId, Tags, VersionAttributes, VersionId};
@@ -46,6 +48,10 @@ pub struct Authorized {
     pub(crate) request_id: String,
     /// The other end of the connection.
     pub(crate) peer: Option<Peer>,
+    /// What URLs in answers begin with: `https://HOST`.
+    pub(crate) endpoint: Option<String>,
+    /// Who pays for it.
+    pub(crate) charge: Charge,
     /// What decides about access to the bucket.
     pub(crate) facts: Arc<BucketFacts>,
     /// Allowed only as long as the key has no current version: the operation commits with a put-if-absent, and
@@ -122,6 +128,8 @@ impl Authorized {
             path: path.to_owned(),
             request_id: "TEST".to_owned(),
             peer: None,
+            endpoint: None,
+            charge: Charge::Owner,
             facts: Arc::default(),
             requires_absent: false,
             judged: Mutex::default(),
@@ -140,7 +148,7 @@ pub(crate) async fn authorize(
     request_id: &str,
     received: Arc<AtomicU64>,
 ) -> Result<Authorized, S3Error> {
-    let Authenticated { routed, principal, payload, signature, headers, path, peer, .. } = request;
+    let Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, .. } = request;
     let bucket = match &routed.bucket {
         Some(name) if routed.operation != Operation::CreateBucket => Some(find(gateway, &principal, name).await?),
         Some(_) | None => None,
@@ -162,6 +170,8 @@ pub(crate) async fn authorize(
         path,
         request_id: request_id.to_owned(),
         peer,
+        endpoint,
+        charge: Charge::Owner,
         facts,
         requires_absent: false,
         judged: Mutex::default(),
@@ -170,6 +180,7 @@ pub(crate) async fn authorize(
     check_all(gateway, &mut call).await?;
     if let Some(bucket) = &call.bucket {
         check_expected_owner(&call.headers, EXPECTED_OWNER, bucket)?;
+        call.charge = requester_pays::judge(gateway, &call, bucket).await?;
     }
     Ok(call)
 }
@@ -342,6 +353,7 @@ pub(crate) async fn authorize_source(
             (bucket, facts)
         }
     };
+    requester_pays::judge(gateway, call, &bucket).await?;
     let version = name.version.map(|version| version.to_string());
     let is_versioned = version.is_some();
     let asked = |need| Question {

@@ -5,9 +5,12 @@
 
 use http::StatusCode;
 
-/// Makes the enum, its list and its three columns from one table, so that no code can lack a column.
+/// Makes the enum, its list and its three columns from one table, so that no code can lack a column. A code that
+/// is no Rust name says after `=` what it is on the wire.
 macro_rules! codes {
-    ($($name:ident $status:ident $message:literal)+) => {
+    (@wire $name:ident) => { stringify!($name) };
+    (@wire $name:ident $wire:literal) => { $wire };
+    ($($name:ident $(= $wire:literal)? $status:ident $message:literal)+) => {
         /// An S3 error code, named as on the wire.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
@@ -21,7 +24,7 @@ macro_rules! codes {
             /// The code on the wire.
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$name => stringify!($name),)+
+                    $(Self::$name => codes!(@wire $name $($wire)?),)+
                 }
             }
 
@@ -94,6 +97,7 @@ codes! {
     InvalidToken BAD_REQUEST "The provided token is malformed or otherwise not valid."
     InvalidURI BAD_REQUEST "Couldn't parse the specified URI."
     KeyTooLongError BAD_REQUEST "Your key is too long"
+    KmsNotFoundException = "KMS.NotFoundException" BAD_REQUEST "The specified KMS key does not exist."
     MalformedACLError BAD_REQUEST "The XML you provided was not well-formed or did not validate against our published schema"
     MalformedPOSTRequest BAD_REQUEST "The body of your POST request is not well-formed multipart/form-data."
     MalformedPolicy BAD_REQUEST "Policies must be valid JSON and the first byte must be '{'"
@@ -101,6 +105,7 @@ codes! {
     MalformedXML BAD_REQUEST "The XML you provided was not well-formed or did not validate against our published schema"
     MaxMessageLengthExceeded BAD_REQUEST "Your request was too big."
     MaxPostPreDataLengthExceededError BAD_REQUEST "Your POST request fields preceding the upload file were too large."
+    MetadataConfigurationNotFound NOT_FOUND "The metadata configuration of the bucket was not found."
     MetadataTooLarge BAD_REQUEST "Your metadata headers exceed the maximum allowed metadata size"
     MethodNotAllowed METHOD_NOT_ALLOWED "The specified method is not allowed against this resource."
     MissingAuthenticationToken FORBIDDEN "The request was not signed."

@@ -1,14 +1,18 @@
 //! From an operation to the file that does it: one exhaustive table, so that a new operation must be placed.
 
+use http::StatusCode;
+
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_policy, bucket_versioning, complete_upload, copy_object, cors,
-    create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
-    legal_hold, lifecycle, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
-    object_attributes, object_lock, object_retention, ownership_controls, probes, public_access_block, put_object,
-    rename_object, restore_object, tagging, upload_part, upload_part_copy, website,
+    abort_upload, acl, bucket_encryption, bucket_location, bucket_logging, bucket_notification, bucket_policy,
+    bucket_versioning, complete_upload, copy_object, cors, create_bucket, create_upload, delete_bucket, delete_object,
+    delete_objects, get_object, head_bucket, head_object, legal_hold, lifecycle, list_buckets, list_object_versions,
+    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, object_lock, object_retention,
+    ownership_controls, probes, public_access_block, put_object, rename_object, request_payment, restore_object,
+    tagging, update_encryption, upload_part, upload_part_copy, website,
 };
+use crate::s3::respond::respond_empty;
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
 /// The operations that are not built, as a pattern: building one takes its name out of here.
@@ -17,93 +21,49 @@ macro_rules! unbuilt {
         Op::CreateBucketMetadataConfiguration
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
-            | Op::DeleteBucketAnalyticsConfiguration
-            | Op::DeleteBucketEncryption
+            | Op::DeleteObjectAnnotation
+            | Op::GetObjectAnnotation
+            | Op::GetObjectTorrent
+            | Op::ListObjectAnnotations
+            | Op::PutBucketAnalyticsConfiguration
+            | Op::PutBucketIntelligentTieringConfiguration
+            | Op::PutBucketInventoryConfiguration
+            | Op::PutBucketMetricsConfiguration
+            | Op::PutBucketReplication
+            | Op::PutObjectAnnotation
+            | Op::SelectObjectContent
+            | Op::UpdateBucketMetadataAnnotationTableConfiguration
+            | Op::UpdateBucketMetadataInventoryTableConfiguration
+            | Op::UpdateBucketMetadataJournalTableConfiguration
+            | Op::WriteGetObjectResponse
+    };
+}
+
+/// Operations on what no bucket of this server has: `probe` answers that it is off, or that there is none.
+macro_rules! probed {
+    () => {
+        Op::DeleteBucketAnalyticsConfiguration
             | Op::DeleteBucketIntelligentTieringConfiguration
             | Op::DeleteBucketInventoryConfiguration
             | Op::DeleteBucketMetadataConfiguration
             | Op::DeleteBucketMetadataTableConfiguration
             | Op::DeleteBucketMetricsConfiguration
             | Op::DeleteBucketReplication
-            | Op::DeleteObjectAnnotation
-            | Op::GetBucketMetadataConfiguration
-            | Op::GetBucketMetadataTableConfiguration
-            | Op::GetObjectAnnotation
-            | Op::GetObjectTorrent
-            | Op::ListObjectAnnotations
-            | Op::PutBucketAbac
-            | Op::PutBucketAccelerateConfiguration
-            | Op::PutBucketAnalyticsConfiguration
-            | Op::PutBucketEncryption
-            | Op::PutBucketIntelligentTieringConfiguration
-            | Op::PutBucketInventoryConfiguration
-            | Op::PutBucketLogging
-            | Op::PutBucketMetricsConfiguration
-            | Op::PutBucketNotificationConfiguration
-            | Op::PutBucketReplication
-            | Op::PutBucketRequestPayment
-            | Op::PutObjectAnnotation
-            | Op::SelectObjectContent
-            | Op::UpdateBucketMetadataAnnotationTableConfiguration
-            | Op::UpdateBucketMetadataInventoryTableConfiguration
-            | Op::UpdateBucketMetadataJournalTableConfiguration
-            | Op::UpdateObjectEncryption
-            | Op::WriteGetObjectResponse
-    };
-}
-
-/// Operations on the configurations of buckets: `configure` does them.
-macro_rules! configuring {
-    () => {
-        Op::DeleteBucketCors
-            | Op::DeleteBucketLifecycle
-            | Op::DeleteBucketOwnershipControls
-            | Op::DeleteBucketPolicy
-            | Op::DeleteBucketTagging
-            | Op::DeleteBucketWebsite
-            | Op::DeletePublicAccessBlock
-            | Op::GetBucketAcl
-            | Op::GetBucketCors
-            | Op::GetBucketLifecycleConfiguration
-            | Op::GetBucketOwnershipControls
-            | Op::GetBucketPolicy
-            | Op::GetBucketPolicyStatus
-            | Op::GetBucketTagging
-            | Op::GetBucketVersioning
-            | Op::GetBucketWebsite
-            | Op::GetObjectLockConfiguration
-            | Op::GetPublicAccessBlock
-            | Op::PutBucketAcl
-            | Op::PutBucketCors
-            | Op::PutBucketLifecycleConfiguration
-            | Op::PutBucketOwnershipControls
-            | Op::PutBucketPolicy
-            | Op::PutBucketTagging
-            | Op::PutBucketVersioning
-            | Op::PutBucketWebsite
-            | Op::PutObjectLockConfiguration
-            | Op::PutPublicAccessBlock
-    };
-}
-
-/// Reads of configurations that cannot be set yet: `probe` has the answer of a bucket that never had one.
-macro_rules! probed {
-    () => {
-        Op::GetBucketAbac
+            | Op::GetBucketAbac
             | Op::GetBucketAccelerateConfiguration
             | Op::GetBucketAnalyticsConfiguration
-            | Op::GetBucketEncryption
             | Op::GetBucketIntelligentTieringConfiguration
             | Op::GetBucketInventoryConfiguration
-            | Op::GetBucketLogging
+            | Op::GetBucketMetadataConfiguration
+            | Op::GetBucketMetadataTableConfiguration
             | Op::GetBucketMetricsConfiguration
-            | Op::GetBucketNotificationConfiguration
             | Op::GetBucketReplication
-            | Op::GetBucketRequestPayment
             | Op::ListBucketAnalyticsConfigurations
             | Op::ListBucketIntelligentTieringConfigurations
             | Op::ListBucketInventoryConfigurations
             | Op::ListBucketMetricsConfigurations
+            | Op::PutBucketAbac
+            | Op::PutBucketAccelerateConfiguration
     };
 }
 
@@ -137,30 +97,14 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::AbortMultipartUpload => Box::pin(abort_upload::run(gateway, call, body)).await,
         Op::ListParts => Box::pin(list_parts::run(gateway, call, body)).await,
         Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
-        Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
-        Op::PutObjectAcl => Box::pin(acl::put_object(gateway, call, body)).await,
-        Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
-        Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
-        Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
-        Op::GetObjectLegalHold => Box::pin(legal_hold::show(gateway, call)).await,
-        Op::PutObjectLegalHold => Box::pin(legal_hold::set(gateway, call, body)).await,
-        Op::GetObjectRetention => Box::pin(object_retention::show(gateway, call)).await,
-        Op::PutObjectRetention => Box::pin(object_retention::set(gateway, call, body)).await,
-        Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
-        Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
-        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
-        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
-        configuring!() => Box::pin(configure(gateway, call, body)).await,
-        probed!() => probe(call),
-        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
-    }
-}
-
-/// Reads, replaces or deletes a configuration of a bucket.
-async fn configure(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
-    match call.operation {
+        Op::GetBucketEncryption => Box::pin(bucket_encryption::get(gateway, call)).await,
+        Op::PutBucketEncryption => Box::pin(bucket_encryption::put(gateway, call, body)).await,
+        Op::DeleteBucketEncryption => Box::pin(bucket_encryption::delete(gateway, call)).await,
+        Op::UpdateObjectEncryption => Box::pin(update_encryption::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
+        Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
         Op::PutBucketAcl => Box::pin(acl::put_bucket(gateway, call, body)).await,
+        Op::PutObjectAcl => Box::pin(acl::put_object(gateway, call, body)).await,
         Op::GetBucketPolicy => Box::pin(bucket_policy::show(gateway, call)).await,
         Op::PutBucketPolicy => Box::pin(bucket_policy::put(gateway, call, body)).await,
         Op::DeleteBucketPolicy => Box::pin(bucket_policy::delete(gateway, call)).await,
@@ -171,34 +115,53 @@ async fn configure(gateway: &Gateway, call: &Authorized, body: RequestBody) -> R
         Op::GetPublicAccessBlock => public_access_block::show(call),
         Op::PutPublicAccessBlock => Box::pin(public_access_block::put(gateway, call, body)).await,
         Op::DeletePublicAccessBlock => Box::pin(public_access_block::delete(gateway, call)).await,
+        Op::GetObjectTagging => Box::pin(tagging::get_object(gateway, call)).await,
+        Op::PutObjectTagging => Box::pin(tagging::put_object(gateway, call, body)).await,
+        Op::DeleteObjectTagging => Box::pin(tagging::delete_object(gateway, call)).await,
         Op::GetBucketCors => Box::pin(cors::get(gateway, call)).await,
         Op::PutBucketCors => Box::pin(cors::put(gateway, call, body)).await,
         Op::DeleteBucketCors => Box::pin(cors::delete(gateway, call)).await,
         Op::GetBucketWebsite => Box::pin(website::get(gateway, call)).await,
         Op::PutBucketWebsite => Box::pin(website::put(gateway, call, body)).await,
         Op::DeleteBucketWebsite => Box::pin(website::delete(gateway, call)).await,
-        Op::GetBucketLifecycleConfiguration => Box::pin(lifecycle::get(gateway, call)).await,
-        Op::PutBucketLifecycleConfiguration => Box::pin(lifecycle::put(gateway, call, body)).await,
-        Op::DeleteBucketLifecycle => Box::pin(lifecycle::delete(gateway, call)).await,
         Op::GetBucketTagging => Box::pin(tagging::get_bucket(gateway, call)).await,
         Op::PutBucketTagging => Box::pin(tagging::put_bucket(gateway, call, body)).await,
         Op::DeleteBucketTagging => Box::pin(tagging::delete_bucket(gateway, call)).await,
+        Op::GetObjectLegalHold => Box::pin(legal_hold::show(gateway, call)).await,
+        Op::PutObjectLegalHold => Box::pin(legal_hold::set(gateway, call, body)).await,
+        Op::GetObjectRetention => Box::pin(object_retention::show(gateway, call)).await,
+        Op::PutObjectRetention => Box::pin(object_retention::set(gateway, call, body)).await,
         Op::GetObjectLockConfiguration => Box::pin(object_lock::show(gateway, call)).await,
         Op::PutObjectLockConfiguration => Box::pin(object_lock::set(gateway, call, body)).await,
         Op::GetBucketVersioning => Box::pin(bucket_versioning::show(gateway, call)).await,
         Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
-        other => Err(S3Error::not_implemented(other.name())),
+        Op::GetBucketRequestPayment => Box::pin(request_payment::show(gateway, call)).await,
+        Op::PutBucketRequestPayment => Box::pin(request_payment::put(gateway, call, body)).await,
+        Op::GetBucketLogging => Box::pin(bucket_logging::show(gateway, call)).await,
+        Op::PutBucketLogging => Box::pin(bucket_logging::put(gateway, call, body)).await,
+        Op::GetBucketNotificationConfiguration => Box::pin(bucket_notification::show(gateway, call)).await,
+        Op::PutBucketNotificationConfiguration => Box::pin(bucket_notification::put(gateway, call, body)).await,
+        Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
+        Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
+        Op::GetBucketLifecycleConfiguration => Box::pin(lifecycle::get(gateway, call)).await,
+        Op::PutBucketLifecycleConfiguration => Box::pin(lifecycle::put(gateway, call, body)).await,
+        Op::DeleteBucketLifecycle => Box::pin(lifecycle::delete(gateway, call)).await,
+        // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
+        Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
+        probed!() => Box::pin(probe(call, body)).await,
+        unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
     }
 }
 
-/// Reads a configuration that cannot be set yet.
-fn probe(call: &Authorized) -> Result<Response, S3Error> {
+/// Answers about what no bucket of this server has.
+async fn probe(call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
         Op::GetBucketAbac => Ok(probes::abac()),
-        Op::GetBucketRequestPayment => Ok(probes::request_payment()),
+        Op::PutBucketAbac => probes::accept_off(call, body, "AbacStatus", "Disabled").await,
+        Op::PutBucketAccelerateConfiguration => {
+            probes::accept_off(call, body, "AccelerateConfiguration", "Suspended").await
+        }
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
-        Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
-        Op::GetBucketNotificationConfiguration => Ok(probes::empty("NotificationConfiguration")),
         Op::ListBucketAnalyticsConfigurations => Ok(probes::empty_list("ListBucketAnalyticsConfigurationResult")),
         Op::ListBucketIntelligentTieringConfigurations => {
             Ok(probes::empty_list("ListBucketIntelligentTieringConfigurationsResult"))
@@ -208,8 +171,18 @@ fn probe(call: &Authorized) -> Result<Response, S3Error> {
         Op::GetBucketAnalyticsConfiguration
         | Op::GetBucketIntelligentTieringConfiguration
         | Op::GetBucketInventoryConfiguration
-        | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
-        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
+        | Op::GetBucketMetricsConfiguration
+        | Op::DeleteBucketAnalyticsConfiguration
+        | Op::DeleteBucketIntelligentTieringConfiguration
+        | Op::DeleteBucketInventoryConfiguration
+        | Op::DeleteBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
+        Op::GetBucketMetadataConfiguration | Op::GetBucketMetadataTableConfiguration => {
+            Err(probes::absent(call, Code::MetadataConfigurationNotFound))
+        }
+        // There is nothing to delete, and nothing is what is left.
+        Op::DeleteBucketMetadataConfiguration
+        | Op::DeleteBucketMetadataTableConfiguration
+        | Op::DeleteBucketReplication => Ok(respond_empty(StatusCode::NO_CONTENT)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         other => Err(S3Error::not_implemented(other.name())),
     }

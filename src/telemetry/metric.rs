@@ -92,6 +92,14 @@ table! {
         "Passes of lifecycle over all buckets that have rules.";
     UNDELETE_COLLECTED: Counter "sluicegate_undelete_collected_total" Count []
         "Deleted objects whose undelete window ended and that were removed for good.";
+    EVENTS_DELIVERED: Counter "sluicegate_events_delivered_total" Count ["webhook", "outcome"]
+        "Deliveries of events, by webhook and outcome (ok or failed).";
+    EVENTS_WAITING: Gauge "sluicegate_events_waiting" Count ["webhook"]
+        "Events that wait for their webhook.";
+    EVENTS_DROPPED: Counter "sluicegate_events_dropped_total" Count ["webhook"]
+        "Events that were dropped because too many waited for their webhook, or for too long.";
+    ACCESS_LOG_DROPPED: Counter "sluicegate_access_log_lines_dropped_total" Count []
+        "Lines of server access logs that were dropped: too many waited, or their target bucket is gone.";
     MEMORY_PLAN: Gauge "sluicegate_memory_plan_bytes" Bytes ["term"]
         "How --memory is split: total, pool, sqlite, connections, requests.";
     RESIDENT: Gauge "process_resident_memory_bytes" Bytes []

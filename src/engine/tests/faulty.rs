@@ -15,9 +15,9 @@ use crate::meta::{
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
-    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
-    VersionListQuery, VersionListing,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// What happens to the next commits of a PUT or part.
@@ -306,6 +306,22 @@ impl MetaStore for FaultyMeta {
 
     async fn shorten_retained(&self, bucket: &BucketName, window: Undelete, max: u32) -> Result<u32, MetaError> {
         self.inner.shorten_retained(bucket, window, max).await
+    }
+
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError> {
+        self.inner.due_events(target, now, max).await
+    }
+
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError> {
+        self.inner.settle_events(target, settlement).await
+    }
+
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError> {
+        self.inner.event_backlog().await
+    }
+
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
+        self.inner.buckets_with(kind, max).await
     }
 
     async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {

@@ -4,6 +4,7 @@
 
 mod boot;
 mod bucket;
+mod event;
 mod expiry;
 mod fixture;
 mod garbage;
@@ -143,6 +144,15 @@ contract! {
         expiry_follows_versioning,
         a_locked_version_never_expires,
         a_cursor_is_kept_until_it_is_replaced;
+    event: every_change_is_told_in_its_transaction,
+        a_rename_is_told_as_what_came_and_what_went,
+        versions_and_markers_are_told_with_their_ids,
+        what_nobody_asked_for_and_what_was_refused_is_not_told,
+        a_configuration_that_is_put_tests_each_target_once,
+        a_key_waits_behind_its_first_event_and_others_do_not,
+        targets_have_queues_of_their_own,
+        too_many_events_are_dropped_and_counted,
+        buckets_are_found_by_their_documents;
     garbage: nothing_is_left_when_everything_was_deleted,
         a_manifest_in_use_is_never_released,
         garbage_is_released_in_bounded_steps,

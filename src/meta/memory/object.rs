@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 
 use super::state::{State, VersionName, VersionRow};
+use crate::meta::happening::{Happening, kind_of_change, moment};
 use crate::meta::{
     BodyRef, ChangeAttributes, CommitCopy, CommitDelete, CommitPut, CommitRename, DeleteOutcome, MetaError, NewBody,
     PutOutcome, StoredVersion,
 };
 use crate::rules::{CurrentFacts, Versioning, WritePlan, lock};
-use crate::types::{BucketId, ETag, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
+use crate::types::{BucketId, ETag, EventKind, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
 
 impl State {
     /// Versions of a key, newest first.
@@ -55,7 +56,9 @@ impl State {
             sha256: put.sha256,
             metadata: put.metadata.clone(),
         };
-        self.place(put.bucket, state, VersionRow { version, body })
+        let outcome = self.place(put.bucket, state, VersionRow { version, body })?;
+        self.tell_created(EventKind::CreatedByPut, put.bucket, &put.key, &outcome)?;
+        Ok(outcome)
     }
 
     pub(super) fn copy(&mut self, copy: &CommitCopy) -> Result<PutOutcome, MetaError> {
@@ -74,7 +77,9 @@ impl State {
         row.version.modified = copy.now;
         row.version.checksum = copy.checksum.clone();
         row.version.metadata = copy.metadata.clone();
-        self.place(copy.bucket, state, row)
+        let outcome = self.place(copy.bucket, state, row)?;
+        self.tell_created(EventKind::CreatedByCopy, copy.bucket, &copy.key, &outcome)?;
+        Ok(outcome)
     }
 
     /// Places a version, whose id and order are decided here, where the bucket's versioning says.
@@ -150,7 +155,9 @@ impl State {
             (None, Some(plan)) => {
                 let marker = delete_marker(&delete.key, delete.now);
                 let (id, removed) = self.place_planned(delete.bucket, plan, marker);
-                return Ok(DeleteOutcome { removed, version: Some(id), delete_marker: true });
+                let outcome = DeleteOutcome { removed, version: Some(id), delete_marker: true };
+                self.tell_deleted(EventKind::MarkerCreated, delete, &outcome)?;
+                return Ok(outcome);
             }
         };
         let outcome = removed.map(|row| DeleteOutcome {
@@ -158,7 +165,9 @@ impl State {
             version: (state != Versioning::Unversioned).then_some(row.version.version),
             delete_marker: row.version.is_delete_marker,
         });
-        Ok(outcome.unwrap_or_default())
+        let outcome = outcome.unwrap_or_default();
+        self.tell_deleted(EventKind::Removed, delete, &outcome)?;
+        Ok(outcome)
     }
 
     pub(super) fn rename(&mut self, rename: &CommitRename) -> Result<PutOutcome, MetaError> {
@@ -185,6 +194,7 @@ impl State {
             modified: row.version.modified,
         };
         self.versions.insert((rename.bucket, rename.key.as_str().to_owned(), from.2), row);
+        self.tell_renamed(rename, &outcome)?;
         Ok(outcome)
     }
 
@@ -202,7 +212,13 @@ impl State {
             return Err(MetaError::IsDeleteMarker { version: version.version, modified: version.modified });
         }
         lock::apply_change(&mut version.metadata.attributes, change, *lock_time).map_err(MetaError::Locked)?;
-        Ok((state != Versioning::Unversioned).then_some(version.version))
+        let (shown, object) =
+            ((state != Versioning::Unversioned).then_some(version.version), (version.size, version.etag));
+        if let Some(kind) = kind_of_change(change) {
+            let at = moment(self.origin.as_deref(), *lock_time);
+            self.tell(*bucket, &Happening { kind, key, object: Some(object), version: shown, at })?;
+        }
+        Ok(shown)
     }
 
     pub(super) fn stored(&self, bucket: BucketId, key: &ObjectKey, id: Option<VersionId>) -> Option<StoredVersion> {

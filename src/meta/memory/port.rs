@@ -15,9 +15,9 @@ use crate::meta::{
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
-    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
-    VersionListQuery, VersionListing,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 #[async_trait]
@@ -260,6 +260,30 @@ impl MetaStore for MemoryMeta {
 
     async fn shorten_retained(&self, bucket: &BucketName, window: Undelete, max: u32) -> Result<u32, MetaError> {
         self.transact(|state| Ok(state.shorten_retained(bucket, window, max)))
+    }
+
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError> {
+        self.transact(|state| Ok(state.due_events(target, now, max)))
+    }
+
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.settle_events(target, &settlement);
+            Ok(())
+        })
+    }
+
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError> {
+        self.transact(|state| Ok(state.event_backlog()))
+    }
+
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
+        self.transact(|state| {
+            let documents = state.buckets.values().map(|row| (&row.bucket, row.documents.0.get(&kind)));
+            let found = documents
+                .filter_map(|(bucket, body)| Some(BucketDocument { bucket: bucket.clone(), body: Arc::clone(body?) }));
+            Ok(found.take(max as usize).collect())
+        })
     }
 
     async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {

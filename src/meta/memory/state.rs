@@ -11,7 +11,7 @@ use crate::meta::{AccessKey, BodyRef, EpochStart, MetaError, NewBucket, PutOutco
 use crate::rules::{ObjectLock, Quota, Seen, Versioning, lock};
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, ListedPart, ManifestId,
-    ObjectVersion, OwnerId, Timestamp, UploadId,
+    ObjectVersion, Origin, OwnerId, QueuedEvent, Timestamp, UploadId,
 };
 
 /// Everything that the store knows.
@@ -35,6 +35,12 @@ pub(super) struct State {
     pub(super) retained: BTreeMap<u64, RetainedRow>,
     pub(super) cursors: BTreeMap<String, Vec<u8>>,
     pub(super) lock_clock: Option<Seen>,
+    /// Events by target and number.
+    pub(super) events: BTreeMap<(String, u64), EventRow>,
+    /// Of each target: how many events wait, how many were dropped.
+    pub(super) event_targets: BTreeMap<String, (u64, u64)>,
+    /// On whose behalf the running transaction changes something.
+    pub(super) origin: Option<Arc<Origin>>,
 }
 
 /// Bucket, key, order; the newest version of a key comes first.
@@ -106,6 +112,12 @@ pub(super) struct ChunkRow {
 pub(super) struct UploadRow {
     pub(super) record: UploadRecord,
     pub(super) manifest: ManifestId,
+}
+
+pub(super) struct EventRow {
+    pub(super) bucket: BucketId,
+    pub(super) event: QueuedEvent,
+    pub(super) not_before: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -258,6 +270,9 @@ impl State {
             Some(body) => row.documents.0.insert(kind, body),
             None => row.documents.0.remove(&kind),
         };
+        if kind == DocumentKind::Notification {
+            self.tell_test(bucket)?;
+        }
         Ok(())
     }
 }

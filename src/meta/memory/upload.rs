@@ -8,8 +8,8 @@ use crate::meta::{
     BodyRef, CommitPart, CompleteUpload, MetaError, NewBody, NewUpload, PutOutcome, StoredPart, UploadRecord,
 };
 use crate::types::{
-    BucketId, ListedPart, ListedUpload, ManifestId, ObjectKey, ObjectVersion, PartListing, Timestamp, UploadId,
-    VersionId,
+    BucketId, EventKind, ListedPart, ListedUpload, ManifestId, ObjectKey, ObjectVersion, PartListing, Timestamp,
+    UploadId, VersionId,
 };
 
 pub(super) fn upload_name(bucket: BucketId, key: &ObjectKey, id: UploadId) -> UploadName {
@@ -137,6 +137,7 @@ impl State {
         let row = VersionRow { version, body: BodyRef::Manifest(manifest) };
         let outcome = self.place(complete.bucket, state, row)?;
         self.completed.insert(name, outcome.clone());
+        self.tell_created(EventKind::CreatedByCompletion, complete.bucket, &complete.key, &outcome)?;
         Ok(outcome)
     }
 

@@ -40,7 +40,8 @@ pub(super) fn find(connection: &Connection, name: &BucketName) -> Result<Option<
     sql::first(connection, FIND, [name.as_str()], read)
 }
 
-fn read(row: &Row<'_>) -> Result<Bucket, Failure> {
+/// Reads a `Bucket` from columns id, name, owner, created, location, generation.
+pub(super) fn read(row: &Row<'_>) -> Result<Bucket, Failure> {
     let name = row.get_ref(1)?.as_str().map_err(|_| Failure::Corrupt("bucket name"))?;
     Ok(Bucket {
         id: BucketId(row.get(0)?),

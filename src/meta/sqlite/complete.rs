@@ -7,11 +7,11 @@ use super::row::{array, blob_or_null, checksum_code, count, etag, object_checksu
 use super::upload::{self, UploadName};
 use super::version::{Before, NewVersion};
 use super::writer::Transaction;
-use super::{bucket, sql, usage, version};
+use super::{bucket, event, sql, usage, version};
 use crate::meta::composite::Composite;
 use crate::meta::{CompleteUpload, Completed, MetaError, PartSelection, PutOutcome};
 use crate::rules::Growth;
-use crate::types::{Timestamp, VersionId};
+use crate::types::{EventKind, Timestamp, VersionId};
 
 /// Completes an upload. Its manifest, with the chosen parts, becomes the object's; the object keeps them.
 pub(super) fn complete(tx: &Transaction<'_>, complete: &CompleteUpload) -> Result<PutOutcome, Failure> {
@@ -44,6 +44,7 @@ pub(super) fn complete(tx: &Transaction<'_>, complete: &CompleteUpload) -> Resul
     };
     let outcome = version::place(tx, before, &new)?;
     remember(tx, name, &outcome)?;
+    event::tell_created(tx, EventKind::CreatedByCompletion, (complete.bucket, &complete.key), &outcome)?;
     Ok(outcome)
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, document, expiry, garbage, key, listing, object, rename, undelete,
+    SqliteMeta, body, boot, bucket, complete, document, event, expiry, garbage, key, listing, object, rename, undelete,
     upload, usage, verify, version, version_listing,
 };
 use crate::meta::{
@@ -19,9 +19,9 @@ use crate::meta::{
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
-    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
-    VersionListQuery, VersionListing,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Faults that wait for `verify`'s caller.
@@ -280,6 +280,24 @@ impl MetaStore for SqliteMeta {
     async fn shorten_retained(&self, bucket: &BucketName, window: Undelete, max: u32) -> Result<u32, MetaError> {
         let bucket = bucket.clone();
         self.write("shorten restorable versions", move |tx| undelete::shorten(tx, &bucket, window, max)).await
+    }
+
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError> {
+        let target = target.to_owned();
+        self.readers.read("find due events", move |connection| event::due(connection, &target, now, max)).await
+    }
+
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError> {
+        let target = target.to_owned();
+        self.write("settle events", move |tx| event::settle(tx, &target, &settlement)).await
+    }
+
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError> {
+        self.readers.read("count events", event::backlog).await
+    }
+
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
+        self.readers.read("find documents", move |connection| document::buckets_with(connection, kind, max)).await
     }
 
     async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::row::signed;
 use super::version::{current_facts, metadata_of, newest};
 use super::writer::Transaction;
-use super::{bucket, sql, undelete, version};
+use super::{bucket, event, sql, undelete, version};
 use crate::meta::{CommitRename, MetaError, PutOutcome};
 use crate::rules::lock;
 use crate::types::VersionId;
@@ -32,12 +32,14 @@ pub(super) fn rename(tx: &Transaction<'_>, rename: &CommitRename) -> Result<PutO
     let names = params![bucket.0, source.as_str().as_bytes(), -signed(row.order), key.as_str().as_bytes()];
     sql::execute(connection, MOVE, names)?;
     let moved = version::stored(connection, bucket, key, None)?.ok_or(Failure::Corrupt("renamed version"))?.version;
-    Ok(PutOutcome {
+    let outcome = PutOutcome {
         version: VersionId::Null,
         shows_version: false,
         etag: moved.etag,
         checksum: moved.checksum,
         size: moved.size,
         modified: moved.modified,
-    })
+    };
+    event::tell_renamed(tx, rename, &outcome)?;
+    Ok(outcome)
 }

@@ -183,11 +183,20 @@ const PROMISES: &[Promise] = &[
         sql: "SELECT 'chunk ' || d.id || ': dead and alive' FROM dead_chunk d
               WHERE EXISTS (SELECT 1 FROM chunk c WHERE c.id = d.id)",
     },
+    // Events are counted.
+    Promise {
+        sql: "WITH target (name) AS (SELECT name FROM event_target UNION SELECT target FROM event),
+              counted (name, n) AS (SELECT target, COUNT(*) FROM event GROUP BY target)
+              SELECT 'target ' || t.name || ': ' || IFNULL(e.queued, 0) || ' events counted, ' || IFNULL(c.n, 0) || ' found'
+              FROM target t LEFT JOIN event_target e ON e.name = t.name LEFT JOIN counted c ON c.name = t.name
+              WHERE IFNULL(e.queued, 0) <> IFNULL(c.n, 0)",
+    },
     // The clock is ahead of everything that it numbered.
     Promise {
         sql: "WITH numbered (id) AS (
                   SELECT -MIN(rank) FROM version UNION ALL SELECT MAX(id) FROM manifest
-                  UNION ALL SELECT MAX(id) FROM inline_part UNION ALL SELECT MAX(id) FROM retained)
+                  UNION ALL SELECT MAX(id) FROM inline_part UNION ALL SELECT MAX(id) FROM retained
+                  UNION ALL SELECT MAX(sequence) FROM event)
               SELECT 'the clock is behind number ' || id FROM numbered
               WHERE id > (SELECT value FROM state WHERE name = 'order')",
     },
@@ -314,6 +323,9 @@ mod tests {
             "INSERT INTO garbage_manifest VALUES (99)",
             "INSERT INTO dead_chunk VALUES (7)",
             "UPDATE state SET value = 49",
+            "INSERT INTO event VALUES ('hook', 50, 1, x'61', 0, 0, x'')",
+            "INSERT INTO event_target VALUES ('hook', 1, 0)",
+            "INSERT INTO event VALUES ('hook', 1001, 1, x'61', 0, 0, x''); INSERT INTO event_target VALUES ('hook', 1, 0)",
         ];
         for damage in damages {
             let connection = populated();

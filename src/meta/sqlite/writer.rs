@@ -5,6 +5,7 @@
 //! request is not held up. Knows nothing of what a command does.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -16,7 +17,7 @@ use super::usage::{self, SharedBook};
 use crate::limits::{META_GROUP_MAX, META_QUEUE_MAX, SQLITE_CHECKPOINT_BYTES, SQLITE_PAGE_BYTES};
 use crate::meta::MetaError;
 use crate::telemetry::record;
-use crate::types::Timestamp;
+use crate::types::{Origin, Timestamp};
 
 /// Groups between two looks at the length of the log.
 const GROUPS_PER_LOG_CHECK: u32 = 16;
@@ -26,6 +27,8 @@ pub(super) struct Transaction<'c> {
     connection: &'c Connection,
     order: Cell<u64>,
     book: SharedBook,
+    /// On whose behalf the running command changes something.
+    origin: RefCell<Option<Arc<Origin>>>,
 }
 
 impl Transaction<'_> {
@@ -37,6 +40,16 @@ impl Transaction<'_> {
     /// What the transactions of the group have counted.
     pub(super) fn book(&self) -> &SharedBook {
         &self.book
+    }
+
+    /// Notes on whose behalf the next command runs.
+    pub(super) fn set_origin(&self, origin: Option<Arc<Origin>>) {
+        *self.origin.borrow_mut() = origin;
+    }
+
+    /// On whose behalf the running command changes something; `None` for a background job.
+    pub(super) fn origin(&self) -> Option<Arc<Origin>> {
+        self.origin.borrow().clone()
     }
 
     /// The next value of the clock that numbers versions, manifests and inline parts: `now` in
@@ -300,7 +313,8 @@ pub(super) fn attempt(
         Ok(row.get::<_, i64>(0)?.cast_unsigned())
     })?;
     let order = order.ok_or(Failure::Corrupt("order"))?;
-    let transaction = Transaction { connection, order: Cell::new(order), book: RefCell::default() };
+    let transaction =
+        Transaction { connection, order: Cell::new(order), book: RefCell::default(), origin: RefCell::default() };
     let unchanged = connection.total_changes();
     let alone = group.len() == 1;
     for command in group.iter_mut() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tokio::sync::oneshot;
 
+use crate::cipher::CustomerKey;
 use crate::engine::{CompletionClaim, Engine, EngineError, Written};
 use crate::limits::{COMPLETE_STEP, COMPLETE_XML_BYTES_MAX};
 use crate::net::{RequestBody, Response};
@@ -14,6 +15,7 @@ use crate::s3::body::HeaderChecksums;
 use crate::s3::checksum_headers::{claimed_checksum, write_checksum};
 use crate::s3::conditions::{failed_write_condition, write_precondition};
 use crate::s3::document::Document;
+use crate::s3::encryption_headers::{customer_key, insert_encryption};
 use crate::s3::expiration::ExpirationHeader;
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::metadata::header_text;
@@ -39,6 +41,8 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
         location: location(call),
         claimed: Claimed::default(),
         expiration: ExpirationHeader::of(gateway, call),
+        customer_key: customer_key(&call.headers)?,
+        encryption: HeaderMap::new(),
     };
     let document = Document::open(call, body, COMPLETE_XML_BYTES_MAX, HeaderChecksums::OfObject)?;
     let (read, was_read) = oneshot::channel();
@@ -59,12 +63,9 @@ fn claim(headers: &HeaderMap) -> Result<CompletionClaim, S3Error> {
     Ok(CompletionClaim { size, checksum, checksum_type, precondition: write_precondition(headers)? })
 }
 
-/// Where the object can be read. Behind a proxy only the host that the client used is certain.
+/// Where the object can be read.
 fn location(call: &Authorized) -> String {
-    match header_text(&call.headers, "host") {
-        Some(host) => format!("http://{host}{}", call.path),
-        None => call.path.clone(),
-    }
+    format!("{}{}", call.endpoint.as_deref().unwrap_or_default(), call.path)
 }
 
 struct Job {
@@ -76,6 +77,9 @@ struct Job {
     location: String,
     claimed: Claimed,
     expiration: ExpirationHeader,
+    customer_key: Option<CustomerKey>,
+    /// What the answer tells of the encryption.
+    encryption: HeaderMap,
 }
 
 impl Job {
@@ -84,6 +88,10 @@ impl Job {
         let engine = self.engine.clone();
         let begun = engine.begin_completion(&self.bucket, &self.key, self.upload).await;
         let mut completion = begun.map_err(|error| upload_error(error, self.upload))?;
+        completion.check_key(self.customer_key.as_ref()).map_err(|error| upload_error(error, self.upload))?;
+        if let Some(attributes) = completion.attributes() {
+            insert_encryption(&mut self.encryption, attributes, self.customer_key.as_ref());
+        }
         let mut list = PartList::default();
         while let Some(feed) = document.next().await? {
             while let Some(event) = feed.next_event()? {
@@ -106,7 +114,7 @@ impl Job {
     }
 
     fn answer(&self, written: &Written) -> LongAnswer {
-        let mut headers = HeaderMap::new();
+        let mut headers = self.encryption.clone();
         insert_version(&mut headers, VERSION_ID, written.version);
         let mut xml = XmlWriter::document("CompleteMultipartUploadResult");
         xml.text("Location", &self.location)

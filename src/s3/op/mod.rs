@@ -2,7 +2,10 @@
 
 pub(crate) mod abort_upload;
 pub(crate) mod acl;
+pub(crate) mod bucket_encryption;
 pub(crate) mod bucket_location;
+pub(crate) mod bucket_logging;
+pub(crate) mod bucket_notification;
 pub(crate) mod bucket_policy;
 pub(crate) mod bucket_versioning;
 pub(crate) mod complete_upload;
@@ -33,8 +36,10 @@ pub(crate) mod probes;
 pub(crate) mod public_access_block;
 pub(crate) mod put_object;
 pub(crate) mod rename_object;
+pub(crate) mod request_payment;
 pub(crate) mod restore_object;
 pub(crate) mod tagging;
+pub(crate) mod update_encryption;
 pub(crate) mod upload_part;
 pub(crate) mod upload_part_copy;
 pub(crate) mod website;
