@@ -17,7 +17,8 @@ pub struct Rewrapped {
     pub versions: u64,
     /// Data keys that were wrapped under the active key.
     pub rewrapped: u64,
-    /// How many versions and open uploads still need a key, by its id, of those that are not active: it must stay.
+    /// How many versions, restorable ones too, and open uploads still need a key, by its id, of those that are not
+    /// active: it must stay.
     pub needed: BTreeMap<String, u64>,
 }
 
@@ -48,7 +49,8 @@ impl Engine {
     }
 
     /// Wraps the data keys of all versions whose keys are held by the gateway under the active key. Versions that
-    /// are written meanwhile are under it anyway. What names its key (SSE-KMS) and open uploads keep their envelopes, and are counted.
+    /// are written meanwhile are under it anyway. What names its key (SSE-KMS) restorable versions and open uploads keep
+    /// their envelopes, and are counted.
     ///
     /// # Errors
     /// `Cipher` if a version is wrapped under a key that is not in the ring; `Meta`.
@@ -63,7 +65,24 @@ impl Engine {
             }
             match page.next_after {
                 Some(next) => after = next,
-                None => return Ok(sum),
+                None => break,
+            }
+        }
+        self.count_retained(&mut sum).await?;
+        Ok(sum)
+    }
+
+    /// Counts what versions need that were deleted and can be restored.
+    async fn count_retained(&self, sum: &mut Rewrapped) -> Result<(), EngineError> {
+        let mut after = 0;
+        loop {
+            let page = self.meta.retained_envelopes(after, PAGE_MAX).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = *last;
+            for (_, envelope) in &page {
+                if let Some(envelope) = Envelope::of(envelope.as_deref())? {
+                    self.count_need(&envelope, sum)?;
+                }
             }
         }
     }

@@ -178,6 +178,8 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn set_cursor(&self, name: &str, body: Option<Vec<u8>>) -> Result<(), MetaError>;
     /// A page of restorable versions by key, the oldest of a key first.
     async fn retained(&self, query: &RetainedQuery) -> Result<Vec<RetainedVersion>, MetaError>;
+    /// Ids and encryption envelopes of restorable versions with ids above `after`, in order; `None` for plain ones.
+    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, MetaError>;
     /// Puts a restorable version back as the current one: `NoSuchBucket`, `NoSuchVersion`, `WouldLose`.
     async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError>;
     /// Removes up to `max` restorable versions for good whose time has come; returns how many.

@@ -296,6 +296,10 @@ impl MetaStore for FaultyMeta {
         self.inner.retained(query).await
     }
 
+    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, MetaError> {
+        self.inner.retained_envelopes(after, max).await
+    }
+
     async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError> {
         self.inner.restore(restore).await
     }

@@ -10,9 +10,10 @@ use crate::engine::{
 };
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, PART_BYTES_MIN};
 use crate::meta::{CommitPut, NewBody, NewExtent};
-use crate::rules::{ReadPrecondition, WritePrecondition};
+use crate::rules::{ReadPrecondition, Undelete, WritePrecondition};
 use crate::types::{
-    ByteRange, ChecksumAlgorithm, ETag, ObjectMetadata, OwnerId, ResolvedRange, UploadId, VersionAttributes,
+    ByteRange, ChecksumAlgorithm, DocumentKind, ETag, ObjectMetadata, OwnerId, ResolvedRange, UploadId,
+    VersionAttributes,
 };
 
 const CUSTOMER: &str = "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=";
@@ -330,6 +331,10 @@ async fn after_a_rotation_all_keys_of_the_gateway_are_wrapped_anew() {
         house.put_sealed(&format!("k{number}"), way, &bytes(100_000, number as u64)).await;
     }
     house.create_sealed_upload(&Some(Holder::Gateway)).await;
+    let window = Undelete { days: 1 }.to_document().into();
+    house.meta.set_document(house.bucket.id, DocumentKind::Undelete, Some(window)).await.unwrap();
+    house.put_sealed("deleted", &Some(Holder::Gateway), b"restorable").await;
+    house.delete("deleted", None).await;
     let before = house.engine.rewrap().await.unwrap();
     assert_eq!(before.rewrapped, 0, "nothing to do before the rotation");
     assert_eq!(before.needed, [("other".to_owned(), 1)].into(), "named by an SSE-KMS object");
@@ -344,7 +349,7 @@ async fn after_a_rotation_all_keys_of_the_gateway_are_wrapped_anew() {
     let engine = engine.with_keys(std::sync::Arc::new(rotated.unwrap()));
     let done = engine.rewrap().await.unwrap();
     assert_eq!((done.versions, done.rewrapped), (5, 1));
-    assert_eq!(done.needed, [("main".to_owned(), 1)].into(), "an open upload keeps its envelope");
+    assert_eq!(done.needed, [("main".to_owned(), 2)].into(), "an open upload and what can be restored keep theirs");
     assert_eq!(engine.rewrap().await.unwrap().rewrapped, 0);
     for (number, way) in ways.iter().enumerate() {
         let open = house.open_with(&format!("k{number}"), way).await;

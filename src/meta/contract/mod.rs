@@ -133,6 +133,7 @@ contract! {
         somebody_elses_version_makes_no_room,
         an_admission_refuses_nothing_that_its_commit_admits;
     undelete: what_goes_stays_restorable_and_hidden,
+        envelopes_of_restorable_versions_are_listed,
         restorable_versions_are_listed_in_pages,
         windows_end_and_can_be_shortened,
         restoring_loses_nothing,

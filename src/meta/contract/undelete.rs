@@ -66,6 +66,24 @@ pub(super) async fn what_goes_stays_restorable_and_hidden(store: Store) {
     assert!(matches!(gone, Err(MetaError::NoSuchBucket)));
 }
 
+pub(super) async fn envelopes_of_restorable_versions_are_listed(store: Store) {
+    let store = store.as_ref();
+    let id = bucket(store, "bucket").await.id;
+    set_window(store, id, 7).await;
+    for envelope in [Some(vec![1, 2]), None] {
+        let mut put = put_inline(id, "a", b"x");
+        put.metadata.attributes.encryption = envelope;
+        store.commit_put(put).await.unwrap();
+    }
+    store.commit_delete(delete(id, "a", None)).await.unwrap();
+    let rows = retained(store, "").await;
+    let envelopes = [(rows[0].id, Some(vec![1, 2])), (rows[1].id, None)];
+    assert_eq!(store.retained_envelopes(0, 9).await.unwrap(), envelopes);
+    assert_eq!(store.retained_envelopes(0, 1).await.unwrap(), envelopes[..1]);
+    assert_eq!(store.retained_envelopes(rows[0].id, 9).await.unwrap(), envelopes[1..]);
+    assert_eq!(store.retained_envelopes(u64::MAX, 9).await.unwrap(), []);
+}
+
 pub(super) async fn restorable_versions_are_listed_in_pages(store: Store) {
     let store = store.as_ref();
     let id = bucket(store, "bucket").await.id;

@@ -250,6 +250,13 @@ impl MetaStore for MemoryMeta {
         self.transact(|state| Ok(state.list_retained(query)))
     }
 
+    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, MetaError> {
+        self.transact(|state| {
+            let above = state.retained.range(after.saturating_add(1)..).take(max as usize);
+            Ok(above.map(|(id, row)| (*id, row.row.version.metadata.attributes.encryption.clone())).collect())
+        })
+    }
+
     async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError> {
         self.transact(|state| state.restore(&restore))
     }

@@ -269,6 +269,10 @@ impl MetaStore for SqliteMeta {
         self.readers.read("list restorable versions", move |connection| undelete::list(connection, &query)).await
     }
 
+    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, MetaError> {
+        self.readers.read("list envelopes", move |connection| undelete::envelopes(connection, after, max)).await
+    }
+
     async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError> {
         self.write("restore version", move |tx| undelete::restore(tx, &restore)).await
     }

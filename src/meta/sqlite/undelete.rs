@@ -4,14 +4,14 @@
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
-use super::metadata::metadata_blob;
-use super::row::{count, etag, key, signed};
+use super::metadata::{metadata, metadata_blob};
+use super::row::{blob, count, etag, key, signed};
 use super::version::{Before, VersionRow};
 use super::writer::Transaction;
 use super::{body, bucket, sql, usage, version};
 use crate::meta::{MetaError, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion};
 use crate::rules::{Growth, Undelete, Versioning};
-use crate::types::{BucketId, BucketName, ObjectKey, OwnerId, Timestamp};
+use crate::types::{BucketId, BucketName, ObjectKey, OwnerId, StorageClass, Timestamp};
 
 /// Takes a version away: it stays restorable if the bucket says so, and is removed otherwise.
 pub(super) fn retire(
@@ -82,6 +82,20 @@ fn read(row: &Row<'_>) -> Result<RetainedVersion, Failure> {
         deleted: Timestamp(row.get(6)?),
         until: Timestamp(row.get(7)?),
     })
+}
+
+/// Ids and encryption envelopes of restorable versions with ids above `after`.
+pub(super) fn envelopes(connection: &Connection, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, Failure> {
+    const LIST: &str = "SELECT r.id, s.metadata FROM retained r JOIN side s ON s.id = r.id WHERE r.id > ?1
+        ORDER BY r.id LIMIT ?2";
+    let mut statement = connection.prepare_cached(LIST)?;
+    let mut rows = statement.query(params![i64::try_from(after).unwrap_or(i64::MAX), max])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let metadata = metadata(blob(row, 1)?, StorageClass::default())?;
+        found.push((count(row, 0)?, metadata.attributes.encryption));
+    }
+    Ok(found)
 }
 
 /// What restoring needs of a row.
