@@ -1,6 +1,5 @@
 //! `bucket`: buckets, straight in the metadata store.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -9,7 +8,7 @@ use crate::app::process::small_runtime;
 use crate::app::store::{Absent, open_metadata};
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
-use crate::identity::{ROOT_NAME, root_owner};
+use crate::identity::{ROOT_NAME, owner_names, root_owner};
 use crate::limits::PAGE_MAX;
 use crate::meta::{MetaError, MetaStore, NewBucket};
 use crate::types::{Bucket, BucketName, Clock as _, OwnerId, SystemClock};
@@ -79,7 +78,11 @@ async fn create(meta: &dyn MetaStore, name: &str, owner: &str) -> Result<(), Fai
     }
 }
 
-async fn owner_of(meta: &dyn MetaStore, name: &str) -> Result<OwnerId, Failure> {
+/// The owner behind a key's name.
+///
+/// # Errors
+/// If there is no such key.
+pub(crate) async fn owner_of(meta: &dyn MetaStore, name: &str) -> Result<OwnerId, Failure> {
     if name == ROOT_NAME {
         return Ok(root_owner());
     }
@@ -99,8 +102,7 @@ async fn remove(meta: &dyn MetaStore, name: &str) -> Result<(), Failure> {
 }
 
 async fn list(meta: &dyn MetaStore, json: bool) -> Result<(), Failure> {
-    let mut names: HashMap<_, _> = meta.access_keys().await?.into_iter().map(|key| (key.owner, key.name)).collect();
-    names.insert(root_owner(), ROOT_NAME.to_owned());
+    let names = owner_names(&meta.access_keys().await?);
     let buckets = all_buckets(meta).await?;
     // The owner's key may be gone: then its id is all that is left.
     let owner = |bucket: &Bucket| names.get(&bucket.owner).cloned().unwrap_or_else(|| bucket.owner.to_string());
@@ -140,7 +142,11 @@ pub(crate) async fn all_buckets(meta: &dyn MetaStore) -> Result<Vec<Bucket>, Met
     }
 }
 
-fn parse(name: &str) -> Result<BucketName, Failure> {
+/// A bucket's name.
+///
+/// # Errors
+/// If it is none.
+pub(crate) fn parse(name: &str) -> Result<BucketName, Failure> {
     BucketName::parse(name).map_err(|_| {
         let rule = "3 to 63 lower-case letters, digits, dots and hyphens, and the further rules of S3";
         format!("{name:?} is no bucket name: {rule}").into()

@@ -76,6 +76,10 @@ mod tests {
             "serve --data-dir d --tls-cert c --tls-key k --log-format json --log warn --upload-expiry-days 3",
             "key add ann --data-dir d",
             "key add ann --access-key ID --secret-key SECRET --data-dir d",
+            "key add ann-backup --for ann --policy restic-append-only --policy f.json --bucket b --data-dir d",
+            "key attach ann read-only ./own.json --data-dir d",
+            "key detach ann read-only --data-dir d",
+            "key show ann --json --data-dir d",
             "key --data-dir d list --json",
             "key remove ann --data-dir d",
             "bucket create b --owner ann --data-dir d",
@@ -89,7 +93,9 @@ mod tests {
             let words = std::iter::once("sluicegate").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
-        for line in ["", "serve --unknown", "key add", "key add ann --access-key ID", "bucket", "serve extra"] {
+        for line in
+            ["", "serve --unknown", "key add", "key add ann --access-key ID", "key attach ann", "bucket", "serve extra"]
+        {
             let words = std::iter::once("sluicegate").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }

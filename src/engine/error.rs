@@ -157,9 +157,12 @@ impl From<MetaError> for EngineError {
             MetaError::SourceChanged | MetaError::PartsChanged => Self::Conflict,
             MetaError::Closed => Self::Stopped,
             // Access keys are no business of the engine: these two cannot come from a call that it makes.
-            MetaError::AccessKeyExists | MetaError::NoSuchAccessKey | MetaError::Full | MetaError::Storage(_) => {
-                Self::Meta(error)
-            }
+            MetaError::AccessKeyExists
+            | MetaError::NoSuchAccessKey
+            | MetaError::NoSuchKeyPolicy
+            | MetaError::TooManyKeyPolicies
+            | MetaError::Full
+            | MetaError::Storage(_) => Self::Meta(error),
         }
     }
 }

@@ -14,8 +14,8 @@ pub mod store;
 pub use error::MetaError;
 pub use fact::{
     AccessKey, BodyRef, BodySource, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, NewBody, NewBucket, NewExtent, NewUpload, PutOutcome,
-    StoredPart, StoredVersion, UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, KeyPolicy, NewBody, NewBucket, NewExtent, NewUpload,
+    PutOutcome, StoredPart, StoredVersion, UploadRecord,
 };
 pub use memory::MemoryMeta;
 pub use selection::PartSelection;

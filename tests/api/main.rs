@@ -14,6 +14,7 @@
 mod support;
 
 mod access;
+mod append_only;
 mod authentication;
 mod bodies;
 mod buckets;
@@ -21,6 +22,7 @@ mod conditions;
 mod copies;
 mod cors;
 mod durability;
+mod key_policies;
 mod listings;
 mod multipart;
 mod object_lock;

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::meta::{
     AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
-    Completed, DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
-    StoredVersion, UploadRecord,
+    Completed, DeleteOutcome, EpochStart, Extent, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome,
+    StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Seen, Versioning};
 use crate::types::{
@@ -116,6 +116,14 @@ impl MetaStore for FaultyMeta {
 
     async fn access_keys(&self) -> Result<Vec<AccessKey>, MetaError> {
         self.inner.access_keys().await
+    }
+
+    async fn attach_policies(&self, name_or_id: &str, policies: Vec<KeyPolicy>) -> Result<(), MetaError> {
+        self.inner.attach_policies(name_or_id, policies).await
+    }
+
+    async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError> {
+        self.inner.detach_policies(name_or_id, names).await
     }
 
     async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {

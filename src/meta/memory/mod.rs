@@ -4,6 +4,7 @@
 //! key. Keeps nothing across a restart.
 
 mod body;
+mod key;
 mod listing;
 mod object;
 mod port;

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::meta::{
     AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
-    Completed, DeleteOutcome, EpochStart, Extent, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome, StoredPart,
-    StoredVersion, UploadRecord,
+    Completed, DeleteOutcome, EpochStart, Extent, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome,
+    StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Seen, Versioning};
 use crate::types::{
@@ -60,6 +60,16 @@ impl MetaStore for SqliteMeta {
 
     async fn access_keys(&self) -> Result<Vec<AccessKey>, MetaError> {
         self.readers.read("read access keys", key::all).await
+    }
+
+    async fn attach_policies(&self, name_or_id: &str, policies: Vec<KeyPolicy>) -> Result<(), MetaError> {
+        let name_or_id = name_or_id.to_owned();
+        self.write("attach policies", move |tx| key::attach(tx, &name_or_id, &policies)).await
+    }
+
+    async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError> {
+        let name_or_id = name_or_id.to_owned();
+        self.write("detach policies", move |tx| key::detach(tx, &name_or_id, &names)).await
     }
 
     async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {

@@ -26,6 +26,10 @@ const PROMISES: &[Promise] = &[
               SELECT 'chunk ' || k.id || ': ' || k.refs || ' references counted, ' || IFNULL(c.n, 0) || ' found'
               FROM chunk k LEFT JOIN counted c ON c.id = k.id WHERE k.refs <> IFNULL(c.n, 0) OR k.refs < 1",
     },
+    Promise {
+        sql: "SELECT DISTINCT 'access key ' || k.id || ' has policies and is not limited'
+              FROM access_key k JOIN key_policy p ON p.key_id = k.id WHERE k.limited <> 1",
+    },
     // Pointers that lead nowhere.
     Promise {
         sql: "SELECT 'version ' || -v.rank || ' of bucket ' || v.bucket_id || ': manifest ' || v.manifest_id || ' is missing'
@@ -202,7 +206,9 @@ mod tests {
                  INSERT INTO inline_part VALUES (32, x'616263');
                  INSERT INTO part VALUES (30, 1, 0, 6, zeroblob(16), NULL, NULL, 0, 31, NULL),
                      (30, 4, 6, 3, zeroblob(16), NULL, NULL, 0, NULL, 32);
-                 INSERT INTO upload VALUES (1, x'64', zeroblob(16), 0, 'o', 0, NULL, 40, x'', NULL);",
+                 INSERT INTO upload VALUES (1, x'64', zeroblob(16), 0, 'o', 0, NULL, 40, x'', NULL);
+                 INSERT INTO access_key VALUES ('ID', 'name', 'secret', 'o', 0, 1);
+                 INSERT INTO key_policy VALUES ('ID', 'full', NULL);",
             )
             .unwrap();
         connection
@@ -216,6 +222,7 @@ mod tests {
     #[test]
     fn every_broken_promise_is_reported() {
         let damages = [
+            "UPDATE access_key SET limited = 0",
             "UPDATE manifest SET refs = 2 WHERE id = 20",
             "UPDATE manifest SET refs = 0 WHERE id = 20",
             "DELETE FROM manifest WHERE id = 20",
