@@ -300,6 +300,7 @@ fn ours_hashed(ground: &Ground, open: Open, streams: usize) {
                         checksum: ChecksumAlgorithm::Crc64Nvme,
                         announced: Some(CHUNK_BYTES as u64),
                         bytes_max: CHUNK_BYTES as u64,
+                        key: None,
                     };
                     let (stored, _) = write_body(context, &mut source).await.unwrap();
                     let StoredBody::Chunks(unclaimed) = stored else { panic!("a chunk is not inline") };

@@ -12,8 +12,8 @@
 //!   valid by construction: bucket names, keys, ranges, ETags, checksums, points in time.
 //! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`policy`] reads policy documents and says
 //!   whether they allow a request, and why. [`digest`] hashes streams in one pass.
-//!   [`config`] turns flags, environment and file into settings. [`telemetry`] is the table of metrics and the set-up
-//!   of logs.
+//!   [`cipher`] seals bodies and wraps their keys, without I/O. [`config`] turns flags, environment and file into
+//!   settings. [`telemetry`] is the table of metrics and the set-up of logs.
 //! - **Guards.** [`guard`] counts requests and connections and drains them. [`buffer`] is the fixed pool of blocks, the
 //!   only place where body bytes live. [`auth`] judges signatures and decodes `aws-chunked`, without I/O.
 //! - **Stores.** [`chunk`] keeps immutable chunk files that prove themselves; [`meta`] keeps every fact, in
@@ -21,6 +21,7 @@
 //!   connections and knows nothing of S3.
 //! - **Meaning.** [`identity`] knows who is behind an access key. [`engine`] is what an object operation means: the
 //!   bounded chunk writer and reader, the order of durability, uploads, copies, collection, `check`.
+//! - **Telling others.** [`notify`] words the messages of events and posts them to webhooks.
 //! - **Speech.** [`s3`] translates between HTTP and the engine: a request is routed, then authenticated, then
 //!   authorized, and only then run, one file per operation. [`worker`] runs the background work. [`admin`] answers
 //!   health checks and metrics.
@@ -46,6 +47,7 @@ pub mod app;
 pub mod auth;
 pub mod buffer;
 pub mod chunk;
+pub mod cipher;
 pub mod cli;
 pub mod config;
 pub mod digest;
@@ -55,6 +57,7 @@ pub mod identity;
 pub mod limits;
 pub mod meta;
 pub mod net;
+pub mod notify;
 pub mod policy;
 pub mod rules;
 pub mod s3;

@@ -3,6 +3,19 @@
 //! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
 //! checked when this file is compiled. Knows nothing of any other module.
 
+mod memory_plan;
+mod telling;
+
+pub use memory_plan::{MemoryPlan, Transport};
+pub use telling::{
+    ACCESS_LOG_BUFFER_BYTES_MAX, ACCESS_LOG_FIELD_BYTES_MAX, ACCESS_LOG_INTERVAL_SECONDS,
+    ACCESS_LOG_INTERVAL_SECONDS_MAX, ACCESS_LOG_OBJECT_BYTES, ACCESS_LOG_REFRESH_MS, BREAKER_FAILURES,
+    BREAKER_REST_MS_MAX, BREAKER_REST_MS_MIN, CONFIGURATION_ID_BYTES_MAX, EVENT_AGE_HOURS_MAX, EVENT_DELIVERIES_MAX,
+    EVENT_RETRY_MS_MAX, EVENT_RETRY_MS_MIN, EVENTS_IDLE_MS, EVENTS_QUEUED_PER_TARGET_MAX, EVENTS_STEP,
+    LOGGED_BUCKETS_MAX, NOTIFICATION_RULES_MAX, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_BUFFER_BYTES_MAX,
+    WEBHOOK_NAME_BYTES_MAX, WEBHOOK_TIMEOUT_MS, WEBHOOKS_MAX,
+};
+
 /// One kibibyte in bytes.
 pub const KIB: u64 = 1024;
 /// One mebibyte in bytes.
@@ -23,6 +36,14 @@ pub const BLOCK_BYTES: usize = 256 * KIB as usize;
 pub const CHUNK_BYTES_MAX: u64 = 16 * MIB;
 /// Most CRC spans in one chunk.
 pub const CHUNK_SPANS_MAX: usize = (CHUNK_BYTES_MAX / BLOCK_BYTES as u64) as usize;
+/// Most sealed segments in one span of an encrypted chunk. A block that a stall cuts short holds more than
+/// `INLINE_BYTES_MAX`, or else its bytes had stayed in the stash; only the last of a span may be shorter.
+pub const SPAN_SEGMENTS_MAX: usize = BLOCK_BYTES / INLINE_BYTES_MAX;
+/// Most sealed segments in one encrypted chunk: one for each span, and as many again for clients that stall. A
+/// chunk that could exceed it ends early, so that stalling clients cannot make its table long.
+pub const CHUNK_SEGMENTS_MAX: usize = 2 * CHUNK_SPANS_MAX;
+/// Most bytes that are stored with a chunk beside its data. Part of `REQUEST_STATE_BYTES`.
+pub const CHUNK_APPENDIX_BYTES_MAX: usize = 4 * KIB as usize;
 /// Largest body in bytes that is kept in SQLite beside its row instead of in a chunk file.
 pub const INLINE_BYTES_MAX: usize = 16 * KIB as usize;
 /// Chunk files per directory. Bounds the directory scan after a crash and the cost of one name lookup.
@@ -124,6 +145,14 @@ pub const DELETE_XML_BYTES_MAX: usize = 8 * MIB as usize;
 pub const COMPLETE_XML_BYTES_MAX: usize = 8 * MIB as usize;
 /// Most bytes of any other XML body.
 pub const XML_BYTES_MAX: usize = 64 * KIB as usize;
+/// Most bytes of the XML body of PutBucketLifecycleConfiguration: 1,000 rules of half a kibibyte.
+pub const LIFECYCLE_XML_BYTES_MAX: usize = 512 * KIB as usize;
+/// Most rules of a lifecycle configuration.
+pub const LIFECYCLE_RULES_MAX: usize = 1000;
+/// Longest id of a lifecycle rule in characters.
+pub const LIFECYCLE_RULE_ID_CHARS_MAX: usize = 255;
+/// Most noncurrent versions that a lifecycle rule keeps.
+pub const LIFECYCLE_NEWER_VERSIONS_MAX: u32 = 100;
 /// Deepest nesting of an XML body. Stops stack exhaustion (Garage 1.2 aborts at 100,000).
 pub const XML_DEPTH_MAX: usize = 16;
 /// Most bytes of one text node, tag or attribute list of an XML body. A 1,024-byte key with every byte
@@ -181,6 +210,14 @@ pub const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
 pub const SECRET_KEY_BYTES_MIN: usize = 8;
 /// Longest secret in bytes.
 pub const SECRET_KEY_BYTES_MAX: usize = 128;
+/// Longest id of a key of the key ring, and of a KMS key in a request, in bytes (AWS KMS: an ARN of 2,048).
+pub const ENCRYPTION_KEY_ID_BYTES_MAX: usize = 2048;
+/// Most bytes of a KMS encryption context, as its header carries it: what fits a request's headers on S3.
+pub const ENCRYPTION_CONTEXT_BYTES_MAX: usize = 8 * KIB as usize;
+/// Most keys of a key ring. Stops the wrong file from filling memory.
+pub const ENCRYPTION_KEYS_MAX: usize = 1024;
+/// Most bytes of a key ring's file.
+pub const ENCRYPTION_KEYS_FILE_BYTES_MAX: u64 = MIB;
 /// Most bytes of the credentials file. Stops the wrong file from being read into memory.
 pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 4 * KIB;
 /// Longest name of a key or user in bytes.
@@ -213,6 +250,8 @@ pub const KEYRING_REFRESH_MS: u64 = 500;
 pub const DRAIN_TIMEOUT_SECONDS: u64 = 30;
 /// Days after which an unfinished multipart upload is aborted (default of `--upload-expiry-days`).
 pub const UPLOAD_EXPIRY_DAYS: u64 = 7;
+/// Seconds of a day of lifecycle rules, unless a rehearsal makes it shorter.
+pub const LIFECYCLE_DAY_SECONDS: u32 = 24 * 60 * 60;
 /// Longest `--drain-timeout` in seconds. Stops a typing error from making a server that can't be stopped.
 pub const DRAIN_TIMEOUT_SECONDS_MAX: u64 = 3600;
 /// Longest `--upload-expiry-days`: ten years. Keeps times representable.
@@ -285,6 +324,23 @@ pub const LOCK_DAYS_MAX: u32 = 36_500;
 pub const LOCK_YEARS_MAX: u32 = 100;
 /// Seconds between two looks for expired uploads.
 pub const UPLOAD_EXPIRY_INTERVAL_SECONDS: u64 = 3_600;
+/// Versions or uploads that one lifecycle step looks at. Bounds its memory.
+pub const LIFECYCLE_STEP: u32 = 256;
+/// Buckets that one lifecycle step asks for their rules.
+pub const LIFECYCLE_BUCKETS_STEP: u32 = 64;
+/// Expirations of one step that wait for the metadata writer at once: enough to share group commits, and too
+/// few to crowd clients out.
+pub const LIFECYCLE_CONCURRENCY_MAX: usize = 32;
+/// Milliseconds that lifecycle rests after a step. Leaves the database to clients.
+pub const LIFECYCLE_STEP_REST_MS: u64 = 20;
+/// Seconds from the end of one lifecycle pass to the next. What is due waits for a pass at most.
+pub const LIFECYCLE_PASS_SECONDS: u64 = 3_600;
+/// Restorable versions that one step removes for good, or shortens the time of.
+pub const UNDELETE_STEP: u32 = 256;
+/// Seconds between two looks for restorable versions whose time has come.
+pub const UNDELETE_INTERVAL_SECONDS: u64 = 60;
+/// Longest undelete window in days: ten years.
+pub const UNDELETE_DAYS_MAX: u32 = 3650;
 /// Milliseconds that a shutdown waits for the chunk files of bodies that were given up to be gone.
 pub const SETTLE_WAIT_MS: u64 = 5_000;
 /// Chunks that `check` reads at once. Bounds its blocks.
@@ -339,7 +395,7 @@ pub const CGROUP_SHARE_PERCENT: u64 = 75;
 /// Default `--memory` in bytes.
 pub const MEMORY_BYTES_DEFAULT: u64 = 128 * MIB;
 /// What one admitted request may hold beside its blocks: task (4 KiB measured), headers, a stash of
-/// `INLINE_BYTES_MAX` that spares small and slow bodies a block, response head.
+/// `INLINE_BYTES_MAX` that spares small and slow bodies a block, response head, the table of an encrypted chunk.
 pub const REQUEST_STATE_BYTES: u64 = INLINE_BYTES_MAX as u64 + 8 * KIB;
 /// What one connection may hold beside its HTTP buffer: 8 KiB in which hyper writes heads, and the tasks, timers
 /// and channels of socket and request (7 KiB measured).
@@ -373,96 +429,9 @@ pub const SQLITE_BUSY_TIMEOUT_MS: u64 = 10_000;
 /// Prepared statements that a connection keeps. More than the store has, so that none is prepared twice.
 pub const SQLITE_STATEMENTS_CACHED_MAX: usize = 128;
 
-/// What connections are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// HTTP/1.1.
-    Plain,
-    /// TLS, and HTTP/2 where the HTTP buffer has room for its window.
-    Tls,
-}
-
-/// How `--memory` is spent. Every field follows from the one number that the operator chose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryPlan {
-    /// What the operator asked for, in bytes.
-    pub total_bytes: u64,
-    /// Blocks in the pool.
-    pub blocks: usize,
-    /// Connections that may be open at once.
-    pub connections_max: usize,
-    /// Requests that may be in flight at once.
-    pub requests_max: usize,
-    /// Cap of hyper's read buffer per connection, in bytes. Without a cap it grows to 1 MiB.
-    pub http_buffer_bytes: usize,
-    /// What one connection holds without its request, in bytes.
-    pub connection_bytes: u64,
-    /// SQLite page caches, in bytes.
-    pub sqlite_bytes: u64,
-}
-
-impl MemoryPlan {
-    /// Splits `total_bytes` (raised to `MEMORY_BYTES_MIN` if it is less).
-    ///
-    /// - SQLite: one writer cache and `SQLITE_READERS` reader caches;
-    /// - of the rest, half is the block pool: it decides throughput;
-    /// - the other half is connections: an HTTP buffer, connection state and one request each.
-    pub fn split(total_bytes: u64) -> Self {
-        Self::split_for(total_bytes, Transport::Plain)
-    }
-
-    /// As `split`, for connections of that kind: encrypted ones cost more, so there are fewer.
-    pub fn split_for(total_bytes: u64, transport: Transport) -> Self {
-        let total_bytes = total_bytes.max(MEMORY_BYTES_MIN);
-        let sqlite_bytes = SQLITE_WRITER_CACHE_BYTES + SQLITE_READERS as u64 * SQLITE_READER_CACHE_BYTES;
-        let rest = total_bytes - sqlite_bytes;
-        let pool_bytes = rest / 2;
-        let http_buffer_bytes = match total_bytes / MIB {
-            0..=95 => 16 * KIB,
-            96..=511 => 64 * KIB,
-            _ => 256 * KIB,
-        };
-        let transport_bytes = match transport {
-            Transport::Plain => 0,
-            // HTTP/2, where it is offered, buffers as much on the way out as on the way in.
-            Transport::Tls if http_buffer_bytes >= HTTP2_WINDOW_BYTES_MIN as u64 => TLS_STATE_BYTES + http_buffer_bytes,
-            Transport::Tls => TLS_STATE_BYTES,
-        };
-        let connection_bytes = http_buffer_bytes + CONNECTION_STATE_BYTES + transport_bytes;
-        let connections_max = ((rest - pool_bytes) / (connection_bytes + REQUEST_STATE_BYTES)) as usize;
-        Self {
-            total_bytes,
-            blocks: (pool_bytes / BLOCK_BYTES as u64) as usize,
-            connections_max,
-            requests_max: connections_max,
-            http_buffer_bytes: http_buffer_bytes as usize,
-            connection_bytes,
-            sqlite_bytes,
-        }
-    }
-
-    /// Loans of `LOAN_BLOCKS` blocks that the pool makes to so many connections.
-    ///
-    /// The sum holds without them. They keep the footprint level: what many connections hold comes out of blocks
-    /// that many connections need no more than few do.
-    pub fn loans(&self, connections: usize) -> usize {
-        let loan_bytes = (LOAN_BLOCKS * BLOCK_BYTES) as u64;
-        let wanted = connections as u64 * (self.connection_bytes + REQUEST_STATE_BYTES) / loan_bytes;
-        let loans_max = self.blocks * LOAN_PERCENT_MAX / 100 / LOAN_BLOCKS;
-        usize::try_from(wanted).unwrap_or(loans_max).min(loans_max)
-    }
-
-    /// The sum of all terms in bytes; never above `total_bytes`.
-    pub fn sum_bytes(&self) -> u64 {
-        self.sqlite_bytes
-            + (self.blocks * BLOCK_BYTES) as u64
-            + self.connections_max as u64 * self.connection_bytes
-            + self.requests_max as u64 * REQUEST_STATE_BYTES
-    }
-}
-
 const _: () = {
     assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES as u64), "a chunk is whole spans, except its last");
+    assert!(CHUNK_SEGMENTS_MAX >= CHUNK_SPANS_MAX + SPAN_SEGMENTS_MAX, "a chunk without stalls is never cut");
     assert!(INLINE_BYTES_MAX < BLOCK_BYTES, "an inline body never needs a block");
     assert!(PART_BYTES_MAX * PART_NUMBER_MAX as u64 >= OBJECT_BYTES_MAX, "the largest object fits its parts");
     assert!(SQLITE_CHECKPOINT_BYTES < SQLITE_WAL_BYTES_MAX, "the writer checkpoints before the net does");
@@ -471,38 +440,3 @@ const _: () = {
     assert!(COMPLETE_STEP <= PAGE_MAX as usize, "one step is at most one page");
     assert!(GARBAGE_MANIFESTS_AT_ONCE <= GARBAGE_STEP, "each manifest of a step gets at least one row");
 };
-
-#[cfg(test)]
-mod tests {
-    use super::{BLOCK_BYTES, LOAN_BLOCKS, MIB, MemoryPlan, REQUEST_STATE_BYTES, Transport};
-
-    #[test]
-    fn the_sum_never_exceeds_the_number_that_was_chosen() {
-        for mebibytes in [32, 48, 64, 96, 128, 256, 512, 1024, 16 * 1024] {
-            let plan = MemoryPlan::split(mebibytes * MIB);
-            assert!(plan.sum_bytes() <= plan.total_bytes, "{plan:?}");
-            assert!(plan.blocks >= 32 && plan.connections_max >= 128, "{plan:?}");
-            let encrypted = MemoryPlan::split_for(mebibytes * MIB, Transport::Tls);
-            assert!(encrypted.sum_bytes() <= encrypted.total_bytes, "{encrypted:?}");
-            assert!(
-                encrypted.connections_max >= 96 && encrypted.connections_max < plan.connections_max,
-                "{encrypted:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn loans_make_up_for_connections_and_leave_a_pool() {
-        for mebibytes in [32, 64, 128, 1024, 16 * 1024] {
-            let plan = MemoryPlan::split(mebibytes * MIB);
-            assert_eq!(plan.loans(0), 0);
-            for connections in 0..=plan.connections_max {
-                let lent = plan.loans(connections) * LOAN_BLOCKS;
-                assert!(plan.blocks - lent >= 8, "{plan:?}");
-                let held = connections as u64 * (plan.connection_bytes + REQUEST_STATE_BYTES);
-                assert!((lent * BLOCK_BYTES) as u64 <= held, "no more than connections hold: {plan:?}");
-                assert!(plan.loans(connections) <= plan.loans(connections + 1));
-            }
-        }
-    }
-}

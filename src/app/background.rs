@@ -1,5 +1,5 @@
-//! Small tasks that live as long as the server: the keyring's refresh, the metrics' upkeep, and the loans that the
-//! pool makes to connections.
+//! Small tasks beside the requests: the keyring's refresh, the metrics' upkeep, the loans that the pool makes to
+//! connections, and what is told of events at the start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,12 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::buffer::{BlockPool, Lent};
+use crate::engine::Engine;
 use crate::guard::Admission;
 use crate::identity::Keyring;
 use crate::limits::{KEYRING_REFRESH_MS, LOAN_RETURN_MS, METRICS_UPKEEP_MS, MemoryPlan};
-use crate::telemetry::Recorder;
+use crate::telemetry::{Recorder, record};
+use crate::types::EventBacklog;
 
 /// Reads the access keys again and again until `stop`. While the store can't be read the old keys stay; it is
 /// logged when that begins and when it ends, not each time.
@@ -28,6 +30,22 @@ pub async fn refresh_keys(keyring: Arc<Keyring>, stop: CancellationToken) {
             Ok(()) | Err(_) => {}
         }
         is_failing = outcome.is_err();
+    }
+}
+
+/// Tells of events that wait for webhooks which are not configured (any more). They wait until somebody configures
+/// those again.
+pub async fn tell_of_unheard_events(engine: Arc<Engine>, webhooks: Vec<String>) {
+    match engine.event_backlog().await {
+        Ok(backlog) => {
+            for EventBacklog { target, queued, dropped } in backlog {
+                if queued > 0 && !webhooks.contains(&target) {
+                    record::events_waiting(&target, queued, dropped);
+                    tracing::warn!(webhook = target, queued, "events wait for a webhook that is not configured");
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "events that wait could not be counted"),
     }
 }
 

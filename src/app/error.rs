@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::chunk::ChunkError;
-use crate::identity::RootError;
+use crate::identity::{LoadKeyRingError, RootError};
 use crate::meta::MetaError;
+use crate::notify::WebhookError;
 use crate::telemetry::LogError;
 use crate::telemetry::metric::MetricError;
 
@@ -56,12 +57,18 @@ pub enum StartError {
         #[source]
         source: MetaError,
     },
+    /// A webhook cannot be used.
+    #[error("set up webhooks")]
+    Webhook(#[from] WebhookError),
     /// The chunk store could not be opened.
     #[error("open chunk store")]
     Chunk(#[source] ChunkError),
     /// Root's credentials could not be read or made.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The keys of the encryption at rest could not be read or made.
+    #[error(transparent)]
+    KeyRing(#[from] LoadKeyRingError),
     /// The certificate or its key can't be used.
     #[error("load certificate {} and key {}", cert.display(), key.display())]
     Tls {

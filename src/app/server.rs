@@ -17,18 +17,26 @@ use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::LocalChunks;
-use crate::config::{Config, MemoryLowered, TlsPaths};
+use crate::cipher::KeyRing;
+use crate::config::{Config, MemoryLowered, TlsPaths, WebhookConfig};
 use crate::engine::Engine;
 use crate::guard::{Admission, Drain};
-use crate::identity::{Keyring, LoadedRoot, RootCredentials, RootSource};
+use crate::identity::{
+    KeyRingSettings, KeyRingSource, Keyring, LoadedKeyRing, LoadedRoot, RootCredentials, RootSource, master_key,
+};
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
 use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
+use crate::notify::{Webhook, WebhookSettings};
+use crate::rules::DayLength;
 use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{Collector, EpochSweeper, Leased, LockClockKeeper, Runner, UploadExpiry};
+use crate::worker::{
+    AccessLogDelivery, Collector, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper, Runner,
+    UndeleteCollector, UploadExpiry,
+};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -62,6 +70,8 @@ struct Sockets {
     s3: TcpListener,
     admin: TcpListener,
     tls: Option<Tls>,
+    /// The other way round: who is called. Nothing is connected yet.
+    webhooks: Vec<Webhook>,
 }
 
 impl Server {
@@ -164,6 +174,7 @@ async fn open_stores(
 ) -> Result<Stores, StartError> {
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
     let root = load_root(config, announce)?;
+    let keys = load_keys(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
     if !boot.crashed.is_empty() {
         tracing::warn!(epochs = boot.crashed.len(), "an earlier run did not end cleanly: its files will be swept");
@@ -171,6 +182,7 @@ async fn open_stores(
     let chunks = LocalChunks::open(&config.data_dir, boot.epoch).map_err(StartError::Chunk)?;
     let pool = BlockPool::new(plan.blocks);
     let engine = Engine::new(Arc::clone(&meta), Arc::new(chunks), pool.clone(), Arc::new(SystemClock));
+    let engine = engine.with_keys(Arc::new(keys));
     let keyring = Keyring::load(root, meta).await;
     let keyring = keyring.map_err(|source| StartError::Meta { step: "read access keys", source })?;
     Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, boot })
@@ -193,13 +205,35 @@ fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Resul
     Ok(credentials)
 }
 
+fn load_keys(config: &Config) -> Result<KeyRing, StartError> {
+    let master_key = config.master_key.as_ref().map(|key| key.0.clone());
+    let settings = KeyRingSettings { file: config.encryption_keys.clone(), master_key };
+    let LoadedKeyRing { ring, source } = master_key::load_or_create(&settings, &config.data_dir)?;
+    let (keys, active) = (ring.ids().count(), ring.active_id().unwrap_or_default());
+    match source {
+        KeyRingSource::Environment => tracing::info!(keys, active, "encryption keys are configured"),
+        KeyRingSource::File(path) | KeyRingSource::DataDirectory(path) => {
+            tracing::info!(path = %path.display(), keys, active, "encryption keys read");
+        }
+        KeyRingSource::Created(path) => {
+            tracing::info!(path = %path.display(), active, "encryption key made: without it nothing encrypted can be read");
+        }
+    }
+    Ok(ring)
+}
+
 fn bind(config: &Config) -> Result<Sockets, StartError> {
     let bound = |address: SocketAddr| net::bind(address).map_err(|source| StartError::Bind { address, source });
     let tls = config.tls.as_ref().map(|TlsPaths { cert, key }| {
         let loaded = Tls::load(&TlsSettings { cert_path: cert.clone(), key_path: key.clone() });
         loaded.map_err(|source| StartError::Tls { cert: cert.clone(), key: key.clone(), source })
     });
-    Ok(Sockets { tls: tls.transpose()?, s3: bound(config.listen)?, admin: bound(config.admin_listen)? })
+    let webhooks = config.webhooks.iter().map(|webhook| {
+        let WebhookConfig { name, uri, token, secret } = webhook.clone();
+        Webhook::new(WebhookSettings { name, uri, token, secret })
+    });
+    let webhooks = webhooks.collect::<Result<_, _>>()?;
+    Ok(Sockets { tls: tls.transpose()?, s3: bound(config.listen)?, admin: bound(config.admin_listen)?, webhooks })
 }
 
 #[allow(clippy::too_many_arguments, reason = "the one place where everything meets")]
@@ -219,6 +253,8 @@ fn serve(
     background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
     let admission = Admission::new(plan.requests_max, plan.connections_max);
     background.spawn(background::lend_blocks(plan, pool.clone(), admission.clone(), stop.clone()));
+    let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+    background.spawn(background::tell_of_unheard_events(Arc::clone(&engine), webhooks));
     let (drain, admin_drain) = (Drain::new(), Drain::new());
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),
@@ -237,7 +273,7 @@ fn serve(
         tls: sockets.tls.clone(),
         ..ServeSettings::default()
     };
-    let workers = start_workers(&config, &engine, boot.epoch, boot.crashed, stop.clone());
+    let workers = start_workers(&config, &engine, &boot, sockets.webhooks, stop.clone());
     let listeners = [
         tokio::spawn(net::serve(sockets.s3, settings, s3, admission, drain.clone())),
         tokio::spawn(net::serve(
@@ -276,12 +312,16 @@ fn gateway(
         allow_v2: config.allow_signature_v2,
         domains: config.domains.clone(),
     };
+    let lifecycle_day = DayLength::of_seconds(config.lifecycle_day_seconds);
     let settings = S3Settings {
         auth,
         domains: config.domains.clone(),
         website_domains: config.website_domains.clone(),
         allow_anonymous: config.allow_anonymous,
+        encrypt_by_default: config.encrypt_by_default,
         default_ownership: config.default_object_ownership,
+        lifecycle_day,
+        webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     };
     let clock = Arc::new(SystemClock);
     Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
@@ -290,17 +330,28 @@ fn gateway(
 fn start_workers(
     config: &Config,
     engine: &Arc<Engine>,
-    epoch: Epoch,
-    crashed: Vec<Epoch>,
+    boot: &EpochStart,
+    webhooks: Vec<Webhook>,
     stop: CancellationToken,
 ) -> Runner {
+    let EpochStart { epoch, crashed } = boot.clone();
     let workers = Runner::new(stop);
     let age_seconds = config.upload_expiry_days * SECONDS_PER_DAY;
     let collector = Collector::new(Arc::clone(engine));
     workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
     let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
     workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
+    let lifecycle = LifecycleRules::new(Arc::clone(engine), DayLength::of_seconds(config.lifecycle_day_seconds));
+    workers.start(Arc::new(Leased::new(lifecycle, Arc::clone(engine), epoch, crashed.clone())));
+    let undelete = UndeleteCollector::new(Arc::clone(engine));
+    workers.start(Arc::new(Leased::new(undelete, Arc::clone(engine), epoch, crashed.clone())));
     workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
+    for webhook in webhooks {
+        let delivery = EventDelivery::new(Arc::clone(engine), webhook, config.region.clone());
+        workers.start(Arc::new(Leased::new(delivery, Arc::clone(engine), epoch, crashed.clone())));
+    }
+    let logs = AccessLogDelivery::new(Arc::clone(engine), config.region.clone(), config.access_log_interval);
+    workers.start(Arc::new(logs));
     let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
     workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));
     workers

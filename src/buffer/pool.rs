@@ -225,6 +225,12 @@ impl Block {
         &self.raw().bytes()[..self.filled]
     }
 
+    /// The filled bytes, to be changed in place.
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        let filled = self.filled;
+        &mut self.raw_mut().bytes_mut()[..filled]
+    }
+
     /// The whole block, to read into; say afterwards with `set_filled` how much was read.
     pub fn spare(&mut self) -> &mut [u8] {
         self.raw_mut().bytes_mut()

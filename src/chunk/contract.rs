@@ -5,7 +5,7 @@ use rand::{Rng, RngCore, SeedableRng};
 
 use crate::buffer::{BlockPool, PoolShare};
 use crate::chunk::{ChunkError, ChunkRecord, ChunkStore, ChunkWriter};
-use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES, CHUNK_APPENDIX_BYTES_MAX, CHUNK_BYTES_MAX};
 use crate::types::{ChunkId, Epoch};
 
 /// The epoch that subjects write in.
@@ -24,6 +24,7 @@ pub(super) fn check_every_fact<S: Subject>() {
     what_was_sealed_is_read_back(&S::new());
     appends_may_be_cut_anywhere(&S::new());
     an_unsealed_chunk_that_is_dropped_leaves_nothing(&S::new());
+    an_appendix_is_kept_and_proved_with_its_chunk(&S::new());
     a_flipped_bit_is_damage_wherever_it_is(&S::new());
     a_cut_or_grown_image_is_damaged(&S::new());
     a_wrong_record_is_damage(&S::new());
@@ -133,6 +134,28 @@ fn an_unsealed_chunk_that_is_dropped_leaves_nothing(subject: &impl Subject) {
     writer.append(&random_bytes(1, BLOCK_BYTES + 5)).unwrap();
     drop(writer);
     assert!(visible(store).is_empty());
+}
+
+fn an_appendix_is_kept_and_proved_with_its_chunk(subject: &impl Subject) {
+    let store = subject.store();
+    let bytes = random_bytes(1, BLOCK_BYTES + 100);
+    for length in [0, 1, 48, CHUNK_APPENDIX_BYTES_MAX] {
+        let appendix = random_bytes(2, length);
+        let mut writer = store.create().unwrap();
+        append(&mut *writer, &bytes);
+        writer.attach(b"replaced".to_vec());
+        writer.attach(appendix.clone());
+        let record = writer.seal().unwrap();
+        assert_eq!(store.open(&record).unwrap().appendix(), appendix);
+        assert!(read(store, &record).unwrap() == bytes, "the data is what it was");
+        let sound = subject.image(record.id);
+        for position in bytes.len()..bytes.len() + length.min(64) {
+            let mut image = sound.clone();
+            image[position] ^= 1;
+            subject.set_image(record.id, image);
+            assert_damaged(store.open(&record), record.id, &format!("byte {position} of {length}"));
+        }
+    }
 }
 
 fn assert_damaged<T>(result: Result<T, ChunkError>, id: ChunkId, context: &str) {

@@ -1,9 +1,11 @@
-//! The layout of a chunk: its data, a table with one CRC-64/NVME for each span, and a footer that says whose
-//! table it is. A chunk proves itself: no database is needed to tell a whole one from a torn one. No I/O.
+//! The layout of a chunk: its data, an appendix whose meaning is its writer's, a table with one CRC-64/NVME for
+//! each span, and a footer that says whose table it is. A chunk proves itself: no database is needed to tell a whole
+//! one from a torn one. No I/O.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | `length` | data |
+//! | 0..=`CHUNK_APPENDIX_BYTES_MAX` | appendix |
 //! | 8 per span | CRC-64/NVME of each `BLOCK_BYTES` of data, little-endian |
 //! | 8 | magic |
 //! | 4 | format version |
@@ -11,12 +13,14 @@
 //! | 8 | chunk id |
 //! | 8 | `length` |
 //! | 4 | spans |
-//! | 4 | zero |
-//! | 8 | seal: CRC-64/NVME of the table and of the footer up to here |
+//! | 4 | bytes of the appendix |
+//! | 8 | seal: CRC-64/NVME of the appendix, the table and the footer up to here |
+
+use std::ops::RangeInclusive;
 
 use crate::chunk::ChunkRecord;
 use crate::digest::SpanCrc;
-use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES, CHUNK_APPENDIX_BYTES_MAX, CHUNK_BYTES_MAX};
 use crate::types::ChunkId;
 
 const MAGIC: [u8; 8] = *b"SGchunk\n";
@@ -30,9 +34,10 @@ fn spans_of(length: u64) -> usize {
     length.div_ceil(BLOCK_BYTES as u64) as usize
 }
 
-/// Bytes that follow the data of a chunk with `length` bytes of data.
-pub(super) fn tail_bytes(length: u64) -> usize {
-    spans_of(length) * CRC_BYTES + FOOTER_BYTES
+/// Bytes that may follow the data of a chunk with `length` bytes of data.
+pub(super) fn tail_bytes(length: u64) -> RangeInclusive<u64> {
+    let least = (spans_of(length) * CRC_BYTES + FOOTER_BYTES) as u64;
+    least..=least + CHUNK_APPENDIX_BYTES_MAX as u64
 }
 
 /// The checksums of a chunk that is being written. Spans do not depend on how the data was cut into appends.
@@ -41,11 +46,12 @@ pub(super) struct SpanWriter {
     span: SpanCrc,
     span_bytes: usize,
     table: Vec<u64>,
+    appendix: Vec<u8>,
 }
 
 impl SpanWriter {
     pub(super) fn new() -> Self {
-        Self { length: 0, span: SpanCrc::new(), span_bytes: 0, table: Vec::new() }
+        Self { length: 0, span: SpanCrc::new(), span_bytes: 0, table: Vec::new(), appendix: Vec::new() }
     }
 
     /// Bytes of data so far.
@@ -71,6 +77,15 @@ impl SpanWriter {
         }
     }
 
+    /// Keeps `appendix` with the chunk.
+    ///
+    /// # Panics
+    /// If it is longer than `CHUNK_APPENDIX_BYTES_MAX`.
+    pub(super) fn attach(&mut self, appendix: Vec<u8>) {
+        assert!(appendix.len() <= CHUNK_APPENDIX_BYTES_MAX, "an appendix has at most CHUNK_APPENDIX_BYTES_MAX bytes");
+        self.appendix = appendix;
+    }
+
     fn close_span(&mut self) {
         self.table.push(self.span.take());
         self.span_bytes = 0;
@@ -85,7 +100,9 @@ impl SpanWriter {
         if self.span_bytes > 0 {
             self.close_span();
         }
-        let mut tail = Vec::with_capacity(tail_bytes(self.length));
+        let appendix_bytes = self.appendix.len() as u32;
+        let mut tail = self.appendix;
+        tail.reserve_exact(self.table.len() * CRC_BYTES + FOOTER_BYTES);
         for crc in &self.table {
             tail.extend_from_slice(&crc.to_le_bytes());
         }
@@ -95,17 +112,18 @@ impl SpanWriter {
         tail.extend_from_slice(&id.to_i64().to_le_bytes());
         tail.extend_from_slice(&self.length.to_le_bytes());
         tail.extend_from_slice(&(self.table.len() as u32).to_le_bytes());
-        tail.extend_from_slice(&0_u32.to_le_bytes());
+        tail.extend_from_slice(&appendix_bytes.to_le_bytes());
         let seal = SpanCrc::of(&tail);
         tail.extend_from_slice(&seal.to_le_bytes());
         (tail, ChunkRecord { id, length: self.length, seal })
     }
 }
 
-/// The checked table of a sealed chunk.
+/// The checked table of a sealed chunk, and its appendix.
 pub(super) struct SpanTable {
     length: u64,
     table: Vec<u64>,
+    appendix: Vec<u8>,
 }
 
 impl SpanTable {
@@ -116,7 +134,9 @@ impl SpanTable {
     pub(super) fn parse(record: &ChunkRecord, tail: &[u8]) -> Result<Self, &'static str> {
         let (head, seal) = tail.split_last_chunk::<SEAL_BYTES>().ok_or("the footer is cut")?;
         let footer_start = tail.len().checked_sub(FOOTER_BYTES).ok_or("the footer is cut")?;
-        let (table, footer) = head.split_at(footer_start);
+        let (before, footer) = head.split_at(footer_start);
+        let appendix_bytes = before.len().checked_sub(spans_of(record.length) * CRC_BYTES);
+        let (appendix, table) = before.split_at(appendix_bytes.ok_or("the span table is cut")?);
         let mut expected = Vec::with_capacity(FOOTER_BYTES - SEAL_BYTES);
         expected.extend_from_slice(&MAGIC);
         expected.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -124,12 +144,9 @@ impl SpanTable {
         expected.extend_from_slice(&record.id.to_i64().to_le_bytes());
         expected.extend_from_slice(&record.length.to_le_bytes());
         expected.extend_from_slice(&(spans_of(record.length) as u32).to_le_bytes());
-        expected.extend_from_slice(&0_u32.to_le_bytes());
+        expected.extend_from_slice(&(appendix.len() as u32).to_le_bytes());
         if footer != expected {
             return Err("the footer is not that of this chunk");
-        }
-        if table.len() != spans_of(record.length) * CRC_BYTES {
-            return Err("the span table has another length");
         }
         if SpanCrc::of(head) != u64::from_le_bytes(*seal) {
             return Err("the span table does not match the footer");
@@ -138,7 +155,13 @@ impl SpanTable {
             return Err("the seal is not the one that metadata knows");
         }
         let (words, _) = table.as_chunks::<CRC_BYTES>();
-        Ok(Self { length: record.length, table: words.iter().map(|word| u64::from_le_bytes(*word)).collect() })
+        let table = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        Ok(Self { length: record.length, table, appendix: appendix.to_vec() })
+    }
+
+    /// What was attached to the chunk.
+    pub(super) fn appendix(&self) -> &[u8] {
+        &self.appendix
     }
 
     /// Where span `index` lies in the data, and its length.

@@ -153,11 +153,9 @@ impl ChunkStore for LocalChunks {
             Err(error) => return Err(failed("open chunk file", error)),
         };
         let actual = file.metadata().map_err(|source| failed("read length of chunk file", source))?.len();
-        let tail_length = tail_bytes(record.length);
-        if actual != record.length + tail_length as u64 {
-            return Err(damaged("the file has another length"));
-        }
-        let mut tail = vec![0; tail_length];
+        let tail_length = actual.checked_sub(record.length).filter(|length| tail_bytes(record.length).contains(length));
+        let tail_length = tail_length.ok_or_else(|| damaged("the file has another length"))?;
+        let mut tail = vec![0; tail_length as usize];
         file.read_exact_at(&mut tail, record.length).map_err(|source| failed("read chunk footer", source))?;
         let spans = SpanTable::parse(record, &tail).map_err(damaged)?;
         Ok(Box::new(LocalReader { record: *record, file, spans }))
@@ -239,6 +237,10 @@ impl ChunkWriter for LocalWriter {
         self.file.append(bytes)
     }
 
+    fn attach(&mut self, appendix: Vec<u8>) {
+        self.spans.attach(appendix);
+    }
+
     fn seal(self: Box<Self>) -> Result<ChunkRecord, ChunkError> {
         let Self { id, mut file, spans } = *self;
         let (tail, record) = spans.finish(id);
@@ -258,6 +260,10 @@ struct LocalReader {
 impl ChunkReader for LocalReader {
     fn record(&self) -> &ChunkRecord {
         &self.record
+    }
+
+    fn appendix(&self) -> &[u8] {
+        self.spans.appendix()
     }
 
     fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError> {

@@ -47,7 +47,7 @@ impl MemoryChunks {
         self.shared().unsealed
     }
 
-    /// The image of a sealed chunk: data, span table, footer.
+    /// The image of a sealed chunk: data, appendix, span table, footer.
     pub fn image(&self, id: ChunkId) -> Option<Vec<u8>> {
         self.shared().sealed.get(&id).map(|image| image.to_vec())
     }
@@ -75,7 +75,8 @@ impl ChunkStore for MemoryChunks {
     fn open(&self, record: &ChunkRecord) -> Result<Box<dyn ChunkReader>, ChunkError> {
         let damaged = |detail: &str| ChunkError::Damaged { chunk: record.id, detail: detail.to_owned() };
         let image = self.shared().sealed.get(&record.id).cloned().ok_or_else(|| damaged("the image is missing"))?;
-        if image.len() as u64 != record.length + tail_bytes(record.length) as u64 {
+        let tail_length = (image.len() as u64).checked_sub(record.length);
+        if !tail_length.is_some_and(|length| tail_bytes(record.length).contains(&length)) {
             return Err(damaged("the image has another length"));
         }
         let spans = SpanTable::parse(record, &image[record.length as usize..]).map_err(damaged)?;
@@ -149,6 +150,10 @@ impl ChunkWriter for MemoryWriter {
         self.extend(bytes)
     }
 
+    fn attach(&mut self, appendix: Vec<u8>) {
+        self.spans.attach(appendix);
+    }
+
     fn seal(mut self: Box<Self>) -> Result<ChunkRecord, ChunkError> {
         let spans = std::mem::replace(&mut self.spans, SpanWriter::new());
         let (tail, record) = spans.finish(self.id);
@@ -179,6 +184,10 @@ struct MemoryReader {
 impl ChunkReader for MemoryReader {
     fn record(&self) -> &ChunkRecord {
         &self.record
+    }
+
+    fn appendix(&self) -> &[u8] {
+        self.spans.appendix()
     }
 
     fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError> {

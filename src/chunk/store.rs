@@ -100,7 +100,11 @@ pub trait ChunkWriter: Send {
     /// `Full` or `Io`; the chunk is then unusable.
     fn append(&mut self, bytes: &[u8]) -> Result<(), ChunkError>;
 
-    /// Writes the span table, syncs the file, then syncs its directory.
+    /// Keeps `appendix`, at most `CHUNK_APPENDIX_BYTES_MAX`, with the chunk; the seal covers it. Replaces what was
+    /// attached before.
+    fn attach(&mut self, appendix: Vec<u8>);
+
+    /// Writes the appendix and the span table, syncs the file, then syncs its directory.
     ///
     /// # Errors
     /// `Full` or `Io`; the file is then discarded, and never retried as if the kernel still had it.
@@ -111,6 +115,9 @@ pub trait ChunkWriter: Send {
 pub trait ChunkReader: Send + Sync {
     /// The record that it was opened with.
     fn record(&self) -> &ChunkRecord;
+
+    /// What was attached to the chunk; empty if nothing was.
+    fn appendix(&self) -> &[u8];
 
     /// Reads span `index` (bytes `index * BLOCK_BYTES ..`) into the front of `buffer` and checks it.
     /// Returns its length: `BLOCK_BYTES`, or less for the last span.

@@ -6,8 +6,11 @@ use clap::Subcommand;
 
 use crate::app::process::small_runtime;
 use crate::app::store::{Absent, open_metadata};
+use crate::cli::lifecycle::LifecycleAction;
+use crate::cli::quota::{self, QuotaAction};
 use crate::cli::settings::StoreArgs;
-use crate::cli::{Failure, output};
+use crate::cli::undelete::{self, UndeleteAction};
+use crate::cli::{Failure, lifecycle, output};
 use crate::identity::{ROOT_NAME, owner_names, root_owner};
 use crate::limits::PAGE_MAX;
 use crate::meta::{MetaError, MetaStore, NewBucket};
@@ -43,6 +46,18 @@ enum Action {
         /// Its name
         name: String,
     },
+    /// What a bucket stores and may store at most
+    Quota {
+        #[command(subcommand)]
+        action: QuotaAction,
+    },
+    /// What was deleted or overwritten and can be restored
+    Undelete {
+        #[command(subcommand)]
+        action: UndeleteAction,
+    },
+    /// List what the lifecycle rules of a bucket would remove
+    Lifecycle(LifecycleAction),
 }
 
 /// Does what was asked.
@@ -53,15 +68,22 @@ pub fn run(arguments: BucketArgs) -> Result<ExitCode, Failure> {
     let directory = arguments.store.data_dir()?;
     let absent = match &arguments.action {
         Action::Create { .. } => Absent::Create,
-        Action::List { .. } | Action::Remove { .. } => Absent::Refuse,
+        _ => Absent::Refuse,
+    };
+    let day = match &arguments.action {
+        Action::Lifecycle(action) => Some(action.day(&arguments.store)?),
+        _ => None,
     };
     let runtime = small_runtime()?;
     runtime.block_on(async {
         let meta = open_metadata(&directory, absent)?;
-        match arguments.action {
-            Action::Create { name, owner } => create(&*meta, &name, &owner).await?,
-            Action::List { json } => list(&*meta, json).await?,
-            Action::Remove { name } => remove(&*meta, &name).await?,
+        match (arguments.action, day) {
+            (Action::Create { name, owner }, _) => create(&*meta, &name, &owner).await?,
+            (Action::List { json }, _) => list(&*meta, json).await?,
+            (Action::Remove { name }, _) => remove(&*meta, &name).await?,
+            (Action::Quota { action }, _) => quota::of_bucket(action, &*meta).await?,
+            (Action::Undelete { action }, _) => undelete::run(action, &*meta).await?,
+            (Action::Lifecycle(action), day) => lifecycle::dry_run(action, day.unwrap_or_default(), &*meta).await?,
         }
         meta.close().await?;
         Ok(ExitCode::SUCCESS)
@@ -78,7 +100,7 @@ async fn create(meta: &dyn MetaStore, name: &str, owner: &str) -> Result<(), Fai
     }
 }
 
-/// The owner behind a key's name.
+/// The identity behind the name of a key.
 ///
 /// # Errors
 /// If there is no such key.
@@ -92,8 +114,7 @@ pub(crate) async fn owner_of(meta: &dyn MetaStore, name: &str) -> Result<OwnerId
 }
 
 async fn remove(meta: &dyn MetaStore, name: &str) -> Result<(), Failure> {
-    let bucket = meta.bucket(&parse(name)?).await?;
-    let bucket = bucket.ok_or_else(|| format!("there is no bucket {name:?}"))?;
+    let bucket = find(meta, name).await?;
     match meta.delete_bucket(bucket.id).await {
         Ok(()) => Ok(()),
         Err(MetaError::BucketNotEmpty) => Err(format!("bucket {name:?} is not empty").into()),
@@ -140,6 +161,15 @@ pub(crate) async fn all_buckets(meta: &dyn MetaStore) -> Result<Vec<Bucket>, Met
             None => return Ok(buckets),
         }
     }
+}
+
+/// The bucket of that name.
+///
+/// # Errors
+/// If there is none.
+pub(crate) async fn find(meta: &dyn MetaStore, name: &str) -> Result<Bucket, Failure> {
+    let bucket = meta.bucket(&parse(name)?).await?;
+    bucket.ok_or_else(|| format!("there is no bucket {name:?}").into())
 }
 
 /// A bucket's name.

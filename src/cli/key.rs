@@ -10,6 +10,7 @@ use clap::Subcommand;
 use crate::app::process::small_runtime;
 use crate::app::store::{Absent, open_metadata};
 use crate::cli::bucket::owner_of;
+use crate::cli::quota::{self, QuotaAction};
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, bucket, output};
 use crate::identity::{
@@ -85,6 +86,11 @@ enum Action {
         /// Name or access key id
         name: String,
     },
+    /// What an identity stores in all buckets, and may store at most
+    Quota {
+        #[command(subcommand)]
+        action: QuotaAction,
+    },
 }
 
 /// Does what was asked.
@@ -117,6 +123,7 @@ async fn act(action: Action, meta: &dyn MetaStore) -> Result<(), Failure> {
             add(meta, key).await
         }
         Action::List { json } => list(meta, json).await,
+        Action::Quota { action } => quota::of_key(action, meta).await,
         Action::Show { name, json } => show(meta, &name, json).await,
         Action::Attach { name, policies } => {
             let policies = policies.iter().map(|policy| policy_of(policy)).collect::<Result<_, _>>()?;

@@ -3,11 +3,15 @@
 pub mod bucket;
 pub mod check;
 pub mod doctor;
+pub mod encryption;
 pub mod health;
 pub mod key;
+pub mod lifecycle;
 pub mod output;
+pub mod quota;
 pub mod serve;
 pub mod settings;
+pub mod undelete;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -32,6 +36,8 @@ enum Command {
     Bucket(bucket::BucketArgs),
     /// Verify every chunk against every row, both ways; exit 1 on any fault
     Check(check::CheckArgs),
+    /// Manage the keys of the encryption at rest
+    Encryption(encryption::EncryptionArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
     Doctor(doctor::DoctorArgs),
     /// Ask a running server for its health; exit 0 if it is ready
@@ -48,6 +54,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(arguments),
         Command::Bucket(arguments) => bucket::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Encryption(arguments) => encryption::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
@@ -85,17 +92,43 @@ mod tests {
             "bucket create b --owner ann --data-dir d",
             "bucket list --data-dir d --json",
             "bucket remove b --data-dir d",
+            "bucket quota set b --bytes 10GiB --objects none --data-dir d",
+            "bucket quota show b --json --data-dir d",
+            "key quota set ann --objects 1000 --data-dir d",
+            "key quota show ann --data-dir d",
+            "bucket undelete set b --days 7 --data-dir d",
+            "bucket undelete list b --prefix p/ --json --data-dir d",
+            "bucket undelete restore b k --id 12 --data-dir d",
+            "bucket undelete restore b --prefix p/ --data-dir d",
+            "bucket lifecycle --dry-run b --at 2030-01-01T00:00:00Z --json --data-dir d",
+            "bucket lifecycle --dry-run --lifecycle-day-seconds 10 --data-dir d",
             "check --data-dir d --json",
             "doctor --data-dir d --memory 64MiB --json",
+            "encryption rotate --data-dir d",
+            "encryption rewrap --data-dir d --encryption-keys f",
+            "encryption list --data-dir d",
             "doctor --data-dir d --confirm-clock",
             "health --admin-listen 127.0.0.1:9001 --live",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
-        for line in
-            ["", "serve --unknown", "key add", "key add ann --access-key ID", "key attach ann", "bucket", "serve extra"]
-        {
+        for line in [
+            "",
+            "serve --unknown",
+            "key add",
+            "key add ann --access-key ID",
+            "key attach ann",
+            "bucket",
+            "serve extra",
+            "bucket quota set b",
+            "bucket quota set b --bytes many",
+            "bucket undelete set b",
+            "bucket undelete restore b",
+            "bucket undelete restore b k --prefix p",
+            "bucket undelete restore b --prefix p --id 1",
+            "bucket lifecycle b",
+        ] {
             let words = std::iter::once("sluicegate").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }

@@ -19,6 +19,16 @@ pub fn json(value: &serde_json::Value) {
     line(&format!("{value:#}"));
 }
 
+/// An object's key as it may be shown on a terminal: control characters, which could rewrite what is on it, are
+/// escaped.
+pub fn key(key: &str) -> String {
+    let show = |character: char| match character.is_control() {
+        true => character.escape_default().collect(),
+        false => character.to_string(),
+    };
+    key.chars().map(show).collect()
+}
+
 /// A table: columns padded to their widest cell, in bytes; cells are our own ASCII or names that were
 /// checked.
 pub fn table(header: &[&str], rows: &[Vec<String>]) {
@@ -56,7 +66,7 @@ fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{aligned, describe};
+    use super::{aligned, describe, key};
 
     #[derive(Debug, thiserror::Error)]
     #[error("open database")]
@@ -66,6 +76,11 @@ mod tests {
     fn a_fault_is_one_line_with_its_causes() {
         let error = Outer(std::io::Error::other("disk\n  gone"));
         assert_eq!(describe(&error), "open database: disk gone");
+    }
+
+    #[test]
+    fn a_key_cannot_write_over_the_terminal() {
+        assert_eq!(key("ä/b c\\\u{1b}[2J\n\u{9b}x\u{7f}"), "ä/b c\\\\u{1b}[2J\\n\\u{9b}x\\u{7f}");
     }
 
     #[test]

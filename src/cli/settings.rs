@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::Failure;
 use crate::config::cgroup::{CgroupPaths, memory_limit_bytes};
-use crate::config::decide::decide_data_dir;
+use crate::config::decide::{decide_data_dir, decide_lifecycle_day};
 use crate::config::{Config, ConfigError, RawConfig, load_file};
 
 /// Every setting, and the file.
@@ -52,6 +52,17 @@ impl StoreArgs {
             None => read(self.config.clone())?.data_dir,
         };
         Ok(decide_data_dir(given)?)
+    }
+
+    /// How long a day of lifecycle rules is: what was given, or what the file says.
+    ///
+    /// # Errors
+    /// What `load_file` refuses, or a value out of bounds.
+    pub fn lifecycle_day_seconds(&self, given: Option<&str>) -> Result<u32, ConfigError> {
+        match given {
+            Some(text) => decide_lifecycle_day(Some(text)),
+            None => decide_lifecycle_day(read(self.config.clone())?.lifecycle_day_seconds.as_deref()),
+        }
     }
 }
 

@@ -8,10 +8,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size, parse_span};
+use crate::config::webhook::{WebhookConfig, decide_webhooks};
 use crate::config::{ConfigError, RawConfig};
 use crate::limits::{
-    CGROUP_SHARE_PERCENT, DOMAINS_MAX, DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, MEMORY_BYTES_DEFAULT,
-    MEMORY_BYTES_MIN, UPLOAD_EXPIRY_DAYS, UPLOAD_EXPIRY_DAYS_MAX,
+    ACCESS_LOG_INTERVAL_SECONDS, ACCESS_LOG_INTERVAL_SECONDS_MAX, CGROUP_SHARE_PERCENT, DOMAINS_MAX,
+    DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, LIFECYCLE_DAY_SECONDS, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN,
+    UPLOAD_EXPIRY_DAYS, UPLOAD_EXPIRY_DAYS_MAX,
 };
 use crate::types::ObjectOwnership;
 
@@ -87,6 +89,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Days after which an unfinished upload is aborted.
     pub upload_expiry_days: u64,
+    /// Seconds that a day of lifecycle rules lasts.
+    pub lifecycle_day_seconds: u32,
     /// Form of log lines.
     pub log_format: LogFormat,
     /// What is logged.
@@ -97,8 +101,28 @@ pub struct Config {
     pub default_object_ownership: ObjectOwnership,
     /// Whether Signature Version 2 is accepted.
     pub allow_signature_v2: bool,
+    /// Webhooks that notifications may name.
+    pub webhooks: Vec<WebhookConfig>,
+    /// Time between two deliveries of server access logs.
+    pub access_log_interval: Duration,
     /// Root's credentials, if they were configured.
     pub root: Option<RootPair>,
+    /// File of keys for encryption at rest.
+    pub encryption_keys: Option<PathBuf>,
+    /// A key for encryption at rest.
+    pub master_key: Option<MasterKeyText>,
+    /// Whether what nobody says anything about is encrypted.
+    pub encrypt_by_default: bool,
+}
+
+/// A key for encryption at rest as it was configured. Shows nothing.
+#[derive(Clone)]
+pub struct MasterKeyText(pub Zeroizing<String>);
+
+impl fmt::Debug for MasterKeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKeyText")
+    }
 }
 
 impl Config {
@@ -135,12 +159,18 @@ impl Config {
             tls,
             drain_timeout: decide_drain_timeout(raw.drain_timeout.as_deref())?,
             upload_expiry_days: decide_expiry(raw.upload_expiry_days.as_deref())?,
+            lifecycle_day_seconds: decide_lifecycle_day(raw.lifecycle_day_seconds.as_deref())?,
             log_format,
             log_filter,
             allow_anonymous: decide_flag("allow-anonymous", raw.allow_anonymous.as_deref(), true)?,
             default_object_ownership: decide_ownership(raw.default_object_ownership.as_deref())?,
             allow_signature_v2: decide_flag("allow-signature-v2", raw.allow_signature_v2.as_deref(), true)?,
+            webhooks: decide_webhooks(raw.webhook)?,
+            access_log_interval: decide_log_interval(raw.access_log_interval.as_deref())?,
             root,
+            encryption_keys: raw.encryption_keys,
+            master_key: raw.master_key.map(MasterKeyText),
+            encrypt_by_default: decide_flag("encrypt-by-default", raw.encrypt_by_default.as_deref(), false)?,
         })
     }
 }
@@ -252,10 +282,27 @@ fn decide_drain_timeout(text: Option<&str>) -> Result<Duration, ConfigError> {
         .ok_or_else(|| wrong("drain-timeout", text, "a time such as 30s or 2m, at most 1h"))
 }
 
+fn decide_log_interval(text: Option<&str>) -> Result<Duration, ConfigError> {
+    let Some(text) = text else { return Ok(Duration::from_secs(ACCESS_LOG_INTERVAL_SECONDS)) };
+    parse_span(text)
+        .filter(|span| (1..=ACCESS_LOG_INTERVAL_SECONDS_MAX).contains(&span.as_secs()))
+        .ok_or_else(|| wrong("access-log-interval", text, "a time such as 30s or 5m, from 1s to 1h"))
+}
+
 fn decide_expiry(text: Option<&str>) -> Result<u64, ConfigError> {
     let Some(text) = text else { return Ok(UPLOAD_EXPIRY_DAYS) };
     let days = text.trim().parse().ok().filter(|days| (1..=UPLOAD_EXPIRY_DAYS_MAX).contains(days));
     days.ok_or_else(|| wrong("upload-expiry-days", text, "a number of days from 1 to 3650"))
+}
+
+/// Judges the length of a lifecycle day alone, for the dry run.
+///
+/// # Errors
+/// `Value`.
+pub fn decide_lifecycle_day(text: Option<&str>) -> Result<u32, ConfigError> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(LIFECYCLE_DAY_SECONDS) };
+    let seconds = text.trim().parse().ok().filter(|seconds| (1..=LIFECYCLE_DAY_SECONDS).contains(seconds));
+    seconds.ok_or_else(|| wrong("lifecycle-day-seconds", text, "a number of seconds from 1 to 86400"))
 }
 
 fn decide_ownership(text: Option<&str>) -> Result<ObjectOwnership, ConfigError> {
@@ -296,6 +343,7 @@ mod tests {
         assert_eq!(config.region, "us-east-1");
         assert_eq!(config.drain_timeout, Duration::from_secs(30));
         assert_eq!(config.upload_expiry_days, 7);
+        assert_eq!(config.lifecycle_day_seconds, 86_400);
         assert_eq!((config.log_format, config.log_filter.as_str()), (LogFormat::Text, "info"));
         assert!(config.allow_anonymous && config.allow_signature_v2);
         assert_eq!(config.default_object_ownership, ObjectOwnership::BucketOwnerEnforced);
@@ -328,7 +376,7 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_read_name_their_setting() {
-        let cases: [(&str, RawConfig); 11] = [
+        let cases: [(&str, RawConfig); 12] = [
             ("default-object-ownership", RawConfig { default_object_ownership: Some("Nobody".into()), ..raw() }),
             ("listen", RawConfig { listen: Some("nowhere".into()), ..raw() }),
             ("memory", RawConfig { memory: Some("lots".into()), ..raw() }),
@@ -338,6 +386,7 @@ mod tests {
             ("region", RawConfig { region: Some("a b".into()), ..raw() }),
             ("drain-timeout", RawConfig { drain_timeout: Some("2h".into()), ..raw() }),
             ("upload-expiry-days", RawConfig { upload_expiry_days: Some("0".into()), ..raw() }),
+            ("lifecycle-day-seconds", RawConfig { lifecycle_day_seconds: Some("0".into()), ..raw() }),
             ("log-format", RawConfig { log_format: Some("xml".into()), ..raw() }),
             ("allow-anonymous", RawConfig { allow_anonymous: Some("maybe".into()), ..raw() }),
         ];

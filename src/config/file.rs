@@ -68,15 +68,27 @@ mod tests {
             log = "debug"
             allow-anonymous = true
             allow-signature-v2 = false
+            encryption-keys = "keys.txt"
+            encrypt-by-default = true
+            master-key = "hidden"
             access-key-id = "AKIA"
             secret-access-key = "hidden"
+            access-log-interval = 60
+            [webhook.hook]
+            url = "https://example.com/events"
+            token = "hidden"
+            secret = "hidden"
         "#;
         let raw = parse_text(text).expect("a full file");
         assert_eq!(raw.memory.as_deref(), Some("67108864"));
         assert_eq!(raw.drain_timeout.as_deref(), Some("20"));
         assert_eq!(raw.domain, ["s3.example.com", "s3.local"]);
+        assert_eq!(raw.encrypt_by_default.as_deref(), Some("true"));
         assert_eq!(raw.website_domain, ["web.example.com"]);
         assert_eq!(raw.allow_anonymous.as_deref(), Some("true"));
+        assert_eq!((raw.webhook[0].name.as_str(), raw.webhook[0].url.as_str()), ("hook", "https://example.com/events"));
+        assert_eq!(raw.webhook[0].token.as_deref().map(String::as_str), Some("hidden"));
+        assert_eq!(raw.access_log_interval.as_deref(), Some("60"));
         assert_eq!(raw.secret_access_key.as_deref().map(String::as_str), Some("hidden"));
     }
 

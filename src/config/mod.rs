@@ -7,9 +7,11 @@ pub mod error;
 pub mod file;
 pub mod raw;
 pub mod value;
+pub mod webhook;
 
 pub use decide::{Config, LogFormat, MemoryLowered, RootPair, TlsPaths};
 pub use error::ConfigError;
 pub use file::load_file;
 pub use raw::RawConfig;
 pub use value::format_size;
+pub use webhook::{RawWebhook, WebhookConfig};

@@ -6,10 +6,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use crate::config::webhook::{self, RawWebhook};
+
 /// Environment variable of root's access key id. No flag: command lines are visible to every user.
 pub const ACCESS_KEY_ID_VARIABLE: &str = "SLUICEGATE_ACCESS_KEY_ID";
 /// Environment variable of root's secret.
 pub const SECRET_ACCESS_KEY_VARIABLE: &str = "SLUICEGATE_SECRET_ACCESS_KEY";
+
+/// Environment variable of the key that wraps the data keys of encrypted objects.
+pub const MASTER_KEY_VARIABLE: &str = "SLUICEGATE_MASTER_KEY";
 
 /// Settings as they were given. Values stay text until `Config::decide` judges them all in one place.
 #[derive(clap::Args, Clone, Default, Deserialize)]
@@ -68,6 +73,11 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub upload_expiry_days: Option<String>,
 
+    /// Seconds that a day of lifecycle rules lasts, for tests and rehearsals [default: 86400]
+    #[arg(long, env = "SLUICEGATE_LIFECYCLE_DAY_SECONDS", value_name = "SECONDS")]
+    #[serde(deserialize_with = "scalar")]
+    pub lifecycle_day_seconds: Option<String>,
+
     /// Form of log lines: text or json [default: text]
     #[arg(long, env = "SLUICEGATE_LOG_FORMAT", value_name = "FORM")]
     #[serde(deserialize_with = "scalar")]
@@ -108,6 +118,39 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub allow_signature_v2: Option<String>,
 
+    /// File of keys for encryption at rest, lines of "id = 32 bytes in base64"; the first, or that of a line
+    /// "active = id", is used for SSE-S3 [default: a key that is made in the data directory]
+    #[arg(long, env = "SLUICEGATE_ENCRYPTION_KEYS", value_name = "FILE")]
+    pub encryption_keys: Option<PathBuf>,
+
+    /// Encrypt (SSE-S3) what neither the request nor its bucket says anything about [default: false]
+    #[arg(
+        long,
+        env = "SLUICEGATE_ENCRYPT_BY_DEFAULT",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    #[serde(deserialize_with = "scalar")]
+    pub encrypt_by_default: Option<String>,
+
+    /// A key for encryption at rest: environment or file only.
+    #[arg(skip)]
+    #[serde(deserialize_with = "secret")]
+    pub master_key: Option<Zeroizing<String>>,
+
+    /// Webhook that bucket notifications may name, as NAME=URL; may be given several times, or with commas. Tokens
+    /// and secrets go into the table [webhook.NAME] of the configuration file
+    #[arg(long, env = "SLUICEGATE_WEBHOOK", value_name = "NAME=URL", value_delimiter = ',')]
+    #[serde(deserialize_with = "webhook::table")]
+    pub webhook: Vec<RawWebhook>,
+
+    /// Time between two deliveries of server access logs, e.g. 30s or 5m [default: 5m]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "scalar")]
+    pub access_log_interval: Option<String>,
+
     /// Root's access key id: environment or file only.
     #[arg(skip)]
     #[serde(deserialize_with = "scalar")]
@@ -137,21 +180,30 @@ impl RawConfig {
             tls_key: upper.tls_key.or(lower.tls_key),
             drain_timeout: upper.drain_timeout.or(lower.drain_timeout),
             upload_expiry_days: upper.upload_expiry_days.or(lower.upload_expiry_days),
+            lifecycle_day_seconds: upper.lifecycle_day_seconds.or(lower.lifecycle_day_seconds),
             log_format: upper.log_format.or(lower.log_format),
             log: upper.log.or(lower.log),
             allow_anonymous: upper.allow_anonymous.or(lower.allow_anonymous),
             default_object_ownership: upper.default_object_ownership.or(lower.default_object_ownership),
             allow_signature_v2: upper.allow_signature_v2.or(lower.allow_signature_v2),
+            encryption_keys: upper.encryption_keys.or(lower.encryption_keys),
+            encrypt_by_default: upper.encrypt_by_default.or(lower.encrypt_by_default),
+            master_key: upper.master_key.or(lower.master_key),
+            webhook: if upper.webhook.is_empty() { lower.webhook } else { upper.webhook },
+            access_log_interval: upper.access_log_interval.or(lower.access_log_interval),
             access_key_id: upper.access_key_id.or(lower.access_key_id),
             secret_access_key: upper.secret_access_key.or(lower.secret_access_key),
         }
     }
 
-    /// Takes root's credentials from the environment, which `variable` reads. They win over the file, as a
-    /// pair: an id from one place never meets a secret from another.
+    /// Takes root's credentials and the master key from the environment, which `variable` reads. They win over the
+    /// file; the credentials as a pair: an id from one place never meets a secret from another.
     pub fn with_root_from(mut self, variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let id = variable(ACCESS_KEY_ID_VARIABLE).filter(|text| !text.is_empty());
         let secret = variable(SECRET_ACCESS_KEY_VARIABLE).filter(|text| !text.is_empty());
+        if let Some(key) = variable(MASTER_KEY_VARIABLE).filter(|text| !text.is_empty()) {
+            self.master_key = Some(Zeroizing::new(key));
+        }
         if id.is_some() || secret.is_some() {
             self.access_key_id = id;
             self.secret_access_key = secret.map(Zeroizing::new);
@@ -174,11 +226,17 @@ impl RawConfig {
             tls_key: path(self.tls_key),
             drain_timeout: text(self.drain_timeout),
             upload_expiry_days: text(self.upload_expiry_days),
+            lifecycle_day_seconds: text(self.lifecycle_day_seconds),
             log_format: text(self.log_format),
             log: text(self.log),
             allow_anonymous: text(self.allow_anonymous),
             default_object_ownership: text(self.default_object_ownership),
             allow_signature_v2: text(self.allow_signature_v2),
+            encryption_keys: path(self.encryption_keys),
+            encrypt_by_default: text(self.encrypt_by_default),
+            master_key: self.master_key.filter(|text| !text.is_empty()),
+            webhook: self.webhook,
+            access_log_interval: text(self.access_log_interval),
             access_key_id: text(self.access_key_id),
             secret_access_key: self.secret_access_key.filter(|text| !text.is_empty()),
         }

@@ -17,7 +17,7 @@ use crate::engine::EngineError;
 use crate::engine::unclaimed::{Doubt, Unclaimed};
 use crate::engine::writer::StoredBody;
 use crate::limits::SETTLE_WAIT_MS;
-use crate::meta::{MetaError, MetaStore, NewBody, NewExtent};
+use crate::meta::{MetaError, MetaStore, NewBody, NewExtent, carrying_origin};
 use crate::types::ChunkId;
 
 /// A body that is ready to be committed.
@@ -41,7 +41,9 @@ impl PendingBody {
     /// The body as the transaction takes it, and the chunks that nobody owns if the transaction refuses.
     fn disarm(self) -> (NewBody, Vec<ChunkId>) {
         let extents = match self {
-            Self::Stored(StoredBody::Inline(bytes)) => return (NewBody::Inline(bytes), Vec::new()),
+            Self::Stored(StoredBody::Inline(bytes) | StoredBody::SealedInline(bytes, _)) => {
+                return (NewBody::Inline(bytes), Vec::new());
+            }
             Self::Stored(StoredBody::Chunks(chunks)) => chunks.disarm(),
             Self::Shared(extents) => extents,
         };
@@ -83,13 +85,13 @@ impl Commits {
         let chunks = Arc::clone(&self.chunks);
         let unclaimed = Arc::clone(&self.unclaimed);
         // Until the task runs, the body still removes its own files, should the runtime drop the task.
-        let task = self.tasks.spawn(async move {
+        let task = self.tasks.spawn(carrying_origin(async move {
             let (body, sealed) = body.disarm();
             let doubt = Doubt::new(unclaimed, sealed);
             let result = transaction(meta, body).await;
             settle(doubt, chunks, result.as_ref().err()).await;
             result
-        });
+        }));
         drop(token);
         match task.await {
             Ok(result) => result.map_err(EngineError::from),

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use crate::cipher::CustomerKey;
 use crate::digest::{ChecksumHasher, combine_crcs};
 use crate::engine::{Engine, EngineError, Mismatch, Written};
 use crate::limits::{COMPLETE_STEP, OBJECT_BYTES_MAX, PART_BYTES_MIN, PART_NUMBER_MAX};
@@ -10,7 +11,7 @@ use crate::meta::{CompleteUpload, MetaError, PartSelection, PutOutcome};
 use crate::rules::WritePrecondition;
 use crate::types::{
     Bucket, BucketId, ChecksumAlgorithm, ChecksumType, ChecksumValue, ETag, ListedPart, ListedUpload, ObjectChecksum,
-    ObjectKey, UploadId,
+    ObjectKey, UploadId, VersionAttributes,
 };
 
 /// One entry of a client's CompleteMultipartUpload list.
@@ -65,6 +66,7 @@ struct ClaimedEtag {
 
 struct OpenCompletion {
     listed: ListedUpload,
+    attributes: VersionAttributes,
     /// Stored parts that were fetched and not passed yet, by number.
     fetched: VecDeque<ListedPart>,
     selection: PartSelection,
@@ -105,7 +107,7 @@ impl Engine {
         upload: UploadId,
     ) -> Result<Completion<'_>, EngineError> {
         let state = match self.meta.upload(bucket.id, key, upload).await? {
-            Some(record) => State::Open(Box::new(OpenCompletion::new(record.upload))),
+            Some(record) => State::Open(Box::new(OpenCompletion::new(record.upload, record.metadata.attributes))),
             None => State::Finished(self.completed(bucket.id, key, upload).await?),
         };
         let (bucket, key) = (bucket.id, key.clone());
@@ -125,6 +127,23 @@ impl Completion<'_> {
             State::Open(open) => Some(&open.listed),
             State::Finished(_) => None,
         }
+    }
+
+    /// Attributes of the object to be; `None` if it had been completed before.
+    pub fn attributes(&self) -> Option<&VersionAttributes> {
+        match &self.state {
+            State::Open(open) => Some(&open.attributes),
+            State::Finished(_) => None,
+        }
+    }
+
+    /// Checks the customer's key that a completion carries; one without needs none.
+    ///
+    /// # Errors
+    /// `UploadKey`.
+    pub fn check_key(&self, customer: Option<&CustomerKey>) -> Result<(), EngineError> {
+        let (Some(attributes), Some(_)) = (self.attributes(), customer) else { return Ok(()) };
+        self.engine.unseal(attributes, customer).map(drop).map_err(EngineError::UploadKey)
     }
 
     /// Compares the next entry of the client's list.
@@ -221,9 +240,10 @@ impl ClaimedEtag {
 }
 
 impl OpenCompletion {
-    fn new(listed: ListedUpload) -> Self {
+    fn new(listed: ListedUpload, attributes: VersionAttributes) -> Self {
         let checksum = RunningChecksum::Start(listed.checksum);
-        Self { listed, fetched: VecDeque::new(), selection: PartSelection::new(), size: 0, previous: None, checksum }
+        let (fetched, selection) = (VecDeque::new(), PartSelection::new());
+        Self { listed, attributes, fetched, selection, size: 0, previous: None, checksum }
     }
 
     /// Drops what the list has passed; whether `number` then lies within what was fetched.

@@ -7,9 +7,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
+use crate::cipher::{BodyKey, CipherError, CustomerKey, Envelope};
 use crate::digest::{ChecksumHasher, Digests, Tee};
 use crate::engine::commit::PendingBody;
-use crate::engine::object::facts;
+use crate::engine::object::{CHECKSUM_DEFAULT, NewObject, facts};
+use crate::engine::seal::{Shown, Unsealed};
 use crate::engine::upload::{ReceivedPart, part_algorithm};
 use crate::engine::writer::{StoredBody, WriterContext, write_body};
 use crate::engine::{
@@ -52,7 +54,13 @@ impl Engine {
         }
         let stored = source.stored();
         let (source_order, version) = (stored.order, stored.version.version);
-        let metadata = copied_metadata(request, &stored.version);
+        let mut metadata = copied_metadata(request, &stored.version);
+        let target = self.unseal(&request.attributes, request.customer_key.as_ref())?;
+        match self.shared_envelope(&source, target.as_ref(), request.customer_key.as_ref())? {
+            Sharing::Plain => {}
+            Sharing::Sealed(envelope) => metadata.attributes.encryption = Some(envelope.to_bytes()),
+            Sharing::No => return self.copy_anew(request, source, metadata, target).await,
+        }
         let checksum = match request.checksum {
             None => stored.version.checksum.clone(),
             Some(algorithm) => Some(ObjectChecksum::full(checksum_of(source, algorithm).await?)),
@@ -72,6 +80,68 @@ impl Engine {
         Ok((Written::from(self.meta.commit_copy(copy).await?), source_version))
     }
 
+    /// Whether a copy can share its source's body, and with which envelope: the data key stays, and is wrapped as
+    /// the copy's holder asks. An ETag that tells the MD5 and one that must not cannot be shared.
+    fn shared_envelope(
+        &self,
+        source: &OpenObject,
+        target: Option<&Unsealed>,
+        customer: Option<&CustomerKey>,
+    ) -> Result<Sharing, CipherError> {
+        match (source.lock().envelope(), source.lock().data()?, target) {
+            (None, _, None) => Ok(Sharing::Plain),
+            (Some(envelope), Some(data), Some(target))
+                if envelope.protection().hides_digest() == target.hides_digest() =>
+            {
+                let wrapped = self.keys.wrap_as(data, target.envelope.protection().clone(), customer)?;
+                Ok(Sharing::Sealed(wrapped.with_inline_tag(envelope.inline_tag().copied())))
+            }
+            (Some(_) | None, _, Some(_) | None) => Ok(Sharing::No),
+        }
+    }
+
+    /// Copies an object by writing its body anew: from plain to sealed, or back.
+    async fn copy_anew(
+        &self,
+        request: &CopyObject,
+        source: OpenObject,
+        metadata: ObjectMetadata,
+        target: Option<Unsealed>,
+    ) -> Result<(Written, Option<VersionId>), EngineError> {
+        let version = source.version();
+        let stored = version.checksum.as_ref().map(|checksum| checksum.value.algorithm());
+        let algorithm = request.checksum.or(stored).unwrap_or(CHECKSUM_DEFAULT);
+        let source_version = shown_version(&request.source, version.version);
+        let key = target.as_ref().map(|target| target.data.whole());
+        let (body, digests) = self.write_anew(source.read(None), algorithm, key).await?;
+        let new = NewObject {
+            bucket: request.bucket.id,
+            key: request.key.clone(),
+            precondition: request.precondition.clone(),
+            metadata,
+            unsealed: target,
+        };
+        Ok((self.commit_object(new, body, digests).await?, source_version))
+    }
+
+    async fn write_anew(
+        &self,
+        reader: BodyReader,
+        algorithm: ChecksumAlgorithm,
+        key: Option<BodyKey>,
+    ) -> Result<(StoredBody, Digests), EngineError> {
+        let context = WriterContext {
+            pool: &self.pool,
+            chunks: &self.chunks,
+            checksum: algorithm,
+            // Its source needs blocks too: one that is leased ahead would lie idle until the source has its own.
+            announced: None,
+            bytes_max: COPY_BYTES_MAX,
+            key,
+        };
+        write_body(context, &mut ReaderSource(reader)).await.map_err(unwrap_source)
+    }
+
     /// Makes a part of bytes of another object. Chunks are shared, in whole or in part; small ranges and
     /// bodies that lie beside their rows are written anew.
     ///
@@ -80,19 +150,21 @@ impl Engine {
     pub async fn upload_part_copy(&self, request: PartCopy) -> Result<WrittenPart, EngineError> {
         let record = self.open_upload(&request.bucket, &request.key, request.upload, request.number).await?;
         let algorithm = part_algorithm(&record.upload, None)?;
+        let target = self.unseal_upload(&record, request.customer_key.as_ref())?;
         for _ in 1..COPY_ATTEMPTS_MAX {
-            match self.try_part_copy(&request, algorithm).await {
+            match self.try_part_copy(&request, algorithm, target.as_ref()).await {
                 Err(EngineError::Conflict) => {}
                 decided => return decided,
             }
         }
-        self.try_part_copy(&request, algorithm).await
+        self.try_part_copy(&request, algorithm, target.as_ref()).await
     }
 
     async fn try_part_copy(
         &self,
         request: &PartCopy,
         algorithm: ChecksumAlgorithm,
+        target: Option<&Unsealed>,
     ) -> Result<WrittenPart, EngineError> {
         let source = self.open_source(&request.source).await?;
         let size = source.version().size;
@@ -101,12 +173,14 @@ impl Engine {
             return Err(EngineError::TooLarge);
         }
         let source_version = shown_version(&request.source, source.version().version);
-        let (body, digests) = self.copy_range(source, range, algorithm).await?;
+        let key = target.map(|target| target.data.part(request.number));
+        let (body, digests) = self.copy_range(source, range, algorithm, key).await?;
         let part = ReceivedPart {
             bucket: request.bucket.id,
             key: request.key.clone(),
             upload: request.upload,
             number: request.number,
+            shown: Shown::of(&digests, target),
             digests,
         };
         Ok(WrittenPart { source_version, ..self.commit_part(body, part).await? })
@@ -118,9 +192,12 @@ impl Engine {
         source: OpenObject,
         range: ResolvedRange,
         algorithm: ChecksumAlgorithm,
+        key: Option<BodyKey>,
     ) -> Result<(PendingBody, Digests), EngineError> {
+        // Sealed chunks are of one upload and place each: those of another are opened and sealed anew.
+        let is_plain = source.lock().envelope().is_none() && key.is_none();
         let shared = match &source.stored().body {
-            BodyRef::Manifest(manifest) if range.length > INLINE_BYTES_MAX as u64 => {
+            BodyRef::Manifest(manifest) if is_plain && range.length > INLINE_BYTES_MAX as u64 => {
                 self.shared_extents(*manifest, range).await?
             }
             BodyRef::Manifest(_) | BodyRef::Inline(_) | BodyRef::Empty => None,
@@ -136,16 +213,7 @@ impl Engine {
             let digests = Tee::new(algorithm).finish();
             return Ok((PendingBody::Stored(StoredBody::Inline(Bytes::new())), digests));
         }
-        let context = WriterContext {
-            pool: &self.pool,
-            chunks: &self.chunks,
-            checksum: algorithm,
-            // Its source needs blocks too: one that is leased ahead would lie idle until the source has its own.
-            announced: None,
-            bytes_max: COPY_BYTES_MAX,
-        };
-        let mut source = ReaderSource(source.read(Some(range)));
-        let (body, digests) = write_body(context, &mut source).await.map_err(unwrap_source)?;
+        let (body, digests) = self.write_anew(source.read(Some(range)), algorithm, key).await?;
         Ok((PendingBody::Stored(body), digests))
     }
 
@@ -180,10 +248,11 @@ impl Engine {
 
     /// Opens the source of a copy and judges its conditions.
     async fn open_source(&self, source: &CopySource) -> Result<OpenObject, EngineError> {
-        let open = self.open_object(&source.bucket, &source.key, source.version).await?;
+        let mut open = self.open_object(&source.bucket, &source.key, source.version).await?;
         if source.judged.is_some_and(|judged| judged != open.order()) {
             return Err(EngineError::Conflict);
         }
+        open.unlock(source.customer_key.as_ref())?;
         match source.precondition.judge(&facts(open.version())) {
             ReadVerdict::Proceed => Ok(open),
             ReadVerdict::NotModified | ReadVerdict::Failed => Err(EngineError::PreconditionFailed),
@@ -194,6 +263,16 @@ impl Engine {
 /// The source's version as the client sees it: none if the bucket never had versioning.
 fn shown_version(source: &CopySource, version: VersionId) -> Option<VersionId> {
     (source.bucket.is_versioned || version != VersionId::Null).then_some(version)
+}
+
+/// How a copy comes by its body.
+enum Sharing {
+    /// It refers to the source's chunks, which are plain.
+    Plain,
+    /// It refers to the source's chunks, which are sealed, and has their data key in this envelope.
+    Sealed(Envelope),
+    /// It has chunks of its own.
+    No,
 }
 
 /// Adds what `extent` has of the bytes from `at` to `end`, joined to the last piece where they touch in the
@@ -244,6 +323,12 @@ fn copied_metadata(request: &CopyObject, source: &ObjectVersion) -> ObjectMetada
     metadata
 }
 
+/// Whether the ETag of a body in one piece is its MD5.
+fn shows_digest(version: &ObjectVersion) -> bool {
+    let envelope = Envelope::of(version.metadata.attributes.encryption.as_deref());
+    envelope.is_ok_and(|envelope| envelope.is_none_or(|envelope| !envelope.protection().hides_digest()))
+}
+
 /// The checksum of a whole body, if it is known without reading the body.
 fn known_checksum(version: &ObjectVersion, algorithm: ChecksumAlgorithm) -> Option<ChecksumValue> {
     let stored = version.checksum.as_ref().filter(|checksum| checksum.kind == ChecksumType::FullObject);
@@ -252,7 +337,9 @@ fn known_checksum(version: &ObjectVersion, algorithm: ChecksumAlgorithm) -> Opti
     }
     match algorithm {
         ChecksumAlgorithm::Sha256 => ChecksumValue::new(algorithm, version.sha256?),
-        ChecksumAlgorithm::Md5 if version.etag.parts.is_none() => ChecksumValue::new(algorithm, version.etag.md5),
+        ChecksumAlgorithm::Md5 if version.etag.parts.is_none() && shows_digest(version) => {
+            ChecksumValue::new(algorithm, version.etag.md5)
+        }
         ChecksumAlgorithm::Md5
         | ChecksumAlgorithm::Crc32
         | ChecksumAlgorithm::Crc32c

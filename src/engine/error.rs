@@ -1,9 +1,10 @@
 //! Why an object operation failed. HTTP-free: `s3` maps each variant once.
 
 use crate::chunk::ChunkError;
+use crate::cipher::CipherError;
 use crate::engine::SourceError;
 use crate::meta::MetaError;
-use crate::rules::{BucketRefusal, LockRefusal, WriteRefusal};
+use crate::rules::{BucketRefusal, LockRefusal, QuotaRefusal, WriteRefusal};
 use crate::types::{ChecksumAlgorithm, OwnerId};
 
 /// What about a body did not match what its sender said.
@@ -19,6 +20,17 @@ pub enum Mismatch {
     Length,
     /// A trailer was announced and did not come, or is malformed.
     Trailer(ChecksumAlgorithm),
+}
+
+/// Why the encryption of an object cannot be updated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FixedEncryption {
+    /// It is plain.
+    #[error("it is plain")]
+    Plain,
+    /// Its key is the customer's.
+    #[error("its key is the customer's")]
+    Customer,
 }
 
 /// Why an object operation failed.
@@ -48,6 +60,9 @@ pub enum EngineError {
     /// Object lock forbids it.
     #[error("the version is locked: {0}")]
     Locked(LockRefusal),
+    /// A quota forbids it.
+    #[error("a quota is used up: {0}")]
+    QuotaExceeded(QuotaRefusal),
     /// The key has no such version.
     #[error("no such version")]
     NoSuchVersion,
@@ -120,6 +135,15 @@ pub enum EngineError {
     /// A chunk store failed.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
+    /// A body could not be sealed or opened.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
+    /// The body is not encrypted in a way that can be changed by wrapping its key anew.
+    #[error("the encryption of the object cannot be updated: {0}")]
+    FixedEncryption(FixedEncryption),
+    /// The key of a request is not that of the upload.
+    #[error("the key of the upload: {0}")]
+    UploadKey(#[source] CipherError),
     /// The metadata store failed in a way that no other variant names.
     #[error(transparent)]
     Meta(MetaError),
@@ -136,7 +160,7 @@ impl EngineError {
 
     /// Whether stored bytes do not match their checksum.
     pub fn is_damaged(&self) -> bool {
-        matches!(self, Self::Chunk(ChunkError::Damaged { .. }))
+        matches!(self, Self::Chunk(ChunkError::Damaged { .. }) | Self::Cipher(CipherError::Damaged(_)))
     }
 }
 
@@ -152,15 +176,17 @@ impl From<MetaError> for EngineError {
             MetaError::IsDeleteMarker { version, modified } => Self::IsDeleteMarker { version, modified },
             MetaError::BucketState(refusal) => Self::BucketState(refusal),
             MetaError::Locked(refusal) => Self::Locked(refusal),
+            MetaError::QuotaExceeded(refusal) => Self::QuotaExceeded(refusal),
             MetaError::PreconditionFailed => Self::PreconditionFailed,
             MetaError::NoSuchUpload => Self::NoSuchUpload,
             MetaError::SourceChanged | MetaError::PartsChanged => Self::Conflict,
             MetaError::Closed => Self::Stopped,
-            // Access keys are no business of the engine: these two cannot come from a call that it makes.
+            // Access keys and restoring are no business of the engine: these cannot come from a call that it makes.
             MetaError::AccessKeyExists
             | MetaError::NoSuchAccessKey
             | MetaError::NoSuchKeyPolicy
             | MetaError::TooManyKeyPolicies
+            | MetaError::WouldLose
             | MetaError::Full
             | MetaError::Storage(_) => Self::Meta(error),
         }

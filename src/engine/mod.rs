@@ -1,21 +1,29 @@
 //! What an object operation means: the order of durability, the bounded chunk writer and reader, multipart
 //! uploads, listings and the steps of maintenance. Knows nothing of HTTP, XML, signatures or policy.
 
+pub mod access_log;
 pub mod bucket;
 pub mod check;
 pub(crate) mod commit;
 pub mod complete;
 pub(crate) mod copy;
 pub mod error;
+pub mod event;
 pub(crate) mod expect;
+pub mod lifecycle;
 pub mod lock_clock;
 pub mod maintenance;
 pub mod object;
+pub mod open_object;
 pub(crate) mod pin;
+pub(crate) mod quota;
 pub mod reader;
 pub mod request;
+pub mod rewrap;
+pub(crate) mod seal;
 pub mod source;
 pub(crate) mod unclaimed;
+pub(crate) mod unsealed;
 pub mod upload;
 pub mod writer;
 
@@ -23,6 +31,8 @@ use std::sync::Arc;
 
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
+use crate::cipher::KeyRing;
+use crate::engine::access_log::AccessLogs;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::lock_clock::SharedLockClock;
@@ -31,16 +41,21 @@ use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
 use crate::types::Clock;
 
+pub use access_log::LoggedBucket;
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
-pub use error::{EngineError, Mismatch};
+pub use error::{EngineError, FixedEncryption, Mismatch};
+pub use event::{carrying_origin, current_origin, on_behalf_of};
+pub use lifecycle::LifecycleStep;
 pub use lock_clock::{LockClockReport, confirm_lock_clock, look_at_lock_clock};
 pub use maintenance::{Collected, Swept};
-pub use reader::{BodyReader, BodySlice, OpenObject};
+pub use open_object::OpenObject;
+pub use reader::{BodyReader, BodySlice};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
     ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
+pub use rewrap::Rewrapped;
 pub use source::{ByteSource, SourceError};
 pub use upload::default_checksum_type;
 
@@ -50,10 +65,12 @@ pub struct Engine {
     pub(crate) chunks: Arc<dyn ChunkStore>,
     pub(crate) pool: BlockPool,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Arc<KeyRing>,
     commits: Commits,
     documents: DocumentCache,
     lock_clock: SharedLockClock,
     pins: Pins,
+    access_logs: AccessLogs,
 }
 
 impl Engine {
@@ -62,8 +79,18 @@ impl Engine {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
-        let (documents, lock_clock, pins) = (DocumentCache::default(), SharedLockClock::default(), Pins::default());
-        Self { meta, chunks, pool, clock, commits, documents, lock_clock, pins }
+        Self {
+            meta,
+            chunks,
+            pool,
+            clock,
+            keys: Arc::default(),
+            commits,
+            documents: DocumentCache::default(),
+            lock_clock: SharedLockClock::default(),
+            pins: Pins::default(),
+            access_logs: AccessLogs::default(),
+        }
     }
 }
 

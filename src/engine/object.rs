@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::cipher::BodyKey;
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
+use crate::engine::seal::{Lock, Shown, Unsealed};
 use crate::engine::writer::{StoredBody, WriterContext, write_body};
 use crate::engine::{
     ByteSource, DeleteObject, Deleted, Engine, EngineError, Expected, OpenObject, PutObject, RenameObject, Written,
@@ -12,9 +14,19 @@ use crate::limits::PART_BYTES_MAX;
 use crate::meta::{ChangeAttributes, CommitDelete, CommitPut, CommitRename, MetaStore, PutOutcome};
 use crate::rules::{CurrentFacts, WritePrecondition};
 use crate::types::{
-    AttributeChange, Bucket, ChecksumAlgorithm, ETag, KeyListing, ListQuery, ObjectChecksum, ObjectKey, ObjectVersion,
-    VersionId, VersionListQuery, VersionListing,
+    AttributeChange, Bucket, BucketId, ChecksumAlgorithm, ETag, KeyListing, ListQuery, ObjectChecksum, ObjectKey,
+    ObjectMetadata, ObjectVersion, VersionId, VersionListQuery, VersionListing,
 };
+
+/// An object that is to be: everything but its body.
+pub(crate) struct NewObject {
+    pub(crate) bucket: BucketId,
+    pub(crate) key: ObjectKey,
+    pub(crate) precondition: WritePrecondition,
+    pub(crate) metadata: ObjectMetadata,
+    /// What the body is sealed with.
+    pub(crate) unsealed: Option<Unsealed>,
+}
 
 /// What is stored with a body whose sender named no algorithm.
 pub(crate) const CHECKSUM_DEFAULT: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
@@ -28,18 +40,38 @@ impl Engine {
     /// # Errors
     /// `PreconditionFailed`, `NoSuchKey`, `TooLarge`, `Mismatch`, `Source`, `Chunk`, `NoSuchBucket`, `Meta`.
     pub async fn put_object(&self, request: PutObject, source: &mut dyn ByteSource) -> Result<Written, EngineError> {
-        let PutObject { bucket, key, metadata, expected, precondition } = request;
+        let PutObject { bucket, key, metadata, customer_key, expected, precondition } = request;
         self.judge_write(&bucket, &key, &precondition).await?;
+        let owner = metadata.attributes.owner.as_ref();
+        self.admit_body(&bucket, &key, owner, expected.length, None).await?;
         let algorithm = expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
-        let (body, digests) = self.receive_body(&expected, algorithm, source).await?;
-        let (bucket, now) = (bucket.id, self.clock.now());
+        let unsealed = self.unseal(&metadata.attributes, customer_key.as_ref())?;
+        let body_key = unsealed.as_ref().map(|unsealed| unsealed.data.whole());
+        let (body, digests) = self.receive_body(&expected, algorithm, body_key, source).await?;
+        let target = NewObject { bucket: bucket.id, key, precondition, metadata, unsealed };
+        self.commit_object(target, body, digests).await
+    }
+
+    /// Commits an object whose body is durable.
+    pub(crate) async fn commit_object(
+        &self,
+        target: NewObject,
+        body: StoredBody,
+        digests: Digests,
+    ) -> Result<Written, EngineError> {
+        let NewObject { bucket, key, precondition, mut metadata, unsealed } = target;
+        let shown = Shown::of(&digests, unsealed.as_ref());
+        if let Some(Unsealed { envelope, .. }) = unsealed {
+            metadata.attributes.encryption = Some(envelope.with_inline_tag(body.inline_tag()).to_bytes());
+        }
+        let now = self.clock.now();
         let put = move |body| CommitPut {
             bucket,
             key,
             precondition,
             size: digests.length,
-            etag: ETag::single(digests.md5),
-            sha256: Some(digests.sha256),
+            etag: ETag::single(shown.etag),
+            sha256: shown.sha256,
             checksum: Some(ObjectChecksum::full(digests.checksum)),
             metadata,
             body,
@@ -56,6 +88,7 @@ impl Engine {
         &self,
         expected: &Expected,
         algorithm: ChecksumAlgorithm,
+        key: Option<BodyKey>,
         source: &mut dyn ByteSource,
     ) -> Result<(StoredBody, Digests), EngineError> {
         if expected.length.is_some_and(|length| length > PART_BYTES_MAX) {
@@ -70,6 +103,7 @@ impl Engine {
             checksum: algorithm,
             announced: expected.length,
             bytes_max: PART_BYTES_MAX,
+            key,
         };
         let (body, digests) = write_body(context, source).await?;
         expected.verify(&digests, source.trailer_checksum().as_ref())?;
@@ -118,8 +152,9 @@ impl Engine {
                 None => EngineError::NoSuchKey { delete_marker: Some(marker) },
             });
         }
+        let lock = Lock::new(Arc::clone(&self.keys), &stored.version.metadata.attributes)?;
         let (meta, chunks) = (self.meta.clone(), self.chunks.clone());
-        Ok(OpenObject::new(stored, meta, chunks, self.pool.clone(), Box::new(pin)))
+        Ok(OpenObject::new(stored, lock, meta, chunks, self.pool.clone(), Box::new(pin)))
     }
 
     /// Deletes a key or a version; deleting what is not there is `Ok`.
@@ -155,8 +190,8 @@ impl Engine {
     /// `NoSuchKey`, `PreconditionFailed`, `BucketState` if versioning is or was on, `Locked`, `NoSuchBucket`, `Meta`.
     pub async fn rename_object(&self, request: RenameObject) -> Result<Written, EngineError> {
         let RenameObject { bucket, source, source_precondition, key, precondition } = request;
-        let (bucket, lock_time) = (bucket.id, self.lock_time().await?);
-        let rename = CommitRename { bucket, source, source_precondition, key, precondition, lock_time };
+        let (bucket, lock_time, now) = (bucket.id, self.lock_time().await?, self.clock.now());
+        let rename = CommitRename { bucket, source, source_precondition, key, precondition, lock_time, now };
         Ok(Written::from(self.meta.commit_rename(rename).await?))
     }
 

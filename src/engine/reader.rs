@@ -4,7 +4,6 @@
 //! stream leaves a block with its client only under a `Linger` of the pool; without one it copies a little
 //! from a block that it returns at once, and stalled clients pin nothing that others wait for.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::Range;
@@ -19,119 +18,23 @@ use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, Linger, PoolShare};
-use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore};
+use crate::chunk::{ChunkReader, ChunkRecord, ChunkStore};
+use crate::cipher::{BodyKey, ChunkOpener, CipherError, Sequence};
 use crate::engine::EngineError;
+use crate::engine::open_object::VersionPin;
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
-use crate::meta::{BodyRef, BodySource, Extent, MetaError, MetaStore, StoredVersion};
+use crate::meta::{BodySource, Extent, MetaError, MetaStore};
 use crate::telemetry::record;
-use crate::types::{ListedPart, ManifestId, ObjectVersion, ResolvedRange};
+use crate::types::ManifestId;
 
 /// A piece of a body. If it wraps a leased block, dropping the last clone returns the block.
 pub type BodySlice = Bytes;
 
-/// Keeps a version from being collected while it lives.
-pub(crate) type VersionPin = Box<dyn Any + Send + Sync>;
-
-/// A version that was resolved and that cannot be collected while this value lives.
-pub struct OpenObject {
-    stored: StoredVersion,
-    meta: Arc<dyn MetaStore>,
-    chunks: Arc<dyn ChunkStore>,
-    pool: BlockPool,
-    pin: VersionPin,
-}
-
-impl OpenObject {
-    /// A resolved version, which stays while `pin` lives.
-    pub(crate) fn new(
-        stored: StoredVersion,
-        meta: Arc<dyn MetaStore>,
-        chunks: Arc<dyn ChunkStore>,
-        pool: BlockPool,
-        pin: VersionPin,
-    ) -> Self {
-        Self { stored, meta, chunks, pool, pin }
-    }
-
-    /// The facts.
-    pub fn version(&self) -> &ObjectVersion {
-        &self.stored.version
-    }
-
-    /// What tells this version from every other, those that have the same name before or after it too.
-    pub fn order(&self) -> u64 {
-        self.stored.order
-    }
-
-    /// The facts, and where the body is.
-    pub(crate) fn stored(&self) -> &StoredVersion {
-        &self.stored
-    }
-
-    /// How many parts the body has; `None` if it was written in one piece.
-    pub fn part_count(&self) -> Option<u16> {
-        self.stored.version.etag.parts
-    }
-
-    /// Part `number` and its place in the body; `None` if there is no such part. A body that was written in
-    /// one piece has part 1 only, and that is the whole body.
-    ///
-    /// # Errors
-    /// `Meta`.
-    pub async fn part(&self, number: u16) -> Result<Option<(ListedPart, u64)>, EngineError> {
-        let version = &self.stored.version;
-        if self.part_count().is_none() {
-            let whole = ListedPart {
-                number: 1,
-                size: version.size,
-                md5: version.etag.md5,
-                checksum: version.checksum.as_ref().map(|checksum| checksum.value.clone()),
-                modified: version.modified,
-            };
-            return Ok((number == 1).then_some((whole, 0)));
-        }
-        let (Some(manifest), Some(after)) = (self.manifest(), number.checked_sub(1)) else { return Ok(None) };
-        let found = self.meta.manifest_parts(manifest, after, 1).await.map_err(EngineError::Meta)?;
-        let found = found.into_iter().find(|stored| stored.part.number == number);
-        Ok(found.map(|stored| (stored.part, stored.offset)))
-    }
-
-    /// Parts with numbers above `after`, at most `max`; empty if the body was written in one piece.
-    ///
-    /// # Errors
-    /// `Meta`.
-    pub async fn parts(&self, after: u16, max: u32) -> Result<Vec<ListedPart>, EngineError> {
-        let (Some(_), Some(manifest)) = (self.part_count(), self.manifest()) else { return Ok(Vec::new()) };
-        let parts = self.meta.manifest_parts(manifest, after, max).await.map_err(EngineError::Meta)?;
-        Ok(parts.into_iter().map(|stored| stored.part).collect())
-    }
-
-    fn manifest(&self) -> Option<ManifestId> {
-        match self.stored.body {
-            BodyRef::Manifest(manifest) => Some(manifest),
-            BodyRef::Empty | BodyRef::Inline(_) => None,
-        }
-    }
-
-    /// Reads the whole body, or a range of it. The reader keeps the version from being collected.
-    ///
-    /// # Panics
-    /// If the range does not lie inside the body: `ByteRange::resolve` makes no other.
-    pub fn read(self, range: Option<ResolvedRange>) -> BodyReader {
-        let size = self.stored.version.size;
-        let (start, end) = range.map_or((0, size), |range| (range.start, range.end()));
-        assert!(start <= end && end <= size, "a resolved range lies inside its body");
-        let bytes = match self.stored.body {
-            BodyRef::Empty => BodyBytes::Inline(Bytes::new()),
-            BodyRef::Inline(bytes) => BodyBytes::Inline(bytes),
-            BodyRef::Manifest(manifest) => BodyBytes::Extents(ExtentReader::new(
-                Arc::new(Manifest { meta: self.meta, manifest }),
-                self.chunks,
-                self.pool,
-            )),
-        };
-        BodyReader { position: start, end, bytes, failed: false, _pin: self.pin }
-    }
+/// What opens the chunks of a sealed body.
+pub(crate) struct Seal {
+    pub(crate) key: BodyKey,
+    /// Of the whole body, in bytes.
+    pub(crate) size: u64,
 }
 
 /// Where extents and inline parts come from: the metadata store, or a test's list.
@@ -169,13 +72,32 @@ pub struct BodyReader {
     _pin: VersionPin,
 }
 
-enum BodyBytes {
+pub(crate) enum BodyBytes {
     /// The whole body.
     Inline(Bytes),
     Extents(ExtentReader),
+    /// Why it cannot be opened, until that was told.
+    Shut(Option<CipherError>),
+}
+
+impl BodyBytes {
+    /// The bytes of a manifest, opened with `seal`.
+    pub(crate) fn of_manifest(
+        (meta, manifest): (Arc<dyn MetaStore>, ManifestId),
+        chunks: Arc<dyn ChunkStore>,
+        pool: BlockPool,
+        seal: Option<Seal>,
+    ) -> Self {
+        Self::Extents(ExtentReader::new(Arc::new(Manifest { meta, manifest }), chunks, pool, seal))
+    }
 }
 
 impl BodyReader {
+    /// Reads `range` of `bytes`, while `pin` keeps their version.
+    pub(crate) fn new(range: Range<u64>, bytes: BodyBytes, pin: VersionPin) -> Self {
+        Self { position: range.start, end: range.end, bytes, failed: false, _pin: pin }
+    }
+
     /// Bytes that are still to come.
     pub fn remaining(&self) -> u64 {
         self.end - self.position
@@ -191,6 +113,7 @@ impl BodyReader {
         let next = match &mut self.bytes {
             BodyBytes::Inline(bytes) => slice_of(bytes, 0, &range),
             BodyBytes::Extents(extents) => ready!(extents.poll_piece(cx, &range)),
+            BodyBytes::Shut(why) => Err(why.take().unwrap_or(CipherError::KeyNeeded).into()),
         };
         match &next {
             Ok(piece) => self.position += piece.len() as u64,
@@ -223,14 +146,16 @@ fn inconsistent(what: &str) -> EngineError {
 type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send>>;
 
 /// Reads extents span by span.
-struct ExtentReader {
+pub(crate) struct ExtentReader {
     index: Arc<dyn BodyIndex>,
     chunks: Arc<dyn ChunkStore>,
     pool: BlockPool,
     /// Extents that were fetched and not yet passed, in order, without gaps.
     extents: VecDeque<Extent>,
+    /// The key of a sealed body, and the order in which its chunks have to come.
+    seal: Option<(BodyKey, Sequence)>,
     /// The chunk that was read last, so that it is opened once.
-    reader: Option<Arc<dyn ChunkReader>>,
+    chunk: Option<Arc<OpenChunk>>,
     /// Blocks of this stream that are being filled or are with the client.
     blocks: Arc<AtomicUsize>,
     step: Step,
@@ -247,7 +172,7 @@ enum Step {
 /// Verified bytes, and the chunk that they came from.
 struct Piece {
     bytes: Bytes,
-    reader: Option<Arc<dyn ChunkReader>>,
+    chunk: Option<Arc<OpenChunk>>,
 }
 
 /// Which bytes of which span are wanted.
@@ -255,6 +180,42 @@ struct Wanted {
     record: ChunkRecord,
     span: usize,
     within: Range<usize>,
+    /// Where the chunk's first byte is in the body; before its start if an extent begins further on.
+    chunk_start: i128,
+}
+
+/// A chunk that is open.
+struct OpenChunk {
+    reader: Box<dyn ChunkReader>,
+    opener: Option<ChunkOpener>,
+    start: i128,
+}
+
+impl OpenChunk {
+    fn open(chunks: &dyn ChunkStore, wanted: &Wanted, key: Option<&BodyKey>) -> Result<Self, EngineError> {
+        let reader = chunks.open(&wanted.record)?;
+        let opener = match key {
+            Some(key) => Some(ChunkOpener::parse(key, wanted.record.length, reader.appendix())?),
+            // What was sealed never goes out as if it were plain.
+            None if !reader.appendix().is_empty() => Err(CipherError::Damaged("the body has no key"))?,
+            None => None,
+        };
+        Ok(Self { reader, opener, start: wanted.chunk_start })
+    }
+
+    fn is_at(&self, wanted: &Wanted) -> bool {
+        *self.reader.record() == wanted.record && self.start == wanted.chunk_start
+    }
+
+    /// Reads a span into `block`, verifies it, and opens those of its bytes that are wanted.
+    fn read_span(&self, wanted: &Wanted, block: &mut Block) -> Result<(), EngineError> {
+        let length = self.reader.read_span(wanted.span, block.spare())?;
+        block.set_filled(length);
+        if let Some(opener) = &self.opener {
+            opener.open(wanted.span, block.filled_mut(), wanted.within.clone())?;
+        }
+        Ok(())
+    }
 }
 
 /// Counts a block of the stream.
@@ -292,13 +253,15 @@ impl AsRef<[u8]> for LentBlock {
 }
 
 impl ExtentReader {
-    fn new(index: Arc<dyn BodyIndex>, chunks: Arc<dyn ChunkStore>, pool: BlockPool) -> Self {
+    fn new(index: Arc<dyn BodyIndex>, chunks: Arc<dyn ChunkStore>, pool: BlockPool, seal: Option<Seal>) -> Self {
+        let seal = seal.map(|seal| (seal.key, Sequence::new(seal.size)));
         Self {
             index,
             chunks,
             pool,
             extents: VecDeque::new(),
-            reader: None,
+            seal,
+            chunk: None,
             blocks: Arc::new(AtomicUsize::new(0)),
             step: Step::Idle,
         }
@@ -327,11 +290,20 @@ impl ExtentReader {
                 },
             };
             self.step = Step::Idle;
-            return Poll::Ready(piece.map(|piece| {
-                self.reader = piece.reader;
-                piece.bytes
+            return Poll::Ready(piece.and_then(|piece| {
+                self.follow(piece.chunk.as_deref())?;
+                self.chunk = piece.chunk;
+                Ok(piece.bytes)
             }));
         }
+    }
+
+    /// Takes the next chunk of a sealed body, if it is the one that was written there.
+    fn follow(&mut self, chunk: Option<&OpenChunk>) -> Result<(), CipherError> {
+        let (Some((_, sequence)), Some(chunk)) = (&mut self.seal, chunk) else { return Ok(()) };
+        let opener = chunk.opener.as_ref().ok_or(CipherError::Damaged("a chunk of a sealed body is plain"))?;
+        let start = u64::try_from(chunk.start).map_err(|_| CipherError::Damaged("a sealed chunk is used in part"))?;
+        sequence.accept(start, opener.placement())
     }
 
     /// What has to be fetched to serve the start of `range`.
@@ -345,11 +317,14 @@ impl ExtentReader {
             return Step::Page(Box::pin(async move { index.extents(from).await.map_err(EngineError::Meta) }));
         };
         match wanted(&extent, range) {
+            Place::Inline(_) if self.seal.is_some() => {
+                Step::Piece(Box::pin(async { Err(CipherError::Damaged("a part of a sealed body is plain").into()) }))
+            }
             Place::Inline(row) => {
                 let range = range.start..range.end.min(extent.offset + extent.length);
                 Step::Piece(Box::pin(async move {
                     let bytes = index.inline_part(row).await.map_err(EngineError::Meta)?;
-                    Ok(Piece { bytes: slice_of(&bytes, extent.offset, &range)?, reader: None })
+                    Ok(Piece { bytes: slice_of(&bytes, extent.offset, &range)?, chunk: None })
                 }))
             }
             Place::Span(wanted) => Step::Piece(self.fetch(wanted)),
@@ -371,6 +346,9 @@ impl ExtentReader {
             if !fits || !inside {
                 return Err(inconsistent("the extents of a body have gaps or leave their chunks"));
             }
+            if self.seal.is_some() && !is_whole(&extent) {
+                return Err(CipherError::Damaged("a sealed chunk is used in part").into());
+            }
             next = Some(extent.offset + extent.length);
             self.extents.push_back(extent);
         }
@@ -380,14 +358,18 @@ impl ExtentReader {
         Ok(())
     }
 
-    fn open_reader(&self, record: &ChunkRecord) -> Option<Arc<dyn ChunkReader>> {
-        self.reader.as_ref().filter(|reader| reader.record() == record).map(Arc::clone)
+    fn open_chunk(&self, wanted: &Wanted) -> Option<Arc<OpenChunk>> {
+        self.chunk.as_ref().filter(|chunk| chunk.is_at(wanted)).map(Arc::clone)
+    }
+
+    fn key(&self) -> Option<BodyKey> {
+        self.seal.as_ref().map(|(key, _)| key.clone())
     }
 
     /// Fetches a span: waits for a block, and a little for the right to leave it with the client.
     fn fetch(&self, wanted: Wanted) -> Fetching<Piece> {
         let (pool, blocks, chunks) = (self.pool.clone(), Arc::clone(&self.blocks), Arc::clone(&self.chunks));
-        let reader = self.open_reader(&wanted.record);
+        let (chunk, key) = (self.open_chunk(&wanted), self.key());
         Box::pin(async move {
             let lends = wanted.within.len() > READ_COPY_BYTES_MAX && blocks.load(Ordering::Relaxed) < BLOCKS_PER_STREAM;
             let right = if lends {
@@ -398,7 +380,7 @@ impl ExtentReader {
                 None
             };
             let block = pool.lease(PoolShare::Read).await;
-            match spawn_blocking(move || read(&*chunks, reader, &wanted, block, right)).await {
+            match spawn_blocking(move || read(&*chunks, (chunk, key), &wanted, block, right)).await {
                 Ok(piece) => piece,
                 Err(error) => Err(interrupted(error)),
             }
@@ -419,8 +401,16 @@ impl ExtentReader {
         let Some(linger) = self.pool.try_linger() else { return };
         let Some(block) = self.pool.try_lease(PoolShare::Read) else { return };
         let right = LendingRight { _linger: linger, _counted: Counted::count(&self.blocks) };
-        let (chunks, reader) = (Arc::clone(&self.chunks), self.open_reader(&wanted.record));
-        self.step = Step::Ahead(spawn_blocking(move || read(&*chunks, reader, &wanted, block, Some(right))));
+        let (chunks, open) = (Arc::clone(&self.chunks), (self.open_chunk(&wanted), self.key()));
+        self.step = Step::Ahead(spawn_blocking(move || read(&*chunks, open, &wanted, block, Some(right))));
+    }
+}
+
+/// Whether an extent is a whole chunk. Those of a sealed body are: what is cut off would go unnoticed.
+fn is_whole(extent: &Extent) -> bool {
+    match extent.source {
+        BodySource::Chunk { length, .. } => extent.chunk_offset == 0 && extent.length == length,
+        BodySource::InlinePart { .. } => true,
     }
 }
 
@@ -444,23 +434,24 @@ fn wanted(extent: &Extent, range: &Range<u64>) -> Place {
         record: ChunkRecord { id, length, seal },
         span: (start / BLOCK_BYTES as u64) as usize,
         within: within_start..within_start + within_length,
+        chunk_start: i128::from(extent.offset) - i128::from(extent.chunk_offset),
     })
 }
 
-/// Reads and verifies a span. Blocks. Without a right to lend the block, copies a little of it.
+/// Reads, verifies and opens a span, of the chunk that is open or of another under the key. Blocks. Without a
+/// right to lend the block, copies a little of it.
 fn read(
     chunks: &dyn ChunkStore,
-    reader: Option<Arc<dyn ChunkReader>>,
+    (chunk, key): (Option<Arc<OpenChunk>>, Option<BodyKey>),
     wanted: &Wanted,
     mut block: Block,
     right: Option<LendingRight>,
 ) -> Result<Piece, EngineError> {
-    let reader = match reader {
-        Some(reader) => reader,
-        None => Arc::from(chunks.open(&wanted.record).inspect_err(count_damage)?),
+    let chunk = match chunk {
+        Some(chunk) => chunk,
+        None => Arc::new(OpenChunk::open(chunks, wanted, key.as_ref()).inspect_err(count_damage)?),
     };
-    let length = reader.read_span(wanted.span, block.spare()).inspect_err(count_damage)?;
-    block.set_filled(length);
+    chunk.read_span(wanted, &mut block).inspect_err(count_damage)?;
     let within = wanted.within.clone();
     let bytes = match right {
         Some(right) => Bytes::from_owner(LentBlock { block, _right: right }).slice(within),
@@ -469,14 +460,13 @@ fn read(
             Bytes::copy_from_slice(&block.filled()[within.start..end])
         }
     };
-    Ok(Piece { bytes, reader: Some(reader) })
+    Ok(Piece { bytes, chunk: Some(chunk) })
 }
 
 /// The first sign of a failing disk that an operator can alert on.
-fn count_damage(error: &ChunkError) {
-    match error {
-        ChunkError::Damaged { .. } => record::block_corrupt(),
-        ChunkError::Full(_) | ChunkError::Io { .. } => {}
+fn count_damage(error: &EngineError) {
+    if error.is_damaged() {
+        record::block_corrupt();
     }
 }
 

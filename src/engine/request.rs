@@ -1,5 +1,6 @@
 //! What callers ask of the engine, and what they get.
 
+use crate::cipher::CustomerKey;
 use crate::rules::{DeletePrecondition, ReadPrecondition, Versioning, WritePrecondition};
 use crate::types::{
     Bucket, BucketName, ByteRange, ChecksumAlgorithm, ChecksumType, ChecksumValue, Documents, ETag, ObjectChecksum,
@@ -43,8 +44,10 @@ pub struct PutObject {
     pub bucket: Bucket,
     /// Target key.
     pub key: ObjectKey,
-    /// What the client says about the object.
+    /// What the client says about the object. Its attributes say whether the body is sealed.
     pub metadata: ObjectMetadata,
+    /// The key of an SSE-C envelope among the attributes.
+    pub customer_key: Option<CustomerKey>,
     /// What the client says about the body.
     pub expected: Expected,
     /// Conditions; judged before the body is read and again at commit.
@@ -118,6 +121,8 @@ pub struct CopySource {
     pub judged: Option<u64>,
     /// `x-amz-copy-source-if-…`.
     pub precondition: ReadPrecondition,
+    /// The key of a source that is encrypted with a customer's.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// `x-amz-metadata-directive`.
@@ -144,6 +149,8 @@ pub struct CopyObject {
     pub storage_class: crate::types::StorageClass,
     /// Attributes of the copy. Lock, ACL and encryption of the source are not copied.
     pub attributes: VersionAttributes,
+    /// The key of an SSE-C envelope among the attributes.
+    pub customer_key: Option<CustomerKey>,
     /// Take the source's tags instead of those in `attributes`.
     pub keeps_tags: bool,
     /// Algorithm of the copy's checksum, if it is to differ from the source's.
@@ -178,6 +185,8 @@ pub struct UploadPart {
     pub upload: UploadId,
     /// 1..=10,000.
     pub number: u16,
+    /// The upload's key, if it is encrypted with a customer's.
+    pub customer_key: Option<CustomerKey>,
     /// What the client says about the body.
     pub expected: Expected,
 }
@@ -197,6 +206,8 @@ pub struct PartCopy {
     pub upload: UploadId,
     /// 1..=10,000.
     pub number: u16,
+    /// The upload's key, if it is encrypted with a customer's.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// A part that was written.

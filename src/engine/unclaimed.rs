@@ -153,6 +153,10 @@ impl ChunkWriter for TrackedWriter {
         self.inner.as_mut().expect("sealing consumes the writer").append(bytes)
     }
 
+    fn attach(&mut self, appendix: Vec<u8>) {
+        self.inner.as_mut().expect("sealing consumes the writer").attach(appendix);
+    }
+
     fn seal(mut self: Box<Self>) -> Result<ChunkRecord, ChunkError> {
         let sealed = self.inner.take().expect("sealing consumes the writer").seal();
         if sealed.is_err() {

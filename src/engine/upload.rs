@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::cipher::CustomerKey;
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
 use crate::engine::object::CHECKSUM_DEFAULT;
+use crate::engine::seal::{Shown, Unsealed};
 use crate::engine::{ByteSource, CreateUpload, Engine, EngineError, UploadPart, WrittenPart};
 use crate::limits::{PAGE_MAX, PART_NUMBER_MAX};
 use crate::meta::{CommitPart, MetaStore, NewUpload, UploadRecord};
 use crate::types::{
     Bucket, BucketId, ChecksumAlgorithm, ChecksumType, ETag, ListedUpload, ObjectKey, PartListing, UploadId,
-    UploadListQuery, UploadListing,
+    UploadListQuery, UploadListing, VersionAttributes,
 };
 
 /// A part whose bytes are durable and that is to be committed.
@@ -20,6 +22,8 @@ pub(crate) struct ReceivedPart {
     pub(crate) upload: UploadId,
     pub(crate) number: u16,
     pub(crate) digests: Digests,
+    /// What is told of the digests.
+    pub(crate) shown: Shown,
 }
 
 impl Engine {
@@ -66,11 +70,15 @@ impl Engine {
         request: UploadPart,
         source: &mut dyn ByteSource,
     ) -> Result<WrittenPart, EngineError> {
-        let UploadPart { bucket, key, upload, number, expected } = request;
+        let UploadPart { bucket, key, upload, number, customer_key, expected } = request;
         let record = self.open_upload(&bucket, &key, upload, number).await?;
         let algorithm = part_algorithm(&record.upload, expected.checksum.algorithm())?;
-        let (body, digests) = self.receive_body(&expected, algorithm, source).await?;
-        let part = ReceivedPart { bucket: bucket.id, key, upload, number, digests };
+        self.admit_body(&bucket, &key, None, expected.length, Some((upload, number))).await?;
+        let unsealed = self.unseal_upload(&record, customer_key.as_ref())?;
+        let body_key = unsealed.as_ref().map(|unsealed| unsealed.data.part(number));
+        let (body, digests) = self.receive_body(&expected, algorithm, body_key, source).await?;
+        let shown = Shown::of(&digests, unsealed.as_ref());
+        let part = ReceivedPart { bucket: bucket.id, key, upload, number, digests, shown };
         self.commit_part(PendingBody::Stored(body), part).await
     }
 
@@ -79,13 +87,13 @@ impl Engine {
     /// # Errors
     /// `NoSuchUpload`, `Conflict` if a shared chunk went meanwhile, `Meta`.
     pub(crate) async fn commit_part(&self, body: PendingBody, part: ReceivedPart) -> Result<WrittenPart, EngineError> {
-        let ReceivedPart { bucket, key, upload, number, digests } = part;
-        let Digests { length: size, md5, sha256, checksum } = digests;
+        let ReceivedPart { bucket, key, upload, number, digests, shown } = part;
+        let Digests { length: size, checksum, .. } = digests;
+        let Shown { etag: md5, sha256 } = shown;
         let now = self.clock.now();
         let checksum = Some(checksum);
         let written =
             WrittenPart { etag: ETag::single(md5), checksum: checksum.clone(), modified: now, source_version: None };
-        let sha256 = Some(sha256);
         let part = move |body| CommitPart { bucket, key, upload, number, size, md5, sha256, checksum, body, now };
         let transaction = |meta: Arc<dyn MetaStore>, body| async move { meta.commit_part(part(body)).await };
         self.commits.run(body, transaction).await?;
@@ -104,6 +112,32 @@ impl Engine {
             return Err(EngineError::InvalidPart { number });
         }
         self.meta.upload(bucket.id, key, upload).await?.ok_or(EngineError::NoSuchUpload)
+    }
+
+    /// Attributes of the object that an open upload is to become.
+    ///
+    /// # Errors
+    /// `NoSuchUpload`, `Meta`.
+    pub async fn upload_attributes(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        upload: UploadId,
+    ) -> Result<VersionAttributes, EngineError> {
+        let record = self.meta.upload(bucket.id, key, upload).await?.ok_or(EngineError::NoSuchUpload)?;
+        Ok(record.metadata.attributes)
+    }
+
+    /// What seals the parts of an upload; `None` if they are plain.
+    ///
+    /// # Errors
+    /// `UploadKey`.
+    pub(crate) fn unseal_upload(
+        &self,
+        record: &UploadRecord,
+        customer: Option<&CustomerKey>,
+    ) -> Result<Option<Unsealed>, EngineError> {
+        self.unseal(&record.metadata.attributes, customer).map_err(EngineError::UploadKey)
     }
 
     /// Ends an upload without an object.

@@ -15,10 +15,12 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, PoolShare};
-use crate::chunk::{ChunkError, ChunkStore, ChunkWriter};
+use crate::chunk::ChunkStore;
+use crate::cipher::{BodyKey, InlineTag};
 use crate::digest::{Digests, Tee};
+use crate::engine::unsealed::UnsealedChunk;
 use crate::engine::{ByteSource, EngineError, SourceError};
-use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, STALL_FLUSH_MS};
+use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, INLINE_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::NewExtent;
 use crate::types::{ChecksumAlgorithm, ChunkId};
 
@@ -82,7 +84,7 @@ impl Drop for Removal {
 }
 
 /// Drops a value whose destructor removes files: on a blocking thread if there is a runtime, else here.
-fn drop_off_reactor<T: Send + 'static>(value: T) {
+pub(crate) fn drop_off_reactor<T: Send + 'static>(value: T) {
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(move || drop(value))),
         Err(_) => drop(value),
@@ -93,8 +95,20 @@ fn drop_off_reactor<T: Send + 'static>(value: T) {
 pub enum StoredBody {
     /// At most `INLINE_BYTES_MAX` bytes, which go beside the row.
     Inline(Bytes),
+    /// The same, sealed: opens with its tag only.
+    SealedInline(Bytes, InlineTag),
     /// Sealed chunks.
     Chunks(UnclaimedChunks),
+}
+
+impl StoredBody {
+    /// The tag of a sealed body that goes beside the row.
+    pub(crate) fn inline_tag(&self) -> Option<InlineTag> {
+        match self {
+            Self::SealedInline(_, tag) => Some(*tag),
+            Self::Inline(_) | Self::Chunks(_) => None,
+        }
+    }
 }
 
 /// What the writer needs.
@@ -109,6 +123,8 @@ pub struct WriterContext<'a> {
     pub announced: Option<u64>,
     /// Most bytes accepted: `TooLarge` beyond.
     pub bytes_max: u64,
+    /// Seals the body; what it hashes to is that of the plaintext. `None` stores the plaintext.
+    pub key: Option<BodyKey>,
 }
 
 /// Pulls `source` to its end and stores it durably. A body of at most `INLINE_BYTES_MAX` bytes never leases
@@ -128,7 +144,7 @@ pub async fn write_body(
         stash: Stash::default(),
         block: None,
         is_slow: false,
-        written: WriteBehind::new(context.chunks, context.checksum),
+        written: WriteBehind::new(context.chunks, context.checksum, context.key),
     };
     loop {
         body.lease_ahead().await;
@@ -227,8 +243,8 @@ impl IncomingBody<'_> {
                 none => none.insert(self.pool.lease(PoolShare::Write).await),
             };
             // Blocks end where spans do, also after a stall cut one short: whole blocks then stay aligned in
-            // the file, and a chunk ends at the end of a block.
-            let limit = BLOCK_BYTES - (self.written.length % BLOCK_BYTES as u64) as usize;
+            // the file, a chunk ends at the end of a block, and a sealed segment never crosses a span.
+            let limit = self.written.room();
             self.stash.pour(block, limit);
             let room = limit - block.filled().len();
             let fitted = block.fill(&piece[..room.min(piece.len())]);
@@ -244,6 +260,8 @@ impl IncomingBody<'_> {
     /// Hands the block to the job side.
     async fn hand_over(&mut self) -> Result<(), EngineError> {
         match self.block.take() {
+            // A block that was leased ahead of a body which ended before.
+            Some(block) if block.filled().is_empty() => Ok(()),
             Some(block) => self.written.write(Load::Block(block)).await,
             None => Ok(()),
         }
@@ -251,19 +269,40 @@ impl IncomingBody<'_> {
 
     async fn finish(mut self) -> Result<(StoredBody, Digests), EngineError> {
         self.hand_over().await?;
-        let rest = self.stash.into_bytes();
-        if !self.written.has_begun() {
-            // At most `INLINE_BYTES_MAX`: hashing them costs less than sending them to another thread.
-            let mut tee = Tee::new(self.written.checksum);
-            tee.update(&rest);
-            return Ok((StoredBody::Inline(Bytes::from(rest)), tee.finish()));
+        let mut rest = self.stash.into_bytes();
+        // A part has no envelope for the tag of an inline body: sealed, it goes to a chunk however short it is.
+        let is_inline = rest.is_empty() || !self.written.key.as_ref().is_some_and(BodyKey::is_part);
+        if !self.written.has_begun() && is_inline {
+            return inline_body(self.written.checksum, self.written.key.as_ref(), rest);
         }
-        if !rest.is_empty() {
-            self.written.write(Load::Stash(rest)).await?;
+        while !rest.is_empty() {
+            // What a slow client sent after a stall may cross the end of a span, and there that of a chunk.
+            let later = rest.split_off(self.written.room().min(rest.len()));
+            self.written.write(Load::Stash(std::mem::replace(&mut rest, later))).await?;
         }
         let (chunks, digests) = self.written.finish().await?;
         Ok((StoredBody::Chunks(chunks), digests))
     }
+}
+
+/// A body that goes beside its row. At most `INLINE_BYTES_MAX`: hashing and sealing it costs less than sending it to
+/// another thread.
+fn inline_body(
+    checksum: ChecksumAlgorithm,
+    key: Option<&BodyKey>,
+    mut bytes: Vec<u8>,
+) -> Result<(StoredBody, Digests), EngineError> {
+    let mut tee = Tee::new(checksum);
+    tee.update(&bytes);
+    let stored = match key {
+        None => StoredBody::Inline(Bytes::from(bytes)),
+        Some(_) if bytes.is_empty() => StoredBody::Inline(Bytes::new()),
+        Some(key) => {
+            let tag = key.seal_inline(&mut bytes)?;
+            StoredBody::SealedInline(Bytes::from(bytes), tag)
+        }
+    };
+    Ok((stored, tee.finish()))
 }
 
 /// Up to `INLINE_BYTES_MAX` bytes on the heap: whole small bodies, and what slow clients send while they hold
@@ -309,29 +348,30 @@ impl Stash {
 struct WriteBehind {
     store: Arc<dyn ChunkStore>,
     checksum: ChecksumAlgorithm,
+    key: Option<BodyKey>,
     /// Bytes handed over so far.
     length: u64,
     state: JobState,
-    seal: Option<JoinHandle<Result<UnclaimedChunks, ChunkError>>>,
+    seal: Option<JoinHandle<Result<UnclaimedChunks, EngineError>>>,
     sealed: UnclaimedChunks,
 }
 
 enum JobState {
     /// Nothing was handed over yet.
     Fresh,
-    Running(JoinHandle<Result<Box<Sink>, ChunkError>>),
+    Running(JoinHandle<Result<Box<Sink>, EngineError>>),
     /// The sink is in use, or a job failed and took it along: then the stream ends.
     Taken,
 }
 
-/// What a job hashes and writes with.
+/// What a job hashes, seals and writes with.
 struct Sink {
     tee: Tee,
-    writer: Option<UnsealedChunk>,
+    key: Option<BodyKey>,
+    /// Bytes written so far.
+    length: u64,
+    chunk: Option<UnsealedChunk>,
 }
-
-/// A chunk that is being written; dropped, it is discarded off the reactor.
-struct UnsealedChunk(Option<Box<dyn ChunkWriter>>);
 
 /// The bytes of one job.
 enum Load {
@@ -346,23 +386,35 @@ impl Load {
             Self::Stash(bytes) => bytes,
         }
     }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Block(block) => block.filled_mut(),
+            Self::Stash(bytes) => bytes,
+        }
+    }
 }
 
 impl WriteBehind {
-    fn new(store: &Arc<dyn ChunkStore>, checksum: ChecksumAlgorithm) -> Self {
+    fn new(store: &Arc<dyn ChunkStore>, checksum: ChecksumAlgorithm, key: Option<BodyKey>) -> Self {
         let sealed = UnclaimedChunks::new(Arc::clone(store));
-        Self { store: Arc::clone(store), checksum, length: 0, state: JobState::Fresh, seal: None, sealed }
+        Self { store: Arc::clone(store), checksum, key, length: 0, state: JobState::Fresh, seal: None, sealed }
+    }
+
+    /// Bytes until the end of the span that is being written.
+    fn room(&self) -> usize {
+        BLOCK_BYTES - (self.length % BLOCK_BYTES as u64) as usize
     }
 
     fn has_begun(&self) -> bool {
         !matches!(self.state, JobState::Fresh)
     }
 
-    /// Hands `load` to a job, after the job before it has ended.
+    /// Hands `load`, which ends in the span that it begins in, to a job, after the job before it has ended.
     async fn write(&mut self, load: Load) -> Result<(), EngineError> {
         let mut sink = self.sink().await?;
-        if sink.length() == CHUNK_BYTES_MAX {
-            self.begin_seal(&mut sink).await?;
+        if sink.chunk.as_ref().is_some_and(UnsealedChunk::is_full) {
+            self.begin_seal(&mut sink, false).await?;
         }
         self.length += load.bytes().len() as u64;
         let store = Arc::clone(&self.store);
@@ -380,17 +432,20 @@ impl WriteBehind {
         let state = std::mem::replace(&mut self.state, JobState::Taken);
         match (state, result) {
             (JobState::Running(_), Some(result)) => Ok(joined(result)??),
-            (JobState::Fresh, _) => Ok(Box::new(Sink { tee: Tee::new(self.checksum), writer: None })),
+            (JobState::Fresh, _) => {
+                let (tee, key) = (Tee::new(self.checksum), self.key.clone());
+                Ok(Box::new(Sink { tee, key, length: 0, chunk: None }))
+            }
             (JobState::Taken | JobState::Running(_), _) => Err(EngineError::Stopped),
         }
     }
 
     /// Seals the chunk that `sink` writes, beside whatever comes next; one seal at a time, in order.
-    async fn begin_seal(&mut self, sink: &mut Sink) -> Result<(), EngineError> {
-        let Some(chunk) = sink.writer.take() else { return Ok(()) };
+    async fn begin_seal(&mut self, sink: &mut Sink, is_last: bool) -> Result<(), EngineError> {
+        let Some(chunk) = sink.chunk.take() else { return Ok(()) };
         self.await_seal().await?;
         let store = Arc::clone(&self.store);
-        self.seal = Some(spawn_blocking(move || chunk.seal(store)));
+        self.seal = Some(spawn_blocking(move || chunk.seal(store, is_last)));
         Ok(())
     }
 
@@ -405,7 +460,7 @@ impl WriteBehind {
 
     async fn finish(mut self) -> Result<(UnclaimedChunks, Digests), EngineError> {
         let mut sink = self.sink().await?;
-        self.begin_seal(&mut sink).await?;
+        self.begin_seal(&mut sink, true).await?;
         self.await_seal().await?;
         let digests = sink.tee.finish();
         assert_eq!(digests.length, self.length, "every byte that was taken was hashed and written");
@@ -422,47 +477,17 @@ fn joined<T>(result: Result<T, JoinError>) -> Result<T, EngineError> {
 }
 
 impl Sink {
-    /// Bytes in the chunk that is being written.
-    fn length(&self) -> u64 {
-        self.writer.as_ref().map_or(0, |chunk| chunk.writer().length())
-    }
-
-    /// Hashes `load` and appends it to the chunk. Blocks. On an error everything that was unsealed is gone.
-    fn write(mut self: Box<Self>, store: &dyn ChunkStore, load: Load) -> Result<Box<Self>, ChunkError> {
+    /// Hashes `load`, seals it if the body is sealed, and appends it to the chunk. Blocks. On an error everything
+    /// that was unsealed is gone.
+    fn write(mut self: Box<Self>, store: &dyn ChunkStore, mut load: Load) -> Result<Box<Self>, EngineError> {
         self.tee.update(load.bytes());
-        let chunk = match &mut self.writer {
+        let chunk = match &mut self.chunk {
             Some(chunk) => chunk,
-            none => none.insert(UnsealedChunk(Some(store.create()?))),
+            none => none.insert(UnsealedChunk::begin(store, self.key.as_ref(), self.length)?),
         };
-        chunk.writer_mut().append(load.bytes())?;
+        self.length += load.bytes().len() as u64;
+        chunk.append(load.bytes_mut())?;
         Ok(self)
-    }
-}
-
-const UNTIL_SEALED: &str = "the writer is there until the chunk is sealed or dropped";
-
-impl UnsealedChunk {
-    fn writer(&self) -> &dyn ChunkWriter {
-        &**self.0.as_ref().expect(UNTIL_SEALED)
-    }
-
-    fn writer_mut(&mut self) -> &mut dyn ChunkWriter {
-        &mut **self.0.as_mut().expect(UNTIL_SEALED)
-    }
-
-    /// Seals the chunk. Blocks. The result removes the chunk if nobody takes it.
-    fn seal(mut self, store: Arc<dyn ChunkStore>) -> Result<UnclaimedChunks, ChunkError> {
-        let record = self.0.take().expect(UNTIL_SEALED).seal()?;
-        let extent = NewExtent::Sealed { id: record.id, length: record.length, seal: record.seal };
-        Ok(UnclaimedChunks { store, extents: vec![extent] })
-    }
-}
-
-impl Drop for UnsealedChunk {
-    fn drop(&mut self) {
-        if let Some(writer) = self.0.take() {
-            drop_off_reactor(writer);
-        }
     }
 }
 

@@ -1,21 +1,17 @@
 //! Root's credentials: from the environment, from the credentials file, or made at the first start.
 //!
-//! The file is written so that it is whole or not there: a power cut during the first start never leaves half a
-//! secret. Knows nothing of other keys.
+//! Knows nothing of other keys.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::auth::SecretKey;
 use crate::identity::access_key::{NewKeyError, check_pair, random_pair};
+use crate::identity::secret_file::{self, SecretFileError};
 use crate::limits::CREDENTIALS_FILE_BYTES_MAX;
 
 const FILE_NAME: &str = "credentials";
-const TEMPORARY_NAME: &str = "credentials.new";
 const ID_FIELD: &str = "access_key_id";
 const SECRET_FIELD: &str = "secret_access_key";
 
@@ -57,15 +53,8 @@ pub struct LoadedRoot {
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
     /// A step on the file failed.
-    #[error("{step} {path}: {source}", path = .path.display())]
-    Io {
-        /// What was tried.
-        step: &'static str,
-        /// On which path.
-        path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] SecretFileError),
     /// The file is not what we write. Its content stays out of the message.
     #[error("read {path}: {reason}", path = .path.display())]
     Malformed {
@@ -91,7 +80,7 @@ impl RootCredentials {
             return Ok(LoadedRoot { credentials, source: RootSource::Environment });
         }
         let path = data_dir.join(FILE_NAME);
-        if let Some(text) = read_file(&path)? {
+        if let Some(text) = secret_file::read(&path, CREDENTIALS_FILE_BYTES_MAX)? {
             let (access_key_id, secret) = parse(&text).map_err(|reason| malformed(&path, reason))?;
             return Ok(LoadedRoot {
                 credentials: Self::checked(access_key_id, secret)?,
@@ -99,7 +88,7 @@ impl RootCredentials {
             });
         }
         let (access_key_id, secret) = random_pair()?;
-        write_file(data_dir, &path, &access_key_id, &secret)?;
+        write_pair(data_dir, &access_key_id, &secret)?;
         let credentials = Self { access_key_id, secret: SecretKey::new(secret) };
         Ok(LoadedRoot { credentials, source: RootSource::Created(path) })
     }
@@ -112,22 +101,6 @@ impl RootCredentials {
 
 fn malformed(path: &Path, reason: &'static str) -> RootError {
     RootError::Malformed { path: path.to_owned(), reason }
-}
-
-/// The file's text; `None` if there is no file.
-fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, RootError> {
-    let failed = |source| RootError::Io { step: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut text = Zeroizing::new(String::new());
-    file.take(CREDENTIALS_FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > CREDENTIALS_FILE_BYTES_MAX {
-        return Err(malformed(path, "the file is too long"));
-    }
-    Ok(Some(text))
 }
 
 /// Reads `name = value` lines; empty lines and those that begin with `#` are comments.
@@ -147,26 +120,10 @@ fn parse(text: &str) -> Result<(String, String), &'static str> {
     Ok((access_key_id.ok_or("access_key_id is missing")?, secret.ok_or("secret_access_key is missing")?))
 }
 
-/// Stores a pair: temporary file with mode 0600, synced, renamed, directory synced.
-fn write_file(data_dir: &Path, path: &Path, access_key_id: &str, secret: &str) -> Result<(), RootError> {
-    let temporary = data_dir.join(TEMPORARY_NAME);
-    let failed = |step, at: &Path| {
-        let path = at.to_owned();
-        move |source| RootError::Io { step, path, source }
-    };
-    // What a crash left behind may have another mode or be a link; it is never written into.
-    match std::fs::remove_file(&temporary) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &temporary)(error)),
-        Ok(()) | Err(_) => {}
-    }
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
-    let mut file = opened.map_err(failed("create", &temporary))?;
+/// Stores a pair.
+fn write_pair(data_dir: &Path, access_key_id: &str, secret: &str) -> Result<(), SecretFileError> {
     let text = Zeroizing::new(format!("{ID_FIELD} = {access_key_id}\n{SECRET_FIELD} = {secret}\n"));
-    file.write_all(text.as_bytes()).map_err(failed("write", &temporary))?;
-    file.sync_all().map_err(failed("sync", &temporary))?;
-    std::fs::rename(&temporary, path).map_err(failed("rename", &temporary))?;
-    let directory = File::open(data_dir).map_err(failed("open", data_dir))?;
-    directory.sync_all().map_err(failed("sync", data_dir))
+    secret_file::write(data_dir, FILE_NAME, &text)
 }
 
 #[cfg(test)]
@@ -225,12 +182,13 @@ mod tests {
             "access_key_id = AKID\nsecret_access_key = hunter2hunter2\nsecret_access_key = hunter2hunter2\n",
             "hunter2hunter2",
             "password = hunter2hunter2",
-            &"#\n".repeat(5000),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = RootCredentials::load_or_create(None, directory.path()).unwrap_err();
             assert!(matches!(error, RootError::Malformed { .. }), "{text:?}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
+        std::fs::write(&path, "#\n".repeat(5000)).unwrap();
+        assert!(matches!(RootCredentials::load_or_create(None, directory.path()), Err(RootError::Io(_))));
     }
 }

@@ -1,6 +1,6 @@
 //! Why a metadata transaction did not happen.
 
-use crate::rules::{BucketRefusal, LockRefusal, WriteRefusal};
+use crate::rules::{BucketRefusal, LockRefusal, QuotaRefusal, WriteRefusal};
 use crate::types::{OwnerId, Timestamp, VersionId};
 
 /// Why a metadata transaction did not happen.
@@ -38,6 +38,12 @@ pub enum MetaError {
     /// Object lock forbids it.
     #[error("the version is locked: {0}")]
     Locked(LockRefusal),
+    /// A quota forbids it.
+    #[error("a quota is used up: {0}")]
+    QuotaExceeded(QuotaRefusal),
+    /// Restoring would remove the current version for good.
+    #[error("the key has a current version, which would be lost")]
+    WouldLose,
     /// The bucket's state forbids it.
     #[error("the state of the bucket: {0}")]
     BucketState(BucketRefusal),

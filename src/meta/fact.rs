@@ -264,6 +264,8 @@ pub struct CommitRename {
     pub precondition: ReadPrecondition,
     /// The time by which locks are judged (see `rules::LockClock`).
     pub lock_time: Timestamp,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// A new bucket.

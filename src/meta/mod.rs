@@ -6,10 +6,13 @@ mod composite;
 mod contract;
 pub mod error;
 pub mod fact;
+mod happening;
 pub mod memory;
+pub mod origin;
 pub mod selection;
 pub mod sqlite;
 pub mod store;
+pub mod upkeep;
 
 pub use error::MetaError;
 pub use fact::{
@@ -18,6 +21,10 @@ pub use fact::{
     PutOutcome, StoredPart, StoredVersion, UploadRecord,
 };
 pub use memory::MemoryMeta;
+pub use origin::{carrying_origin, current_origin, on_behalf_of};
 pub use selection::PartSelection;
 pub use sqlite::{SqliteMeta, SqliteSettings};
 pub use store::MetaStore;
+pub use upkeep::{
+    Admission, ExpireVersion, ExpiryOutcome, OwnerAccount, RestoreVersion, RetainedQuery, RetainedVersion,
+};

@@ -6,16 +6,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::meta::{
-    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
-    Completed, DeleteOutcome, EpochStart, Extent, KeyPolicy, MetaError, NewBucket, NewUpload, PutOutcome, StoredPart,
+    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
+    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart,
     StoredVersion, UploadRecord,
 };
-use crate::rules::{Seen, Versioning};
+use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
 use crate::types::{
-    Bucket, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery, ManifestId,
-    ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery,
-    VersionListing,
+    Bucket, BucketDocument, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Keeps metadata.
@@ -159,6 +160,48 @@ pub trait MetaStore: Send + Sync + 'static {
     /// Aborts up to `max` uploads initiated before `before`, and forgets completions older than that;
     /// returns how many were aborted.
     async fn expire_uploads(&self, before: Timestamp, max: u32) -> Result<u32, MetaError>;
+
+    // Usage and quotas ----------------------------------------------------------------------------------
+
+    /// What a bucket stores: `NoSuchBucket`.
+    async fn bucket_usage(&self, bucket: BucketId) -> Result<Usage, MetaError>;
+    /// What is stored in the name of an identity, and its limits.
+    async fn owner_account(&self, owner: &OwnerId) -> Result<OwnerAccount, MetaError>;
+    /// Sets the limits of an identity.
+    async fn set_owner_quota(&self, owner: &OwnerId, quota: Quota) -> Result<(), MetaError>;
+    /// Whether quotas would admit a write now: `NoSuchBucket`, `NoSuchUpload`, `QuotaExceeded`. Its commit
+    /// judges again.
+    async fn admit(&self, admission: &Admission) -> Result<(), MetaError>;
+
+    // Lifecycle and undelete ----------------------------------------------------------------------------
+
+    /// Does what a lifecycle rule asks for, unless anything by which that was judged has changed: `NoSuchBucket`.
+    async fn expire_version(&self, expire: ExpireVersion) -> Result<ExpiryOutcome, MetaError>;
+    /// How far a worker has come, in its own words.
+    async fn cursor(&self, name: &str) -> Result<Option<Vec<u8>>, MetaError>;
+    /// Notes how far a worker has come.
+    async fn set_cursor(&self, name: &str, body: Option<Vec<u8>>) -> Result<(), MetaError>;
+    /// A page of restorable versions by key, the oldest of a key first.
+    async fn retained(&self, query: &RetainedQuery) -> Result<Vec<RetainedVersion>, MetaError>;
+    /// Puts a restorable version back as the current one: `NoSuchBucket`, `NoSuchVersion`, `WouldLose`.
+    async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError>;
+    /// Removes up to `max` restorable versions for good whose time has come; returns how many.
+    async fn collect_retained(&self, now: Timestamp, max: u32) -> Result<u32, MetaError>;
+    /// Shortens the time of up to `max` restorable versions of a bucket to `window`; returns how many.
+    async fn shorten_retained(&self, bucket: &BucketName, window: Undelete, max: u32) -> Result<u32, MetaError>;
+
+    // Events --------------------------------------------------------------------------------------------
+
+    /// Events of a target that may be delivered at `now`, oldest first, at most `max`. None of a key whose
+    /// first event must wait. Changes of objects queue them in their own transactions, as the bucket's
+    /// notification document says.
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError>;
+    /// Records what became of events of a target.
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError>;
+    /// How many events wait for each target that ever had one.
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError>;
+    /// Buckets with a document of that kind, and the document; at most `max`.
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError>;
 
     // Garbage and verification --------------------------------------------------------------------------
 

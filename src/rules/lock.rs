@@ -98,7 +98,12 @@ pub fn apply_change(
             attributes.retention = *retention;
         }
         AttributeChange::LegalHold(on) => attributes.legal_hold = Some(*on),
-        AttributeChange::Encryption(envelope) => attributes.encryption.clone_from(envelope),
+        // An envelope that was made of another one would lock a body that was written meanwhile for ever. The change
+        // then counts as made just before that.
+        AttributeChange::Envelope { from, to } if attributes.encryption.as_ref() == Some(from) => {
+            attributes.encryption = Some(to.clone());
+        }
+        AttributeChange::Envelope { .. } => {}
     }
     Ok(())
 }

@@ -11,9 +11,11 @@ use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
+use crate::engine::Engine;
 use crate::guard::Ticket;
 use crate::identity::Principal;
-use crate::net::{BodyError, Peer, ResponseBody};
+use crate::net::{BodyError, Peer, Response, ResponseBody};
+use crate::s3::access_line::{AccessLine, Ending};
 use crate::s3::route::Routed;
 use crate::s3::{Code, S3Error};
 use crate::telemetry::log::ACCESS_TARGET;
@@ -21,7 +23,6 @@ use crate::telemetry::record::{self, EndedRequest};
 
 /// What is known of a request. Tells it when it is dropped: at the end of the answer, or wherever the request
 /// ended before.
-#[derive(Debug)]
 pub(crate) struct AccessRecord {
     request_id: String,
     method: String,
@@ -37,6 +38,8 @@ pub(crate) struct AccessRecord {
     started: Instant,
     received: Arc<AtomicU64>,
     sent_bytes: u64,
+    /// The line of its bucket's own log, and who delivers it.
+    line: Option<Box<(Arc<Engine>, AccessLine)>>,
 }
 
 impl AccessRecord {
@@ -56,6 +59,7 @@ impl AccessRecord {
             started: Instant::now(),
             received: Arc::default(),
             sent_bytes: 0,
+            line: None,
         }
     }
 
@@ -77,6 +81,9 @@ impl AccessRecord {
             Principal::Anonymous => "anonymous".to_owned(),
             Principal::Identity { name, .. } => name.clone(),
         };
+        if let Some(line) = &mut self.line {
+            line.1.note_principal(principal);
+        }
     }
 
     /// Notes why the request is refused. Faults of ours are also told at once and by themselves, for whoever
@@ -86,6 +93,9 @@ impl AccessRecord {
             Some(cause) => format!("{}: {cause}", error.code.name()),
             None => error.code.name().to_owned(),
         });
+        if let Some(line) = &mut self.line {
+            line.1.note_error(error.code.name());
+        }
         match error.code {
             Code::InternalError | Code::InsufficientStorage => {
                 let (operation, cause) = (self.operation, error.cause.as_deref().unwrap_or_default());
@@ -96,9 +106,18 @@ impl AccessRecord {
         }
     }
 
-    /// Notes the status of the answer.
-    pub(crate) fn note_status(&mut self, status: StatusCode) {
-        self.status = Some(status);
+    /// Notes that the request will be a line of its bucket's log.
+    pub(crate) fn note_line(&mut self, engine: Arc<Engine>, line: AccessLine) {
+        self.line = Some(Box::new((engine, line)));
+    }
+
+    /// Notes what the head of the answer says.
+    pub(crate) fn note_answer(&mut self, response: &Response) {
+        self.status = Some(response.status());
+        let elapsed = self.started.elapsed();
+        if let Some(line) = &mut self.line {
+            line.1.note_answer(response, elapsed);
+        }
     }
 }
 
@@ -113,6 +132,10 @@ impl Drop for AccessRecord {
             received_bytes,
             sent_bytes: self.sent_bytes,
         });
+        if let Some(line) = self.line.take() {
+            let (engine, line) = *line;
+            line.end(&engine, Ending { status: self.status, sent_bytes: self.sent_bytes, elapsed });
+        }
         tracing::info!(
             target: ACCESS_TARGET,
             request_id = %self.request_id,

@@ -2,6 +2,7 @@
 //! owner, tags, ACL, lock, encryption. One line per feature; what each accepts is in its own file.
 
 use crate::s3::authorize::Authorized;
+use crate::s3::encryption_headers::new_envelope;
 use crate::s3::op::acl;
 use crate::s3::tagging::header_tags;
 use crate::s3::{Gateway, S3Error, lock};
@@ -14,7 +15,8 @@ use crate::types::VersionAttributes;
 pub(crate) async fn new_attributes(gateway: &Gateway, call: &Authorized) -> Result<VersionAttributes, S3Error> {
     let (retention, legal_hold) = lock::requested_lock(gateway, call).await?;
     let tags = header_tags(&call.headers)?;
-    let mut attributes = VersionAttributes { tags, retention, legal_hold, ..VersionAttributes::default() };
+    let encryption = new_envelope(gateway, call).await?;
+    let mut attributes = VersionAttributes { tags, retention, legal_hold, encryption, ..VersionAttributes::default() };
     acl::own(gateway, call, &mut attributes)?;
     Ok(attributes)
 }

@@ -1,11 +1,13 @@
 //! The second stage of a request: who asks.
 
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::{AuthError, FileSize, FormFields, FormVerdict, PayloadKind, Verdict, verify, verify_form};
 use crate::identity::Principal;
 use crate::net::Peer;
+use crate::s3::endpoint::endpoint;
 use crate::s3::query::Query;
 use crate::s3::route::Routed;
 use crate::s3::{Code, Gateway, Operation, S3Error};
@@ -22,17 +24,50 @@ const SIGNATURE_PARAMETERS: [&str; 7] = [
     "x-amz-signedheaders",
 ];
 
+/// How a request is signed, in the words of condition keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signature {
+    /// `s3:signatureversion`.
+    pub(crate) version: &'static str,
+    /// `s3:authType`.
+    pub(crate) place: &'static str,
+}
+
+impl Signature {
+    fn new(is_v4: bool, place: &'static str) -> Self {
+        Self { version: if is_v4 { "AWS4-HMAC-SHA256" } else { "AWS" }, place }
+    }
+
+    /// Of a request that was verified.
+    fn of(headers: &HeaderMap, query: &Query, presigned: bool) -> Self {
+        if presigned {
+            return Self::new(query.has("X-Amz-Signature"), "REST-QUERY-STRING");
+        }
+        let is_v4 = headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
+        Self::new(is_v4, "REST-HEADER")
+    }
+
+    /// For tests.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self::new(true, "REST-HEADER")
+    }
+}
+
 /// A request whose sender is known, or known to be anonymous. Only `authenticate` makes one.
 #[derive(Debug)]
 pub(crate) struct Authenticated {
     pub(crate) routed: Routed,
     pub(crate) principal: Principal,
     pub(crate) payload: PayloadKind,
-    pub(crate) signed: bool,
+    /// How it is signed; `None` for anonymous requests.
+    pub(crate) signature: Option<Signature>,
     pub(crate) headers: HeaderMap,
     pub(crate) path: String,
     /// The other end of the connection.
     pub(crate) peer: Option<Peer>,
+    /// What URLs in answers begin with.
+    pub(crate) endpoint: Option<String>,
     /// Keeps other modules from making one.
     _seal: (),
 }
@@ -45,19 +80,20 @@ pub(crate) struct Authenticated {
 pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Result<Authenticated, S3Error> {
     let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())?;
     let path = head.uri.path().to_owned();
-    let peer = head.extensions.get::<Peer>().copied();
+    let (peer, endpoint) = (head.extensions.get::<Peer>().copied(), endpoint(&head));
     let mut headers = head.headers;
-    let (principal, payload, signed) = match verdict {
-        Verdict::Anonymous { payload } => (anonymous(gateway)?, payload, false),
+    let (principal, payload, signature) = match verdict {
+        Verdict::Anonymous { payload } => (anonymous(gateway)?, payload, None),
         Verdict::Signed(verified) => {
             let principal = identity(gateway, &verified.access_key_id)?;
+            let signature = Signature::of(&headers, &routed.query, verified.presigned);
             if verified.presigned {
                 hoist(&mut headers, &routed.query);
             }
-            (principal, verified.payload, true)
+            (principal, verified.payload, Some(signature))
         }
     };
-    Ok(Authenticated { routed, principal, payload, signed, headers, path, peer, _seal: () })
+    Ok(Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, _seal: () })
 }
 
 /// Finds out who stands behind a POST form that wants to store `key`, and holds the form to the policy that they
@@ -80,17 +116,20 @@ pub(crate) fn authenticate_form(
     if !matches!(verdict, Verdict::Anonymous { .. }) {
         return Err(AuthError::SeveralMechanisms.into());
     }
-    let (principal, signed, size) = match verify_form(fields, gateway.keyring.as_ref(), &gateway.settings.auth, now)? {
-        FormVerdict::Anonymous => (anonymous(gateway)?, false, FileSize::ANY),
+    let (principal, signature, size) = match verify_form(fields, gateway.keyring.as_ref(), &gateway.settings.auth, now)?
+    {
+        FormVerdict::Anonymous => (anonymous(gateway)?, None, FileSize::ANY),
         FormVerdict::Signed { access_key_id, policy } => {
             let bucket = routed.bucket.as_ref().map(BucketName::as_str).unwrap_or_default();
             let size = policy.judge(fields, bucket, now).map_err(AuthError::FormPolicy)?;
-            (identity(gateway, &access_key_id)?, true, size)
+            let signature = Signature::new(fields.value("x-amz-signature").is_some(), "POST");
+            (identity(gateway, &access_key_id)?, Some(signature), size)
         }
     };
     let (routed, path) = (routed.about(Operation::PutObject, Some(key)), head.uri.path().to_owned());
     let (payload, peer) = (PayloadKind::Unsigned, head.extensions.get::<Peer>().copied());
-    Ok((Authenticated { routed, principal, payload, signed, headers, path, peer, _seal: () }, size))
+    let endpoint = endpoint(&head);
+    Ok((Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, _seal: () }, size))
 }
 
 /// A visitor of a website: nobody in particular, who reads objects.
@@ -105,7 +144,8 @@ pub(crate) fn authenticate_visitor(
 ) -> Result<Authenticated, S3Error> {
     let (principal, payload) = (anonymous(gateway)?, PayloadKind::Unsigned);
     let (path, peer) = (head.uri.path().to_owned(), head.extensions.get::<Peer>().copied());
-    Ok(Authenticated { routed, principal, payload, signed: false, headers, path, peer, _seal: () })
+    let endpoint = endpoint(head);
+    Ok(Authenticated { routed, principal, payload, signature: None, headers, path, peer, endpoint, _seal: () })
 }
 
 fn anonymous(gateway: &Gateway) -> Result<Principal, S3Error> {
@@ -140,8 +180,21 @@ fn hoist(headers: &mut HeaderMap, query: &Query) {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::hoist;
+    use super::{Signature, hoist};
     use crate::s3::query::Query;
+
+    #[test]
+    fn signatures_are_named_by_version_and_place() {
+        let of = |authorization: &'static str, query: &str| {
+            let headers = HeaderMap::from_iter([(super::AUTHORIZATION, HeaderValue::from_static(authorization))]);
+            let signature = Signature::of(&headers, &Query::parse(query).unwrap(), authorization.is_empty());
+            (signature.version, signature.place)
+        };
+        assert_eq!(of("AWS4-HMAC-SHA256 Credential=x", ""), ("AWS4-HMAC-SHA256", "REST-HEADER"));
+        assert_eq!(of("AWS id:signature", ""), ("AWS", "REST-HEADER"));
+        assert_eq!(of("", "X-Amz-Signature=1"), ("AWS4-HMAC-SHA256", "REST-QUERY-STRING"));
+        assert_eq!(of("", "Signature=1"), ("AWS", "REST-QUERY-STRING"));
+    }
 
     #[test]
     fn headers_in_a_presigned_query_count_as_headers() {

@@ -12,11 +12,14 @@ use crate::engine::{EngineError, OpenObject};
 use crate::identity::{Principal, account_id};
 use crate::net::Peer;
 use crate::policy::{Decision, Reason, Relation};
-use crate::s3::authenticate::Authenticated;
+use crate::rules::payer::Charge;
+use crate::s3::authenticate::{Authenticated, Signature};
 use crate::s3::bucket_facts::{BucketFacts, bucket_facts};
 use crate::s3::copy_source::SourceName;
+use crate::s3::metadata::header_text;
 use crate::s3::permission::{Need, On, needs};
 use crate::s3::query::Query;
+use crate::s3::requester_pays;
 use crate::s3::verdict::{self, Question};
 use crate::s3::{Code, Gateway, Operation, S3Error, parameters};
 use crate::types::{Bucket, BucketName, ObjectKey, OwnerId, Tags, VersionAttributes, VersionId};
@@ -38,13 +41,17 @@ pub struct Authorized {
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: PayloadKind,
-    /// False only for anonymous requests (`response-…` overrides need a signature).
-    pub(crate) signed: bool,
+    /// How it is signed; `None` for anonymous requests (`response-…` overrides need a signature).
+    pub(crate) signature: Option<Signature>,
     /// Path of the request as sent, for `Resource` and `Location`.
     pub(crate) path: String,
     pub(crate) request_id: String,
     /// The other end of the connection.
     pub(crate) peer: Option<Peer>,
+    /// What URLs in answers begin with: `https://HOST`.
+    pub(crate) endpoint: Option<String>,
+    /// Who pays for it.
+    pub(crate) charge: Charge,
     /// What decides about access to the bucket.
     pub(crate) facts: Arc<BucketFacts>,
     /// Allowed only as long as the key has no current version: the operation commits with a put-if-absent, and
@@ -117,10 +124,12 @@ impl Authorized {
             query: Query::parse(query).expect("a test's query is legal"),
             headers,
             payload,
-            signed: true,
+            signature: Some(Signature::for_test()),
             path: path.to_owned(),
             request_id: "TEST".to_owned(),
             peer: None,
+            endpoint: None,
+            charge: Charge::Owner,
             facts: Arc::default(),
             requires_absent: false,
             judged: Mutex::default(),
@@ -139,7 +148,7 @@ pub(crate) async fn authorize(
     request_id: &str,
     received: Arc<AtomicU64>,
 ) -> Result<Authorized, S3Error> {
-    let Authenticated { routed, principal, payload, signed, headers, path, peer, .. } = request;
+    let Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, .. } = request;
     let bucket = match &routed.bucket {
         Some(name) if routed.operation != Operation::CreateBucket => Some(find(gateway, &principal, name).await?),
         Some(_) | None => None,
@@ -157,10 +166,12 @@ pub(crate) async fn authorize(
         query: routed.query,
         headers,
         payload,
-        signed,
+        signature,
         path,
         request_id: request_id.to_owned(),
         peer,
+        endpoint,
+        charge: Charge::Owner,
         facts,
         requires_absent: false,
         judged: Mutex::default(),
@@ -169,6 +180,7 @@ pub(crate) async fn authorize(
     check_all(gateway, &mut call).await?;
     if let Some(bucket) = &call.bucket {
         check_expected_owner(&call.headers, EXPECTED_OWNER, bucket)?;
+        call.charge = requester_pays::judge(gateway, &call, bucket).await?;
     }
     Ok(call)
 }
@@ -288,7 +300,7 @@ fn commits_object(operation: Operation) -> bool {
 /// Lets the operation through only if its key stays absent: as if its sender had asked for that.
 fn require_absent(call: &mut Authorized) -> Result<(), S3Error> {
     // Its sender asks for the same: then 412 is the true answer to a key that exists.
-    if call.headers.get(IF_NONE_MATCH).is_some_and(|value| value == "*") {
+    if header_text(&call.headers, "if-none-match").is_some_and(|text| text == "*") {
         return Ok(());
     }
     if call.headers.contains_key(IF_MATCH) {
@@ -341,6 +353,7 @@ pub(crate) async fn authorize_source(
             (bucket, facts)
         }
     };
+    requester_pays::judge(gateway, call, &bucket).await?;
     let version = name.version.map(|version| version.to_string());
     let is_versioned = version.is_some();
     let asked = |need| Question {

@@ -1,12 +1,16 @@
 //! The S3 error table: every code, its status and its message.
 //!
-//! Source: Amazon S3 API Reference, "Error responses". `InsufficientStorage` is ours: S3 has no full disks.
+//! Source: Amazon S3 API Reference, "Error responses". `InsufficientStorage` and `QuotaExceeded` are ours: S3
+//! has no full disks and no quotas. No SDK retries a 403 of that code.
 
 use http::StatusCode;
 
-/// Makes the enum, its list and its three columns from one table, so that no code can lack a column.
+/// Makes the enum, its list and its three columns from one table, so that no code can lack a column. A code that
+/// is no Rust name says after `=` what it is on the wire.
 macro_rules! codes {
-    ($($name:ident $status:ident $message:literal)+) => {
+    (@wire $name:ident) => { stringify!($name) };
+    (@wire $name:ident $wire:literal) => { $wire };
+    ($($name:ident $(= $wire:literal)? $status:ident $message:literal)+) => {
         /// An S3 error code, named as on the wire.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
@@ -20,7 +24,7 @@ macro_rules! codes {
             /// The code on the wire.
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$name => stringify!($name),)+
+                    $(Self::$name => codes!(@wire $name $($wire)?),)+
                 }
             }
 
@@ -93,6 +97,7 @@ codes! {
     InvalidToken BAD_REQUEST "The provided token is malformed or otherwise not valid."
     InvalidURI BAD_REQUEST "Couldn't parse the specified URI."
     KeyTooLongError BAD_REQUEST "Your key is too long"
+    KmsNotFoundException = "KMS.NotFoundException" BAD_REQUEST "The specified KMS key does not exist."
     MalformedACLError BAD_REQUEST "The XML you provided was not well-formed or did not validate against our published schema"
     MalformedPOSTRequest BAD_REQUEST "The body of your POST request is not well-formed multipart/form-data."
     MalformedPolicy BAD_REQUEST "Policies must be valid JSON and the first byte must be '{'"
@@ -100,6 +105,7 @@ codes! {
     MalformedXML BAD_REQUEST "The XML you provided was not well-formed or did not validate against our published schema"
     MaxMessageLengthExceeded BAD_REQUEST "Your request was too big."
     MaxPostPreDataLengthExceededError BAD_REQUEST "Your POST request fields preceding the upload file were too large."
+    MetadataConfigurationNotFound NOT_FOUND "The metadata configuration of the bucket was not found."
     MetadataTooLarge BAD_REQUEST "Your metadata headers exceed the maximum allowed metadata size"
     MethodNotAllowed METHOD_NOT_ALLOWED "The specified method is not allowed against this resource."
     MissingAuthenticationToken FORBIDDEN "The request was not signed."
@@ -127,6 +133,7 @@ codes! {
     OwnershipControlsNotFoundError NOT_FOUND "The bucket ownership controls were not found"
     PermanentRedirect MOVED_PERMANENTLY "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint."
     PreconditionFailed PRECONDITION_FAILED "At least one of the pre-conditions you specified did not hold"
+    QuotaExceeded FORBIDDEN "The write would exceed a quota. Deleting objects and aborting uploads still works."
     Redirect TEMPORARY_REDIRECT "Please re-send this request to the specified temporary endpoint. Continue to use the original request endpoint for future requests."
     ReplicationConfigurationNotFoundError NOT_FOUND "The replication configuration was not found"
     RequestHeaderSectionTooLarge BAD_REQUEST "Your request header section exceeds the maximum allowed request header section size."

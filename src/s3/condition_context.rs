@@ -98,8 +98,8 @@ impl RequestContext<'_> {
             "s3:delimiter" => call.query.value("delimiter").map(str::to_owned),
             "s3:max-keys" => call.query.value("max-keys").map(str::to_owned),
             "s3:versionid" => self.version.map(str::to_owned),
-            "s3:signatureversion" => self.signature().map(|(version, _)| version.to_owned()),
-            "s3:authtype" => self.signature().map(|(_, kind)| kind.to_owned()),
+            "s3:signatureversion" => call.signature.map(|signature| signature.version.to_owned()),
+            "s3:authtype" => call.signature.map(|signature| signature.place.to_owned()),
             "s3:signatureage" => self.signature_age(),
             "s3:objectcreationoperation" => Some(self.creates_object().to_string()),
             "s3:x-amz-copy-source" => self.copy_source(),
@@ -118,22 +118,6 @@ impl RequestContext<'_> {
         header_text(&self.call.headers, name)
     }
 
-    /// Version and kind of the signature; none for anonymous requests.
-    fn signature(&self) -> Option<(&'static str, &'static str)> {
-        let call = self.call;
-        if !call.signed {
-            return None;
-        }
-        const V4: &str = "AWS4-HMAC-SHA256";
-        Some(match self.header("authorization") {
-            Some(text) if text.starts_with(V4) => (V4, "REST-HEADER"),
-            Some(text) if !text.is_empty() => ("AWS", "REST-HEADER"),
-            Some(_) | None if call.operation == Operation::PostObject => (V4, "POST"),
-            Some(_) | None if call.query.has("X-Amz-Signature") => (V4, "REST-QUERY-STRING"),
-            Some(_) | None => ("AWS", "REST-QUERY-STRING"),
-        })
-    }
-
     /// The source of a copy without its encoding and without a slash in front, so that no spelling of it gets around
     /// a pattern. What cannot be read is shown as it is; such a copy is refused later.
     fn copy_source(&self) -> Option<String> {
@@ -147,7 +131,7 @@ impl RequestContext<'_> {
     /// Milliseconds since a request was signed.
     fn signature_age(&self) -> Option<String> {
         let sent = self.call.query.value("X-Amz-Date").map(str::to_owned).or_else(|| self.header("x-amz-date"))?;
-        let signed = Timestamp::parse_amz_basic(&sent).filter(|_| self.call.signed)?;
+        let signed = Timestamp::parse_amz_basic(&sent).filter(|_| self.call.signature.is_some())?;
         Some(((self.now.0 - signed.0) / 1000).to_string())
     }
 

@@ -9,6 +9,7 @@ use crate::engine::{CopySource, EngineError};
 use crate::limits::COPY_BYTES_MAX;
 use crate::s3::authorize::{Authorized, AuthorizedSource, authorize_source};
 use crate::s3::conditions::{copy_source_precondition, failed_source_condition};
+use crate::s3::encryption_headers::source_key;
 use crate::s3::metadata::header_text;
 use crate::s3::object_headers::naming_condition;
 use crate::s3::parameters::parse_version;
@@ -97,7 +98,8 @@ pub(crate) async fn copy_source(
 ) -> Result<CopySource, S3Error> {
     let precondition = copy_source_precondition(&call.headers)?;
     let AuthorizedSource { bucket, judged } = authorize_source(gateway, call, name).await?;
-    Ok(CopySource { bucket, key: name.key.clone(), version: name.version, judged, precondition })
+    let customer_key = source_key(&call.headers)?;
+    Ok(CopySource { bucket, key: name.key.clone(), version: name.version, judged, precondition, customer_key })
 }
 
 /// Reads `x-amz-copy-source-range`, which must be `bytes=first-last`: an open end, a suffix or a list would

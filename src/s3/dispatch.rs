@@ -1,14 +1,18 @@
 //! From an operation to the file that does it: one exhaustive table, so that a new operation must be placed.
 
+use http::StatusCode;
+
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::op::{
-    abort_upload, acl, bucket_location, bucket_policy, bucket_versioning, complete_upload, copy_object, cors,
-    create_bucket, create_upload, delete_bucket, delete_object, delete_objects, get_object, head_bucket, head_object,
-    legal_hold, list_buckets, list_object_versions, list_objects, list_objects_v2, list_parts, list_uploads,
-    object_attributes, object_lock, object_retention, ownership_controls, probes, public_access_block, put_object,
-    rename_object, restore_object, tagging, upload_part, upload_part_copy, website,
+    abort_upload, acl, bucket_encryption, bucket_location, bucket_logging, bucket_notification, bucket_policy,
+    bucket_versioning, complete_upload, copy_object, cors, create_bucket, create_upload, delete_bucket, delete_object,
+    delete_objects, get_object, head_bucket, head_object, legal_hold, lifecycle, list_buckets, list_object_versions,
+    list_objects, list_objects_v2, list_parts, list_uploads, object_attributes, object_lock, object_retention,
+    ownership_controls, probes, public_access_block, put_object, rename_object, request_payment, restore_object,
+    tagging, update_encryption, upload_part, upload_part_copy, website,
 };
+use crate::s3::respond::respond_empty;
 use crate::s3::{Code, Gateway, Operation as Op, S3Error};
 
 /// The operations that are not built, as a pattern: building one takes its name out of here.
@@ -17,62 +21,49 @@ macro_rules! unbuilt {
         Op::CreateBucketMetadataConfiguration
             | Op::CreateBucketMetadataTableConfiguration
             | Op::CreateSession
-            | Op::DeleteBucketAnalyticsConfiguration
-            | Op::DeleteBucketEncryption
-            | Op::DeleteBucketIntelligentTieringConfiguration
-            | Op::DeleteBucketInventoryConfiguration
-            | Op::DeleteBucketLifecycle
-            | Op::DeleteBucketMetadataConfiguration
-            | Op::DeleteBucketMetadataTableConfiguration
-            | Op::DeleteBucketMetricsConfiguration
-            | Op::DeleteBucketReplication
             | Op::DeleteObjectAnnotation
-            | Op::GetBucketMetadataConfiguration
-            | Op::GetBucketMetadataTableConfiguration
             | Op::GetObjectAnnotation
             | Op::GetObjectTorrent
             | Op::ListObjectAnnotations
-            | Op::PutBucketAbac
-            | Op::PutBucketAccelerateConfiguration
             | Op::PutBucketAnalyticsConfiguration
-            | Op::PutBucketEncryption
             | Op::PutBucketIntelligentTieringConfiguration
             | Op::PutBucketInventoryConfiguration
-            | Op::PutBucketLifecycleConfiguration
-            | Op::PutBucketLogging
             | Op::PutBucketMetricsConfiguration
-            | Op::PutBucketNotificationConfiguration
             | Op::PutBucketReplication
-            | Op::PutBucketRequestPayment
             | Op::PutObjectAnnotation
             | Op::SelectObjectContent
             | Op::UpdateBucketMetadataAnnotationTableConfiguration
             | Op::UpdateBucketMetadataInventoryTableConfiguration
             | Op::UpdateBucketMetadataJournalTableConfiguration
-            | Op::UpdateObjectEncryption
             | Op::WriteGetObjectResponse
     };
 }
 
-/// Reads of configurations that cannot be set yet: `probe` has the answer of a bucket that never had one.
+/// Operations on what no bucket of this server has: `probe` answers that it is off, or that there is none.
 macro_rules! probed {
     () => {
-        Op::GetBucketAbac
+        Op::DeleteBucketAnalyticsConfiguration
+            | Op::DeleteBucketIntelligentTieringConfiguration
+            | Op::DeleteBucketInventoryConfiguration
+            | Op::DeleteBucketMetadataConfiguration
+            | Op::DeleteBucketMetadataTableConfiguration
+            | Op::DeleteBucketMetricsConfiguration
+            | Op::DeleteBucketReplication
+            | Op::GetBucketAbac
             | Op::GetBucketAccelerateConfiguration
             | Op::GetBucketAnalyticsConfiguration
-            | Op::GetBucketEncryption
             | Op::GetBucketIntelligentTieringConfiguration
             | Op::GetBucketInventoryConfiguration
-            | Op::GetBucketLifecycleConfiguration
-            | Op::GetBucketLogging
+            | Op::GetBucketMetadataConfiguration
+            | Op::GetBucketMetadataTableConfiguration
             | Op::GetBucketMetricsConfiguration
-            | Op::GetBucketNotificationConfiguration
             | Op::GetBucketReplication
-            | Op::GetBucketRequestPayment
             | Op::ListBucketAnalyticsConfigurations
             | Op::ListBucketIntelligentTieringConfigurations
             | Op::ListBucketInventoryConfigurations
             | Op::ListBucketMetricsConfigurations
+            | Op::PutBucketAbac
+            | Op::PutBucketAccelerateConfiguration
     };
 }
 
@@ -106,6 +97,10 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::AbortMultipartUpload => Box::pin(abort_upload::run(gateway, call, body)).await,
         Op::ListParts => Box::pin(list_parts::run(gateway, call, body)).await,
         Op::ListMultipartUploads => Box::pin(list_uploads::run(gateway, call, body)).await,
+        Op::GetBucketEncryption => Box::pin(bucket_encryption::get(gateway, call)).await,
+        Op::PutBucketEncryption => Box::pin(bucket_encryption::put(gateway, call, body)).await,
+        Op::DeleteBucketEncryption => Box::pin(bucket_encryption::delete(gateway, call)).await,
+        Op::UpdateObjectEncryption => Box::pin(update_encryption::run(gateway, call, body)).await,
         Op::GetBucketAcl => Ok(acl::show_bucket(gateway, call)),
         Op::GetObjectAcl => Box::pin(acl::show_object(gateway, call)).await,
         Op::PutBucketAcl => Box::pin(acl::put_bucket(gateway, call, body)).await,
@@ -140,23 +135,33 @@ pub(crate) async fn dispatch(gateway: &Gateway, call: &Authorized, body: Request
         Op::PutObjectLockConfiguration => Box::pin(object_lock::set(gateway, call, body)).await,
         Op::GetBucketVersioning => Box::pin(bucket_versioning::show(gateway, call)).await,
         Op::PutBucketVersioning => Box::pin(bucket_versioning::set(gateway, call, body)).await,
+        Op::GetBucketRequestPayment => Box::pin(request_payment::show(gateway, call)).await,
+        Op::PutBucketRequestPayment => Box::pin(request_payment::put(gateway, call, body)).await,
+        Op::GetBucketLogging => Box::pin(bucket_logging::show(gateway, call)).await,
+        Op::PutBucketLogging => Box::pin(bucket_logging::put(gateway, call, body)).await,
+        Op::GetBucketNotificationConfiguration => Box::pin(bucket_notification::show(gateway, call)).await,
+        Op::PutBucketNotificationConfiguration => Box::pin(bucket_notification::put(gateway, call, body)).await,
         Op::RenameObject => Box::pin(rename_object::run(gateway, call, body)).await,
         Op::RestoreObject => Box::pin(restore_object::run(gateway, call, body)).await,
+        Op::GetBucketLifecycleConfiguration => Box::pin(lifecycle::get(gateway, call)).await,
+        Op::PutBucketLifecycleConfiguration => Box::pin(lifecycle::put(gateway, call, body)).await,
+        Op::DeleteBucketLifecycle => Box::pin(lifecycle::delete(gateway, call)).await,
         // Browsers' own requests never come here: a preflight needs no key, and a form is a PutObject by now.
         Op::PostObject | Op::PreflightRequest => Err(S3Error::new(Code::MethodNotAllowed)),
-        probed!() => probe(call),
+        probed!() => Box::pin(probe(call, body)).await,
         unbuilt!() => Err(S3Error::not_implemented(call.operation.name())),
     }
 }
 
-/// Reads a configuration that cannot be set yet.
-fn probe(call: &Authorized) -> Result<Response, S3Error> {
+/// Answers about what no bucket of this server has.
+async fn probe(call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     match call.operation {
         Op::GetBucketAbac => Ok(probes::abac()),
-        Op::GetBucketRequestPayment => Ok(probes::request_payment()),
+        Op::PutBucketAbac => probes::accept_off(call, body, "AbacStatus", "Disabled").await,
+        Op::PutBucketAccelerateConfiguration => {
+            probes::accept_off(call, body, "AccelerateConfiguration", "Suspended").await
+        }
         Op::GetBucketAccelerateConfiguration => Ok(probes::empty("AccelerateConfiguration")),
-        Op::GetBucketLogging => Ok(probes::empty("BucketLoggingStatus")),
-        Op::GetBucketNotificationConfiguration => Ok(probes::empty("NotificationConfiguration")),
         Op::ListBucketAnalyticsConfigurations => Ok(probes::empty_list("ListBucketAnalyticsConfigurationResult")),
         Op::ListBucketIntelligentTieringConfigurations => {
             Ok(probes::empty_list("ListBucketIntelligentTieringConfigurationsResult"))
@@ -166,9 +171,18 @@ fn probe(call: &Authorized) -> Result<Response, S3Error> {
         Op::GetBucketAnalyticsConfiguration
         | Op::GetBucketIntelligentTieringConfiguration
         | Op::GetBucketInventoryConfiguration
-        | Op::GetBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
-        Op::GetBucketEncryption => Err(probes::absent(call, Code::ServerSideEncryptionConfigurationNotFoundError)),
-        Op::GetBucketLifecycleConfiguration => Err(probes::absent(call, Code::NoSuchLifecycleConfiguration)),
+        | Op::GetBucketMetricsConfiguration
+        | Op::DeleteBucketAnalyticsConfiguration
+        | Op::DeleteBucketIntelligentTieringConfiguration
+        | Op::DeleteBucketInventoryConfiguration
+        | Op::DeleteBucketMetricsConfiguration => Err(probes::absent(call, Code::NoSuchConfiguration)),
+        Op::GetBucketMetadataConfiguration | Op::GetBucketMetadataTableConfiguration => {
+            Err(probes::absent(call, Code::MetadataConfigurationNotFound))
+        }
+        // There is nothing to delete, and nothing is what is left.
+        Op::DeleteBucketMetadataConfiguration
+        | Op::DeleteBucketMetadataTableConfiguration
+        | Op::DeleteBucketReplication => Ok(respond_empty(StatusCode::NO_CONTENT)),
         Op::GetBucketReplication => Err(probes::absent(call, Code::ReplicationConfigurationNotFoundError)),
         other => Err(S3Error::not_implemented(other.name())),
     }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use http::header::{ALLOW, CONTENT_TYPE, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::engine::{EngineError, Mismatch};
+use crate::cipher::CipherError;
+use crate::engine::{EngineError, FixedEncryption, Mismatch};
 use crate::limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, RETRY_AFTER_SECONDS};
 use crate::net::{Response, full_body};
 use crate::rules::BucketRefusal;
@@ -189,6 +190,10 @@ impl From<EngineError> for S3Error {
             EngineError::Locked(refusal) => Self::new(Code::AccessDenied)
                 .message("Access Denied because object protected by object lock.")
                 .cause(refusal),
+            EngineError::QuotaExceeded(refusal) => Self::new(Code::QuotaExceeded)
+                .message(format!("The write would exceed a quota: {refusal}."))
+                .detail("Limit", refusal.limit.to_string())
+                .detail("Used", refusal.used.to_string()),
             EngineError::PreconditionFailed => Self::new(Code::PreconditionFailed),
             EngineError::Conflict => Self::new(Code::ConditionalRequestConflict),
             EngineError::NoSuchUpload => Self::new(Code::NoSuchUpload),
@@ -219,8 +224,62 @@ impl From<EngineError> for S3Error {
             },
             EngineError::Stopped => Self::new(Code::ServiceUnavailable).cause("the operation was stopped"),
             EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
+            EngineError::Cipher(source) => source.into(),
+            EngineError::UploadKey(source) => upload_key_error(source),
+            EngineError::FixedEncryption(fixed) => fixed.into(),
             EngineError::Meta(source) => Self::new(Code::InternalError).cause(source),
         }
+    }
+}
+
+/// Source: Amazon S3 API Reference, UpdateObjectEncryption.
+impl From<FixedEncryption> for S3Error {
+    fn from(fixed: FixedEncryption) -> Self {
+        Self::invalid_request(match fixed {
+            FixedEncryption::Plain => {
+                "The UpdateObjectEncryption operation doesn't support unencrypted source objects. Only source objects \
+                 encrypted with SSE-S3 or SSE-KMS are supported."
+            }
+            FixedEncryption::Customer => {
+                "The UpdateObjectEncryption operation doesn't support source objects with the encryption type DSSE-KMS \
+                 or SSE-C. Only source objects encrypted with SSE-S3 or SSE-KMS are supported."
+            }
+        })
+    }
+}
+
+/// Source: Amazon S3 User Guide, "Using server-side encryption with customer-provided keys (SSE-C)"; what S3 answers
+/// where the guide is silent.
+impl From<CipherError> for S3Error {
+    fn from(error: CipherError) -> Self {
+        match &error {
+            CipherError::KeyNeeded => Self::invalid_request(
+                "The object was stored using a form of Server Side Encryption. The correct parameters must be \
+                 provided to retrieve the object.",
+            ),
+            CipherError::KeyNotApplicable => {
+                Self::invalid_request("The encryption parameters are not applicable to this object.")
+            }
+            CipherError::WrongKey => Self::new(Code::AccessDenied).cause(error),
+            CipherError::UnknownKey(id) => {
+                Self::new(Code::KmsNotFoundException).message(format!("Key '{id}' does not exist")).cause(&error)
+            }
+            CipherError::Damaged(_) | CipherError::NoRandomness => Self::new(Code::InternalError).cause(error),
+        }
+    }
+}
+
+/// What a part or completion is told about its key.
+fn upload_key_error(error: CipherError) -> S3Error {
+    match error {
+        CipherError::KeyNeeded => S3Error::invalid_request(
+            "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate \
+             encryption parameters.",
+        ),
+        CipherError::KeyNotApplicable | CipherError::WrongKey => {
+            S3Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
+        }
+        CipherError::UnknownKey(_) | CipherError::Damaged(_) | CipherError::NoRandomness => error.into(),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tracing::Instrument as _;
 
+use crate::engine::carrying_origin;
 use crate::guard::Drain;
 use crate::limits::KEEP_ALIVE_SPACE_MS;
 use crate::net::{BodyError, Response, stream_body};
@@ -65,7 +66,7 @@ where
             () = stop.cancelled() => Err(S3Error::new(Code::ServiceUnavailable).cause("cancelled by the drain")),
         }
     };
-    drain.spawn(task.in_current_span())
+    drain.spawn(carrying_origin(task).in_current_span())
 }
 
 /// Answers with what the work comes to, keeping the client's connection alive if that takes long.

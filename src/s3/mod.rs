@@ -2,6 +2,7 @@
 //! of SQL or chunk files.
 
 pub(crate) mod access;
+pub(crate) mod access_line;
 pub(crate) mod acl_headers;
 pub(crate) mod acl_xml;
 pub(crate) mod attributes;
@@ -19,7 +20,10 @@ pub(crate) mod copy_source;
 pub(crate) mod cors;
 pub(crate) mod dispatch;
 pub(crate) mod document;
+pub(crate) mod encryption_headers;
+pub(crate) mod endpoint;
 pub mod error;
+pub(crate) mod expiration;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub mod form_feed;
@@ -35,6 +39,7 @@ pub(crate) mod parameters;
 pub(crate) mod part_list;
 pub(crate) mod permission;
 pub mod query;
+pub(crate) mod requester_pays;
 pub(crate) mod respond;
 pub mod route;
 pub(crate) mod route_table;

@@ -10,6 +10,8 @@ use crate::rules::{CurrentFacts, ReadVerdict};
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{insert_checksum, insert_part_checksum, insert_type, wants_checksum};
 use crate::s3::conditions::{failed_read_condition, precondition_failed, read_precondition};
+use crate::s3::encryption_headers::{customer_key, insert_encryption, refuse_request_headers};
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::metadata::header_text;
 use crate::s3::object_headers::{insert_description, insert_validators, object_error, shown_version};
 use crate::s3::parameters;
@@ -72,15 +74,18 @@ impl Selection {
 /// Everything that GetObject answers but its body.
 pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Reading, S3Error> {
     let version = parameters::version(&call.query)?;
-    let overrides = overrides(&call.query, call.signed)?;
+    let overrides = overrides(&call.query, call.signature.is_some())?;
     let precondition = read_precondition(&call.headers)?;
     let part = parameters::part_number(&call.query)?;
     let range = header_text(&call.headers, "range");
     if part.is_some() && range.is_some() {
         return Err(S3Error::invalid_request("Cannot specify both Range header and partNumber query parameter"));
     }
+    refuse_request_headers(&call.headers)?;
+    let customer_key = customer_key(&call.headers)?;
     let open = call.open(gateway, version).await;
-    let open = open.map_err(|error| object_error(error, call.key(), version))?;
+    let mut open = open.map_err(|error| object_error(error, call.key(), version))?;
+    open.unlock(customer_key.as_ref())?;
     let facts = open.version();
     let shown = shown_version(call.bucket(), facts.version);
     match precondition.judge(&CurrentFacts { etag: facts.etag, size: facts.size, modified: facts.modified }) {
@@ -94,7 +99,9 @@ pub(crate) async fn prepare(gateway: &Gateway, call: &Authorized) -> Result<Read
         (None, Some(_) | None) => Selection::WHOLE,
     };
     let mut headers = answer_headers(facts, shown, &selection, wants_checksum(&call.headers));
+    insert_encryption(&mut headers, &facts.metadata.attributes, customer_key.as_ref());
     headers.extend(overrides);
+    ExpirationHeader::of(gateway, call).insert(&mut headers, facts).await;
     Ok(Reading { status: selection.status, headers, body: Some((open, selection.span)) })
 }
 

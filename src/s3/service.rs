@@ -12,21 +12,24 @@ use http_body_util::BodyExt as _;
 use tracing::Instrument as _;
 
 use crate::auth::AuthSettings;
-use crate::engine::Engine;
+use crate::engine::{Engine, on_behalf_of};
 use crate::guard::{Admission, Drain, Ticket};
 use crate::identity::{Keyring, Principal};
-use crate::net::{Handler, Request, RequestBody, Response, empty_body};
+use crate::net::{Handler, Peer, Request, RequestBody, Response, empty_body};
+use crate::rules::DayLength;
 use crate::s3::access::{AccessRecord, TrackedBody};
+use crate::s3::access_line::AccessLine;
 use crate::s3::authenticate::authenticate;
 use crate::s3::authorize::{Authorized, authorize};
 use crate::s3::bucket_facts::FactsCache;
 use crate::s3::cors::{Crossing, preflight};
 use crate::s3::dispatch::dispatch;
 use crate::s3::op::post_object;
+use crate::s3::requester_pays;
 use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::{Code, Operation, S3Error, website};
-use crate::types::{Clock, ObjectOwnership};
+use crate::types::{Clock, ObjectOwnership, Origin};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
@@ -44,8 +47,14 @@ pub struct S3Settings {
     pub website_domains: Vec<String>,
     /// Whether anonymous requests are let through to authorization, where a policy or an ACL must allow them.
     pub allow_anonymous: bool,
+    /// Whether bodies are encrypted (SSE-S3) where neither the request nor the bucket says anything.
+    pub encrypt_by_default: bool,
     /// Ownership of buckets whose creator does not name one.
     pub default_ownership: ObjectOwnership,
+    /// How long a day of lifecycle rules is.
+    pub lifecycle_day: DayLength,
+    /// Names of the webhooks that notifications may name.
+    pub webhooks: Vec<String>,
 }
 
 /// The S3 service. Implements `net::Handler`.
@@ -99,7 +108,7 @@ impl Gateway {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.sign_off(&mut response, &request_id);
-        record.note_status(response.status());
+        record.note_answer(&response);
         if has_no_body(&method, response.status()) {
             *response.body_mut() = empty_body();
         }
@@ -128,6 +137,7 @@ impl Gateway {
         }
         let routed = route(&head, &self.settings.domains)?;
         record.note_route(&routed);
+        self.begin_line(&head, &routed, request_id, record, "REST");
         if let Some(crossing) = crossing {
             crossing.note_route(&routed);
         }
@@ -138,15 +148,44 @@ impl Gateway {
         if routed.operation == Operation::PostObject {
             return Box::pin(post_object::run(self, routed, head, body, request_id, record)).instrument(span).await;
         }
+        let peer = head.extensions.get::<Peer>().copied();
         let authenticated = authenticate(self, routed, head)?;
         record.note_principal(&authenticated.principal);
-        async {
+        let origin = self.origin(&authenticated.principal, peer, request_id);
+        let work = async {
             let call = Box::pin(authorize(self, authenticated, request_id, record.received())).await?;
             refuse_unbuilt_headers(&call)?;
-            dispatch(self, &call, body).await.map_err(|error| explain(&call, error))
+            let mut response = dispatch(self, &call, body).await.map_err(|error| explain(&call, error))?;
+            requester_pays::tell(call.charge, &mut response);
+            Ok(response)
+        };
+        on_behalf_of(Some(Arc::new(origin)), work.instrument(span)).await
+    }
+
+    /// Begins the request's line in its bucket's own log, if it has one. `api` is how the request came.
+    fn begin_line(&self, head: &Parts, routed: &Routed, request_id: &str, record: &mut AccessRecord, api: &str) {
+        let logged = routed.bucket.as_ref().and_then(|name| self.engine.logged_bucket(name.as_str()));
+        if let Some(logged) = logged {
+            let ids = (request_id, &self.host_id);
+            let line = AccessLine::begin(logged, (head, routed, api), ids, self.clock.now());
+            record.note_line(Arc::clone(&self.engine), line);
         }
-        .instrument(span)
-        .await
+    }
+
+    /// What events tell of the request that made them.
+    pub(crate) fn origin(&self, principal: &Principal, peer: Option<Peer>, request_id: &str) -> Origin {
+        let principal = match principal {
+            Principal::Anonymous => "Anonymous".to_owned(),
+            Principal::Identity { name, .. } => name.clone(),
+        };
+        Origin {
+            principal,
+            source_address: peer.map(|peer| peer.address.ip().to_string()).unwrap_or_default(),
+            request_id: request_id.to_owned(),
+            host_id: self.host_id.to_string(),
+            is_form: false,
+            at: self.clock.now().0,
+        }
     }
 
     /// A request to a website. Its errors are pages, and therefore answers.
@@ -163,6 +202,7 @@ impl Gateway {
             Err(error) => return website::refuse(self, &error, request_id, record),
         };
         record.note_route(&routed);
+        self.begin_line(head, &routed, request_id, record, "WEBSITE");
         if let Some(crossing) = crossing {
             crossing.note_route(&routed);
         }

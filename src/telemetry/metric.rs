@@ -86,6 +86,20 @@ table! {
         "Deleted bodies that the collector left at its last step because somebody still reads them.";
     UPLOADS_EXPIRED: Counter "sluicegate_uploads_expired_total" Count []
         "Multipart uploads aborted because they were never finished.";
+    LIFECYCLE_ACTIONS: Counter "sluicegate_lifecycle_actions_total" Count ["action"]
+        "What lifecycle rules did: expire, remove-noncurrent, remove-delete-marker, abort-upload; and locked: versions that object lock held.";
+    LIFECYCLE_PASSES: Counter "sluicegate_lifecycle_passes_total" Count []
+        "Passes of lifecycle over all buckets that have rules.";
+    UNDELETE_COLLECTED: Counter "sluicegate_undelete_collected_total" Count []
+        "Deleted objects whose undelete window ended and that were removed for good.";
+    EVENTS_DELIVERED: Counter "sluicegate_events_delivered_total" Count ["webhook", "outcome"]
+        "Deliveries of events, by webhook and outcome (ok or failed).";
+    EVENTS_WAITING: Gauge "sluicegate_events_waiting" Count ["webhook"]
+        "Events that wait for their webhook.";
+    EVENTS_DROPPED: Counter "sluicegate_events_dropped_total" Count ["webhook"]
+        "Events that were dropped because too many waited for their webhook, or for too long.";
+    ACCESS_LOG_DROPPED: Counter "sluicegate_access_log_lines_dropped_total" Count []
+        "Lines of server access logs that were dropped: too many waited, or their target bucket is gone.";
     MEMORY_PLAN: Gauge "sluicegate_memory_plan_bytes" Bytes ["term"]
         "How --memory is split: total, pool, sqlite, connections, requests.";
     RESIDENT: Gauge "process_resident_memory_bytes" Bytes []

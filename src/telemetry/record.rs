@@ -73,6 +73,41 @@ pub fn uploads_expired(uploads: u64) {
     metrics::counter!(metric::UPLOADS_EXPIRED.name).increment(uploads);
 }
 
+/// Lifecycle did `action` to so many versions or uploads. `action` is a name from a fixed set.
+pub fn lifecycle_acted(action: &'static str, count: u64) {
+    if count > 0 {
+        metrics::counter!(metric::LIFECYCLE_ACTIONS.name, "action" => action).increment(count);
+    }
+}
+
+/// Lifecycle has walked all buckets.
+pub fn lifecycle_passed() {
+    metrics::counter!(metric::LIFECYCLE_PASSES.name).increment(1);
+}
+
+/// The undelete windows of `versions` ended.
+pub fn undelete_collected(versions: u64) {
+    metrics::counter!(metric::UNDELETE_COLLECTED.name).increment(versions);
+}
+
+/// An event was posted to a webhook, whose name is the operator's.
+pub fn event_delivered(webhook: &str, is_ok: bool) {
+    let outcome = if is_ok { "ok" } else { "failed" };
+    let labels = [("webhook", webhook.to_owned()), ("outcome", outcome.to_owned())];
+    metrics::counter!(metric::EVENTS_DELIVERED.name, &labels).increment(1);
+}
+
+/// So many events wait for a webhook, and so many were dropped since the store was made.
+pub fn events_waiting(webhook: &str, queued: u64, dropped: u64) {
+    metrics::gauge!(metric::EVENTS_WAITING.name, "webhook" => webhook.to_owned()).set(as_float(queued));
+    metrics::counter!(metric::EVENTS_DROPPED.name, "webhook" => webhook.to_owned()).absolute(dropped);
+}
+
+/// Lines of access logs were dropped.
+pub fn access_log_dropped(lines: u64) {
+    metrics::counter!(metric::ACCESS_LOG_DROPPED.name).increment(lines);
+}
+
 /// The values that are fixed once the process runs.
 pub fn started(plan: &MemoryPlan, open_files_max: u64) {
     for (term, bytes) in plan_terms(plan) {

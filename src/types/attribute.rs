@@ -134,6 +134,11 @@ pub enum AttributeChange {
     },
     /// Sets or removes the legal hold.
     LegalHold(bool),
-    /// Replaces the envelope of the encryption.
-    Encryption(Option<Vec<u8>>),
+    /// Replaces the envelope `from` by `to`, which has the same data key. Does nothing to any other envelope.
+    Envelope {
+        /// The envelope that `to` was made of.
+        from: Vec<u8>,
+        /// The new one.
+        to: Vec<u8>,
+    },
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::types::Bucket;
+
 /// A kind of bucket document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DocumentKind {
@@ -36,6 +38,15 @@ pub enum DocumentKind {
     Undelete,
     /// Website hosting.
     Website,
+}
+
+/// A document and its bucket.
+#[derive(Clone, Debug)]
+pub struct BucketDocument {
+    /// The bucket.
+    pub bucket: Bucket,
+    /// The document, as it is stored.
+    pub body: Arc<[u8]>,
 }
 
 impl DocumentKind {

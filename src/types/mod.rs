@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod checksum;
 pub mod document;
 pub mod etag;
+pub mod event;
 pub mod id;
 pub mod key;
 pub mod object;
@@ -20,8 +21,9 @@ pub use attribute::{
 };
 pub use bucket::{Bucket, BucketName};
 pub use checksum::{ChecksumAlgorithm, ChecksumType, ChecksumValue, ObjectChecksum};
-pub use document::{DocumentKind, Documents};
+pub use document::{BucketDocument, DocumentKind, Documents};
 pub use etag::ETag;
+pub use event::{EventBacklog, EventKind, EventRecord, EventSettlement, Origin, QueuedEvent};
 pub use id::{BucketId, ChunkId, Epoch, ManifestId, OwnerId, UploadId, VersionId};
 pub use key::ObjectKey;
 pub use object::{

@@ -57,7 +57,7 @@ impl<W: Worker> Leased<W> {
 
 #[async_trait]
 impl<W: Worker> Worker for Leased<W> {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         self.worker.name()
     }
 

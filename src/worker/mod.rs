@@ -1,9 +1,12 @@
 //! Background work: one trait, one runner, and the workers. Each asks the engine for one bounded step at a
 //! time; its pace is a value that the step returns. Knows nothing of metadata, chunks or HTTP.
 
+pub mod access_log;
 pub mod collector;
+pub mod delivery;
 pub mod expiry;
 pub mod lease;
+pub mod lifecycle;
 pub mod lock_clock;
 pub mod runner;
 pub mod sweeper;
@@ -14,9 +17,12 @@ use async_trait::async_trait;
 
 use crate::engine::EngineError;
 
+pub use access_log::AccessLogDelivery;
 pub use collector::Collector;
+pub use delivery::EventDelivery;
 pub use expiry::UploadExpiry;
 pub use lease::Leased;
+pub use lifecycle::{LifecycleRules, UndeleteCollector};
 pub use lock_clock::LockClockKeeper;
 pub use runner::Runner;
 pub use sweeper::EpochSweeper;
@@ -36,7 +42,7 @@ pub enum Pace {
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
     /// Its name: of its log lines and of its lease.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Does a bounded piece of work. The runner drops the step when it is stopped: what was not finished must
     /// be found again.

@@ -637,3 +637,117 @@ fn the_expected_owner_is_an_account_or_a_canonical_id() {
     copy(&account).expect(200);
     denied(copy("123456789012"));
 }
+
+#[test]
+fn a_rename_needs_to_read_and_delete_its_source() {
+    let server = Server::start();
+    let (client, bob) = (server.client(), server.client_of("bob"));
+    client.bucket("names");
+    for key in ["open/a", "shut/a", "open/taken"] {
+        client.put(&format!("/names/{key}"), "x").expect(200);
+    }
+    let write = allow(r#""*""#, "s3:PutObject", "names/*");
+    let write = with_condition(&write, r#"{"Bool": {"sluicegate:OverwritesObject": "false"}}"#);
+    let delete = allow(r#""*""#, "s3:DeleteObject", "names/open/*");
+    let read = allow(r#""*""#, "s3:GetObject", "names/*");
+    put_policy(&client, "names", &[&write, &read, &delete]).expect(204);
+    let rename = |source: &str, target: &str| {
+        bob.call("PUT", &format!("/names/{target}?renameObject")).header("x-amz-rename-source", source)
+    };
+    denied(rename("shut/a", "open/b").send());
+    denied(rename("open/a", "open/taken").send());
+    denied(rename("open/a", "open/taken").header("if-none-match", "*").header("if-none-match", "\"x\"").send());
+    rename("open/a", "open/b").send().expect(200);
+    client.get("/names/open/b").expect(200);
+    // What may not be read may not be moved to where it might be.
+    put_policy(&client, "names", &[&write, &delete]).expect(204);
+    denied(rename("open/b", "open/c").send());
+}
+
+#[test]
+fn governance_is_bypassed_by_permission_only() {
+    let server = Server::start();
+    let (client, bob) = (server.client(), server.client_of("bob"));
+    client.call("PUT", "/locked").header("x-amz-bucket-object-lock-enabled", "true").send().expect(200);
+    let all = r#"{"Effect": "Allow", "Principal": "*", "NotAction": "s3:BypassGovernanceRetention",
+        "Resource": "arn:aws:s3:::locked/*"}"#;
+    put_policy(&client, "locked", &[all]).expect(204);
+    let put = |key: &str| {
+        let call = client.call("PUT", &format!("/locked/{key}")).header("x-amz-object-lock-mode", "GOVERNANCE");
+        let call = call.header("x-amz-object-lock-retain-until-date", "2099-01-01T00:00:00Z");
+        let put = call.header("x-amz-checksum-crc32", crc32("x")).body("x").send().expect(200);
+        put.header("x-amz-version-id").unwrap().to_owned()
+    };
+    let bypass = |method: &str, target: &str, body: &str| {
+        let call = bob.call(method, target).header("x-amz-bypass-governance-retention", "true");
+        call.header("x-amz-checksum-crc32", crc32(body)).body(body).send()
+    };
+    let (first, second) = (put("k"), put("k"));
+    let delete = |version: &str| bypass("DELETE", &format!("/locked/k?versionId={version}"), "");
+    let list = format!("<Delete><Object><Key>k</Key><VersionId>{second}</VersionId></Object></Delete>");
+    denied(delete(&first));
+    assert_eq!(bypass("POST", "/locked?delete", &list).expect(200).one("Code"), "AccessDenied");
+    denied(bypass("PUT", &format!("/locked/k?retention&versionId={first}"), "<Retention/>"));
+    put_policy(&client, "locked", &[&allow(r#""*""#, "s3:*", "locked/*")]).expect(204);
+    bypass("PUT", &format!("/locked/k?retention&versionId={first}"), "<Retention/>").expect(200);
+    assert!(!bypass("POST", "/locked?delete", &list).expect(200).text().contains("<Code>"));
+    delete(&first).expect(204);
+}
+
+#[test]
+fn visitors_of_a_website_are_anonymous() {
+    let server = Server::start_with(&["--website-domain", "web.test"]);
+    let client = server.client();
+    client.bucket("site");
+    let site = "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument>\
+                <ErrorDocument><Key>sorry.html</Key></ErrorDocument></WebsiteConfiguration>";
+    client.put("/site?website", site).expect(200);
+    for (key, text) in [("index.html", "welcome"), ("sorry.html", "apologies"), ("secret.html", "secret")] {
+        client.put(&format!("/site/{key}"), text).expect(200);
+    }
+    let visit = |target: &str| server.anonymous().call("GET", target).header("host", "site.web.test").send();
+    visit("/").expect(403);
+    let open: Vec<String> = ["index.html", "sorry.html"]
+        .iter()
+        .map(|key| allow(r#""*""#, "s3:GetObject", &format!("site/{key}")))
+        .collect();
+    let local = r#"{"IpAddress": {"aws:SourceIp": "127.0.0.1"}, "Bool": {"aws:SecureTransport": "false"}}"#;
+    put_policy(&client, "site", &[&with_condition(&open[0], local), &open[1]]).expect(204);
+    assert_eq!(visit("/").expect(200).body, b"welcome");
+    assert_eq!(visit("/secret.html").expect(403).body, b"apologies");
+    assert_eq!(visit("/none.html").expect(403).body, b"apologies");
+    put_policy(&client, "site", &[&open[0], &open[1], &allow(r#""*""#, "s3:ListBucket", "site")]).expect(204);
+    assert_eq!(visit("/none.html").expect(404).body, b"apologies");
+}
+
+#[test]
+fn a_form_is_a_put_object() {
+    let server = Server::start();
+    let client = server.client();
+    client.bucket("forms");
+    let post = |key: &str, fields: &[(&str, &str)]| {
+        let mut body = String::new();
+        for (name, value) in [("key", key)].iter().chain(fields) {
+            body += &format!("--b0undary\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        body +=
+            "--b0undary\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nx\r\n--b0undary--\r\n";
+        let call = server.anonymous().call("POST", "/forms");
+        call.header("content-type", "multipart/form-data; boundary=b0undary").body(body).send()
+    };
+    denied(post("in/a", &[]));
+    let write = allow(r#""*""#, "s3:PutObject", "forms/in/*");
+    put_policy(&client, "forms", &[&write]).expect(204);
+    post("in/a", &[]).expect(204);
+    denied(post("out/a", &[]));
+    let tagging = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
+    denied(post("in/a", &[("tagging", tagging)]));
+    denied(post("in/a", &[("acl", "public-read")]));
+    let once = with_condition(&write, r#"{"Bool": {"sluicegate:OverwritesObject": "false"}}"#);
+    put_policy(&client, "forms", &[&once]).expect(204);
+    denied(post("in/a", &[]));
+    post("in/b", &[]).expect(204);
+    let by_form = with_condition(&write, r#"{"StringEquals": {"s3:authType": "POST"}}"#);
+    put_policy(&client, "forms", &[&by_form]).expect(204);
+    denied(post("in/c", &[]));
+}

@@ -74,7 +74,7 @@ fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
     fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-fn post_v4(server: &Server, conditions: &str, fields: &[(&str, &str)], file: &[u8]) -> Answer {
+pub(super) fn post_v4(server: &Server, conditions: &str, fields: &[(&str, &str)], file: &[u8]) -> Answer {
     post(server, "forms", form(&borrowed(&signed_v4(conditions, fields)), Some(file)))
 }
 

@@ -1,4 +1,4 @@
-//! The real clients: `aws`, `rclone` and `restic` do their daily work against the real binary.
+//! The real clients: `aws`, `boto3`, `rclone` and `restic` do their daily work against the real binary.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +14,7 @@
 mod support;
 
 mod aws;
+mod boto3;
 mod rclone;
 mod restic;
 

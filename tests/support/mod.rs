@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 
 pub mod client;
+pub mod receiver;
 pub mod server;
 
 pub use client::{Answer, Client, Credentials};

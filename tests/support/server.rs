@@ -19,6 +19,7 @@ pub struct Server {
     address: SocketAddr,
     data: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     log: PathBuf,
     _owned: Option<tempfile::TempDir>,
 }
@@ -40,10 +41,17 @@ impl Server {
 
     /// Starts a gateway on `data`.
     pub fn start_in(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_in_with(data, arguments, &[])
+    }
+
+    /// Starts a gateway on `data` with further variables of the environment.
+    pub fn start_in_with(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let environment: Vec<_> =
+            environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let log = data.with_extension("log");
-        let (child, address) = spawn(data, &arguments, &log);
-        Self { child, address, data: data.to_path_buf(), arguments, log, _owned: None }
+        let (child, address) = spawn(data, &arguments, &environment, &log);
+        Self { child, address, data: data.to_path_buf(), arguments, environment, log, _owned: None }
     }
 
     /// `127.0.0.1:port`.
@@ -143,7 +151,7 @@ impl Server {
 
     /// Starts again on the same data, on a new port.
     pub fn restart(&mut self) {
-        (self.child, self.address) = spawn(&self.data, &self.arguments, &self.log);
+        (self.child, self.address) = spawn(&self.data, &self.arguments, &self.environment, &self.log);
     }
 
     /// Stops the gateway and requires `check` to find nothing wrong.
@@ -208,12 +216,13 @@ pub fn binary() -> Command {
     command
 }
 
-fn spawn(data: &Path, arguments: &[String], log: &Path) -> (Child, SocketAddr) {
+fn spawn(data: &Path, arguments: &[String], environment: &[(String, String)], log: &Path) -> (Child, SocketAddr) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("open log file");
     let mut child = binary()
         .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"])
         .arg(data)
         .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()

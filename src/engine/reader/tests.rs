@@ -105,7 +105,7 @@ struct Readers {
 impl Readers {
     fn read(&self, pool: &BlockPool, start: u64, end: u64) -> BodyReader {
         let index: Arc<dyn BodyIndex> = Arc::clone(&self.index) as _;
-        let extents = ExtentReader::new(index, Arc::clone(&self.chunks), pool.clone());
+        let extents = ExtentReader::new(index, Arc::clone(&self.chunks), pool.clone(), None);
         BodyReader { position: start, end, bytes: BodyBytes::Extents(extents), failed: false, _pin: Box::new(()) }
     }
 }
@@ -339,7 +339,14 @@ async fn stored(parts: &[&[u8]]) -> OpenObject {
     if let [body] = parts {
         let metadata = ObjectMetadata::default();
         let precondition = WritePrecondition::default();
-        let put = PutObject { bucket: bucket.clone(), key: key.clone(), metadata, expected, precondition };
+        let put = PutObject {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            metadata,
+            customer_key: None,
+            expected,
+            precondition,
+        };
         engine.put_object(put, &mut Once(Some(Bytes::copy_from_slice(body)))).await.unwrap();
     } else {
         let metadata = ObjectMetadata::default();
@@ -351,7 +358,7 @@ async fn stored(parts: &[&[u8]]) -> OpenObject {
             // Only odd numbers, so that gaps are seen.
             let number = 2 * number - 1;
             let (bucket, key, expected) = (bucket.clone(), key.clone(), expected.clone());
-            let request = UploadPart { bucket, key, upload, number, expected };
+            let request = UploadPart { bucket, key, upload, number, customer_key: None, expected };
             let written = engine.upload_part(request, &mut Once(Some(Bytes::copy_from_slice(part)))).await.unwrap();
             etags.push((number, written.etag));
         }

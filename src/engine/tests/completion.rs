@@ -168,7 +168,14 @@ async fn an_upload_that_names_no_algorithm_follows_its_parts() {
         let upload = house.create_upload(None).await.upload;
         for (number, algorithm) in (1..).zip(algorithms) {
             let expected = Expected { checksum: Checksumming::Compute(algorithm), ..Expected::default() };
-            let request = UploadPart { bucket: house.bucket.clone(), key: name("big"), upload, number, expected };
+            let request = UploadPart {
+                bucket: house.bucket.clone(),
+                key: name("big"),
+                upload,
+                number,
+                customer_key: None,
+                expected,
+            };
             house.engine.upload_part(request, &mut Pieces::of(&body)).await.unwrap();
         }
         let list = [claimed(1, &body), claimed(2, &body)];

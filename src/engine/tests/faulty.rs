@@ -8,15 +8,16 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::meta::{
-    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
-    Completed, DeleteOutcome, EpochStart, Extent, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome,
+    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
     StoredPart, StoredVersion, UploadRecord,
 };
-use crate::rules::{Seen, Versioning};
+use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
-    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
-    VersionListQuery, VersionListing,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// What happens to the next commits of a PUT or part.
@@ -269,6 +270,66 @@ impl MetaStore for FaultyMeta {
 
     async fn expire_uploads(&self, before: Timestamp, max: u32) -> Result<u32, MetaError> {
         self.inner.expire_uploads(before, max).await
+    }
+
+    async fn bucket_usage(&self, bucket: BucketId) -> Result<Usage, MetaError> {
+        self.inner.bucket_usage(bucket).await
+    }
+
+    async fn owner_account(&self, owner: &OwnerId) -> Result<OwnerAccount, MetaError> {
+        self.inner.owner_account(owner).await
+    }
+
+    async fn set_owner_quota(&self, owner: &OwnerId, quota: Quota) -> Result<(), MetaError> {
+        self.inner.set_owner_quota(owner, quota).await
+    }
+
+    async fn admit(&self, admission: &Admission) -> Result<(), MetaError> {
+        self.inner.admit(admission).await
+    }
+
+    async fn expire_version(&self, expire: ExpireVersion) -> Result<ExpiryOutcome, MetaError> {
+        self.inner.expire_version(expire).await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<Vec<u8>>, MetaError> {
+        self.inner.cursor(name).await
+    }
+
+    async fn set_cursor(&self, name: &str, body: Option<Vec<u8>>) -> Result<(), MetaError> {
+        self.inner.set_cursor(name, body).await
+    }
+
+    async fn retained(&self, query: &RetainedQuery) -> Result<Vec<RetainedVersion>, MetaError> {
+        self.inner.retained(query).await
+    }
+
+    async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError> {
+        self.inner.restore(restore).await
+    }
+
+    async fn collect_retained(&self, now: Timestamp, max: u32) -> Result<u32, MetaError> {
+        self.inner.collect_retained(now, max).await
+    }
+
+    async fn shorten_retained(&self, bucket: &BucketName, window: Undelete, max: u32) -> Result<u32, MetaError> {
+        self.inner.shorten_retained(bucket, window, max).await
+    }
+
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError> {
+        self.inner.due_events(target, now, max).await
+    }
+
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError> {
+        self.inner.settle_events(target, settlement).await
+    }
+
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError> {
+        self.inner.event_backlog().await
+    }
+
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
+        self.inner.buckets_with(kind, max).await
     }
 
     async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {

@@ -237,7 +237,8 @@ async fn the_same_house_stands_on_sqlite_and_files() {
             if boot == 1 {
                 let (expected, metadata) = (Expected::default(), ObjectMetadata::default());
                 let precondition = WritePrecondition::default();
-                let put = PutObject { bucket: bucket.clone(), key, metadata, expected, precondition };
+                let put =
+                    PutObject { bucket: bucket.clone(), key, metadata, customer_key: None, expected, precondition };
                 engine.put_object(put, &mut Pieces::of(&body)).await.unwrap();
                 continue;
             }

@@ -5,6 +5,7 @@ mod faulty;
 mod locks;
 mod maintenance;
 mod objects;
+mod sealed;
 mod uploads;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 
 use crate::buffer::BlockPool;
 use crate::chunk::memory::MemoryChunks;
+use crate::cipher::KeyRing;
 use crate::digest::ChecksumHasher;
 use crate::engine::{
     ByteSource, Collected, CreateBucket, CreateUpload, DeleteObject, Engine, EngineError, Expected, OpenObject,
@@ -56,7 +58,8 @@ impl House {
         let faults = Faults::new();
         let faulty = FaultyMeta { inner: meta.clone(), faults: faults.clone() };
         let pool = BlockPool::new(16);
-        let engine = Arc::new(Engine::new(Arc::new(faulty), Arc::new(chunks.clone()), pool, clock.clone()));
+        let engine = Engine::new(Arc::new(faulty), Arc::new(chunks.clone()), pool, clock.clone());
+        let engine = Arc::new(engine.with_keys(Arc::new(keys())));
         let name = BucketName::parse("bucket").unwrap();
         let bucket = CreateBucket::new(name, OwnerId("o".repeat(64)));
         let bucket = engine.create_bucket(bucket).await.unwrap();
@@ -66,7 +69,7 @@ impl House {
     fn put_request(&self, key: &str, expected: Expected) -> PutObject {
         let precondition = WritePrecondition::default();
         let metadata = ObjectMetadata::default();
-        PutObject { bucket: self.bucket.clone(), key: name(key), metadata, expected, precondition }
+        PutObject { bucket: self.bucket.clone(), key: name(key), metadata, customer_key: None, expected, precondition }
     }
 
     async fn put(&self, key: &str, body: &[u8]) -> Result<Written, EngineError> {
@@ -126,7 +129,8 @@ impl House {
 
     async fn upload_part(&self, upload: UploadId, number: u16, body: &[u8]) -> Result<WrittenPart, EngineError> {
         let expected = Expected::default();
-        let request = UploadPart { bucket: self.bucket.clone(), key: name("big"), upload, number, expected };
+        let request =
+            UploadPart { bucket: self.bucket.clone(), key: name("big"), upload, number, customer_key: None, expected };
         self.engine.upload_part(request, &mut Pieces::of(body)).await
     }
 }
@@ -158,6 +162,12 @@ impl ByteSource for Pieces {
     fn trailer_checksum(&self) -> Option<ChecksumValue> {
         self.trailer.clone()
     }
+}
+
+/// A ring of two keys, `main` and `other`.
+fn keys() -> KeyRing {
+    let key = |byte: char| format!("{}=", byte.to_string().repeat(43));
+    KeyRing::parse(&format!("main = {}\nother = {}\n", key('A'), key('E'))).unwrap()
 }
 
 fn name(key: &str) -> ObjectKey {

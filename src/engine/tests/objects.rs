@@ -324,9 +324,10 @@ async fn a_put_that_is_dropped_anywhere_is_there_whole_or_leaves_nothing() {
 
 // Copies -------------------------------------------------------------------------------------------------
 
-fn copy_request(house: &House, from: &str, to: &str) -> CopyObject {
+pub(super) fn copy_request(house: &House, from: &str, to: &str) -> CopyObject {
     CopyObject {
         attributes: VersionAttributes::default(),
+        customer_key: None,
         keeps_tags: true,
         source: CopySource {
             bucket: house.bucket.clone(),
@@ -334,6 +335,7 @@ fn copy_request(house: &House, from: &str, to: &str) -> CopyObject {
             version: None,
             judged: None,
             precondition: ReadPrecondition::default(),
+            customer_key: None,
         },
         bucket: house.bucket.clone(),
         key: name(to),

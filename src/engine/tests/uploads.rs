@@ -80,7 +80,14 @@ async fn a_part_stores_the_checksum_of_its_upload_and_of_no_other_algorithm() {
     assert_eq!(part.checksum.unwrap(), hash(ChecksumAlgorithm::Sha1, &body));
     let send = async |upload, checksum| {
         let expected = Expected { checksum, ..Expected::default() };
-        let request = UploadPart { bucket: house.bucket.clone(), key: name("big"), upload, number: 1, expected };
+        let request = UploadPart {
+            bucket: house.bucket.clone(),
+            key: name("big"),
+            upload,
+            number: 1,
+            customer_key: None,
+            expected,
+        };
         house.engine.upload_part(request, &mut Pieces::of(&body)).await
     };
     let crc32 = Checksumming::Compute(ChecksumAlgorithm::Crc32);
@@ -114,9 +121,16 @@ async fn copy_part(
     number: u16,
 ) -> Result<WrittenPart, EngineError> {
     let precondition = ReadPrecondition::default();
-    let source =
-        CopySource { bucket: house.bucket.clone(), key: name(from), version: None, judged: None, precondition };
-    let request = PartCopy { source, range, bucket: house.bucket.clone(), key: name("big"), upload, number };
+    let source = CopySource {
+        bucket: house.bucket.clone(),
+        key: name(from),
+        version: None,
+        judged: None,
+        precondition,
+        customer_key: None,
+    };
+    let request =
+        PartCopy { source, range, bucket: house.bucket.clone(), key: name("big"), upload, number, customer_key: None };
     house.engine.upload_part_copy(request).await
 }
 

@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 use super::{StoredBody, UnclaimedChunks, WriterContext, write_body};
 use crate::buffer::{BlockPool, PoolShare};
 use crate::chunk::{ChunkError, ChunkRecord, ChunkStore, LocalChunks, MemoryChunks};
+use crate::cipher::{BodyKey, ChunkOpener, DataKey, Sequence};
 use crate::digest::{Digests, Tee};
 use crate::engine::{ByteSource, EngineError, SourceError};
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, CHUNK_BYTES_MAX, INLINE_BYTES_MAX};
@@ -120,12 +121,13 @@ async fn write_announced(
     source: &mut Script,
     announced: Option<u64>,
 ) -> Result<(StoredBody, Digests), EngineError> {
-    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, announced, bytes_max: u64::MAX }, source).await
+    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, announced, bytes_max: u64::MAX, key: None }, source)
+        .await
 }
 
 fn read_back(chunks: &dyn ChunkStore, stored: &StoredBody) -> Vec<u8> {
     let unclaimed = match stored {
-        StoredBody::Inline(bytes) => return bytes.to_vec(),
+        StoredBody::Inline(bytes) | StoredBody::SealedInline(bytes, _) => return bytes.to_vec(),
         StoredBody::Chunks(unclaimed) => unclaimed,
     };
     let mut body = Vec::new();
@@ -326,6 +328,7 @@ fn a_body_above_its_bound_is_refused_and_leaves_nothing() {
             checksum: CHECKSUM,
             announced: None,
             bytes_max: bytes_max as u64,
+            key: None,
         };
         let result = run_to_the_last_job(async { write_body(context, &mut source).await.map(drop) });
         assert_eq!(matches!(result, Err(EngineError::TooLarge)), refused, "{length} of {bytes_max}: {result:?}");
@@ -418,6 +421,122 @@ async fn pool_is_idle_after<F: Future>(writing: &mut Pin<&mut F>, pool: &BlockPo
     assert!(writing.now_or_never().is_none(), "the source hangs");
     tokio::time::sleep(Duration::from_millis(1)).await;
     pool.leased() == 0
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_a_stall_at_the_end_of_a_chunk_goes_to_the_next() {
+    let pool = BlockPool::new(4);
+    let (_, chunks) = memory();
+    let body = random_body(5, CHUNK + 100);
+    let cut = CHUNK - 10;
+    let early = body.slice(..cut);
+    let steps = pieces(&early, 60_000).map(Step::Piece);
+    let late = [Step::Wait(Duration::from_secs(1)), Step::Piece(body.slice(cut..))];
+    let mut source = Script::new(&pool, steps.chain(late));
+    let (stored, digests) = write(&pool, &chunks, &mut source).await.unwrap();
+    assert_eq!(digests, digests_of(&body));
+    assert!(read_back(&*chunks, &stored) == body);
+    let StoredBody::Chunks(unclaimed) = &stored else { panic!("in chunks") };
+    let lengths: Vec<_> = unclaimed.extents.iter().map(NewExtent::length).collect();
+    assert_eq!(lengths, [CHUNK_BYTES_MAX, 100]);
+}
+
+/// What the chunks hold, opened, and how many there are.
+fn open_back(chunks: &dyn ChunkStore, stored: &StoredBody, key: &BodyKey) -> (Vec<u8>, usize) {
+    let StoredBody::Chunks(unclaimed) = stored else { panic!("in chunks") };
+    let mut sequence = Sequence::new(unclaimed.extents.iter().map(NewExtent::length).sum());
+    let mut body = Vec::new();
+    let mut span = vec![0; BLOCK_BYTES];
+    for extent in &unclaimed.extents {
+        let NewExtent::Sealed { id, length, seal } = *extent else { panic!("the writer shares nothing") };
+        let reader = chunks.open(&ChunkRecord { id, length, seal }).unwrap();
+        let opener = ChunkOpener::parse(key, length, reader.appendix()).unwrap();
+        sequence.accept(body.len() as u64, opener.placement()).unwrap();
+        for index in 0..length.div_ceil(BLOCK_BYTES as u64) as usize {
+            let length = reader.read_span(index, &mut span).unwrap();
+            opener.open(index, &mut span[..length], 0..length).unwrap();
+            body.extend_from_slice(&span[..length]);
+        }
+    }
+    (body, unclaimed.extents.len())
+}
+
+async fn write_sealed(
+    pool: &BlockPool,
+    chunks: &Arc<dyn ChunkStore>,
+    key: &BodyKey,
+    source: &mut Script,
+) -> (StoredBody, Digests) {
+    let context = WriterContext {
+        pool,
+        chunks,
+        checksum: CHECKSUM,
+        announced: None,
+        bytes_max: u64::MAX,
+        key: Some(key.clone()),
+    };
+    write_body(context, source).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_sealed_body_is_as_long_as_it_was_and_opens_with_its_key() {
+    let pool = BlockPool::new(4);
+    for (number, length) in
+        [INLINE_BYTES_MAX + 1, BLOCK_BYTES, BLOCK_BYTES + 1, CHUNK, CHUNK + 5].into_iter().enumerate()
+    {
+        let (memory, chunks) = memory();
+        let key = DataKey::generate().unwrap().whole();
+        let body = random_body(number as u64, length);
+        let (stored, digests) = write_sealed(&pool, &chunks, &key, &mut Script::whole(&pool, &body, 70_001)).await;
+        assert_eq!(digests, digests_of(&body), "hashes are those of the plaintext");
+        assert!(open_back(&*chunks, &stored, &key) == (body.to_vec(), length.div_ceil(CHUNK)));
+        for (id, plain) in memory.sealed().into_iter().zip(body.chunks(CHUNK)) {
+            let image = memory.image(id).unwrap();
+            let mut pairs = image.chunks(16).zip(plain.chunks_exact(16));
+            assert!(pairs.all(|(stored, plain)| stored != plain), "no plaintext is stored");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_short_sealed_body_is_inline_with_a_tag_and_a_short_sealed_part_is_a_chunk() {
+    let pool = BlockPool::new(1);
+    let (memory, chunks) = memory();
+    let data = DataKey::generate().unwrap();
+    let body = random_body(1, 100);
+    let whole = || Script::whole(&pool, &body, 7);
+    let (stored, digests) = write_sealed(&pool, &chunks, &data.whole(), &mut whole()).await;
+    assert_eq!(digests, digests_of(&body));
+    let StoredBody::SealedInline(bytes, tag) = stored else { panic!("inline") };
+    let mut opened = bytes.to_vec();
+    assert_ne!(opened, body);
+    data.whole().open_inline(&tag, &mut opened).unwrap();
+    assert_eq!(opened, body);
+    let (stored, _) = write_sealed(&pool, &chunks, &data.part(2), &mut whole()).await;
+    assert_eq!(open_back(&*chunks, &stored, &data.part(2)), (body.to_vec(), 1));
+    let (stored, _) = write_sealed(&pool, &chunks, &data.part(3), &mut Script::new(&pool, [])).await;
+    assert!(matches!(stored, StoredBody::Inline(bytes) if bytes.is_empty()));
+    assert_eq!(memory.sealed().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stalls_again_and_again_gets_more_chunks_and_no_longer_tables() {
+    let pool = BlockPool::new(2);
+    let (memory, chunks) = memory();
+    let key = DataKey::generate().unwrap().whole();
+    let body = random_body(8, CHUNK);
+    let steps =
+        pieces(&body, INLINE_BYTES_MAX + 1).flat_map(|piece| [Step::Piece(piece), Step::Wait(Duration::from_secs(1))]);
+    let mut source = Script::new(&pool, steps.collect::<Vec<_>>());
+    let (stored, _) = write_sealed(&pool, &chunks, &key, &mut source).await;
+    assert!(source.leased_after_waits.iter().all(|leased| *leased == 0), "no block is held while nothing comes");
+    let (opened, count) = open_back(&*chunks, &stored, &key);
+    assert!(opened == body);
+    assert!((2..=10).contains(&count), "{count} chunks");
+    let StoredBody::Chunks(unclaimed) = &stored else { panic!("in chunks") };
+    let (last, full) = unclaimed.extents.split_last().unwrap();
+    assert!(full.iter().all(|extent| extent.length().is_multiple_of(BLOCK_BYTES as u64)), "{last:?}");
+    assert_eq!(memory.sealed().len(), count);
 }
 
 #[test]

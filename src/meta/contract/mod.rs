@@ -4,6 +4,8 @@
 
 mod boot;
 mod bucket;
+mod event;
+mod expiry;
 mod fixture;
 mod garbage;
 mod key;
@@ -12,7 +14,9 @@ mod lock;
 mod model;
 mod object;
 mod rename;
+mod undelete;
 mod upload;
+mod usage;
 mod version_listing;
 
 use std::sync::Arc;
@@ -126,6 +130,33 @@ contract! {
         a_null_version_that_went_hides_nothing_behind_its_marker,
         a_marker_that_was_never_made_is_no_fault,
         the_newest_that_is_left_is_the_latest;
+    usage: usage_follows_every_change,
+        usage_follows_uploads,
+        of_racing_writes_exactly_those_within_the_quota_win,
+        a_full_bucket_still_shrinks,
+        somebody_elses_version_makes_no_room,
+        an_admission_refuses_nothing_that_its_commit_admits;
+    undelete: what_goes_stays_restorable_and_hidden,
+        restorable_versions_are_listed_in_pages,
+        windows_end_and_can_be_shortened,
+        restoring_loses_nothing,
+        a_rename_keeps_what_it_replaces,
+        a_restored_version_is_locked_like_a_new_one,
+        versions_with_ids_are_removed_for_good,
+        what_is_restorable_outlives_its_bucket;
+    expiry: a_version_expires_only_as_it_was_judged,
+        expiry_follows_versioning,
+        a_locked_version_never_expires,
+        a_cursor_is_kept_until_it_is_replaced;
+    event: every_change_is_told_in_its_transaction,
+        a_rename_is_told_as_what_came_and_what_went,
+        versions_and_markers_are_told_with_their_ids,
+        what_nobody_asked_for_and_what_was_refused_is_not_told,
+        a_configuration_that_is_put_tests_each_target_once,
+        a_key_waits_behind_its_first_event_and_others_do_not,
+        targets_have_queues_of_their_own,
+        too_many_events_are_dropped_and_counted,
+        buckets_are_found_by_their_documents;
     garbage: nothing_is_left_when_everything_was_deleted,
         a_manifest_in_use_is_never_released,
         garbage_is_released_in_bounded_steps,

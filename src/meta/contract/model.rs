@@ -14,10 +14,11 @@ use super::fixture::{
 };
 use crate::meta::composite::Composite;
 use crate::meta::{
-    BodyRef, CompleteUpload, MemoryMeta, MetaStore, NewBody, PartSelection, PutOutcome, SqliteMeta, SqliteSettings,
+    BodyRef, CompleteUpload, MemoryMeta, MetaStore, NewBody, PartSelection, PutOutcome, RestoreVersion, RetainedQuery,
+    SqliteMeta, SqliteSettings,
 };
-use crate::rules::{EtagCondition, Versioning, WritePrecondition};
-use crate::types::{BucketId, ListQuery, ManifestId, Timestamp, UploadListQuery, VersionId};
+use crate::rules::{EtagCondition, Undelete, Versioning, WritePrecondition};
+use crate::types::{BucketId, BucketName, DocumentKind, ListQuery, ManifestId, Timestamp, UploadListQuery, VersionId};
 
 const STEPS: u64 = 1500;
 const KEYS: [&str; 5] = ["a", "a/", "a/b", "b", "é"];
@@ -82,6 +83,7 @@ impl Pair {
         self.same("list", &[one.list_objects(bucket, &query).await, two.list_objects(bucket, &query).await]);
         let query = UploadListQuery { max_uploads: 3, ..UploadListQuery::default() };
         self.same("uploads", &[one.list_uploads(bucket, &query).await, two.list_uploads(bucket, &query).await]);
+        self.same("usage", &[one.bucket_usage(bucket).await, two.bucket_usage(bucket).await]);
         self.same("garbage", &[one.garbage_manifests(9).await, two.garbage_manifests(9).await]);
         self.same("dead", &[one.dead_chunks(9).await, two.dead_chunks(9).await]);
         self.same("chunks", &[one.chunks(None, 99).await, two.chunks(None, 99).await]);
@@ -146,7 +148,7 @@ async fn step(random: &mut StdRng, pair: &mut Pair, bucket: BucketId, step: u64)
     let name = *KEYS.choose(random).expect("there are keys");
     let now = Timestamp(NOW.0 + random.random_range(0..1000));
     let what = format!("step {step}");
-    match random.random_range(0..12) {
+    match random.random_range(0..14) {
         0..=2 => {
             let mut put = match random_body(random, step) {
                 NewBody::Inline(data) => put_inline(bucket, name, &data),
@@ -189,10 +191,38 @@ async fn step(random: &mut StdRng, pair: &mut Pair, bucket: BucketId, step: u64)
             pair.same(&what, &[one.create_upload(new.clone()).await, two.create_upload(new).await]);
         }
         8..=10 => on_upload(random, &stores, pair, bucket, step).await,
+        11 | 12 => on_undelete(random, &stores, pair, bucket).await,
         _ => {
             let garbage = one.garbage_manifests(5).await.unwrap();
             let some = *garbage.choose(random).or(pair.manifests.choose(random)).unwrap_or(&ManifestId(1));
             pair.same(&what, &[one.release_manifest(some, 1).await, two.release_manifest(some, 1).await]);
+        }
+    }
+}
+
+async fn on_undelete(random: &mut StdRng, stores: &[Store; 2], pair: &mut Pair, bucket: BucketId) {
+    let [one, two] = stores;
+    let query =
+        RetainedQuery { bucket: BucketName::parse("bucket").unwrap(), prefix: String::new(), after: None, max: 50 };
+    let listed = [one.retained(&query).await, two.retained(&query).await];
+    pair.same("retained", &listed);
+    let [listed, _] = listed;
+    match (random.random_range(0..4), listed.unwrap().choose(random)) {
+        (0, Some(row)) => {
+            let request = RestoreVersion { bucket, key: row.key.clone(), id: row.id, now: NOW };
+            let answers = [one.restore(request.clone()).await, two.restore(request).await];
+            pair.same_outcome("restore", answers);
+        }
+        (1, _) => {
+            let late = NOW.plus_seconds(2 * 86_400);
+            pair.same("collect", &[one.collect_retained(late, 1).await, two.collect_retained(late, 1).await]);
+        }
+        _ => {
+            let document = Undelete { days: random.random_range(0..3) }.to_document();
+            let set = async |store: &Store| {
+                store.set_document(bucket, DocumentKind::Undelete, Some(document.clone().into())).await
+            };
+            pair.same("window", &[set(one).await, set(two).await]);
         }
     }
 }

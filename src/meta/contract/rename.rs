@@ -4,7 +4,7 @@ use crate::meta::{CommitRename, MetaError, MetaStore, StoredVersion};
 use crate::rules::{BucketRefusal, EtagCondition, ReadPrecondition, Versioning};
 use crate::types::{BucketId, VersionId};
 
-fn rename(bucket: BucketId, from: &str, to: &str) -> CommitRename {
+pub(super) fn rename(bucket: BucketId, from: &str, to: &str) -> CommitRename {
     CommitRename {
         bucket,
         source: key(from),
@@ -12,6 +12,7 @@ fn rename(bucket: BucketId, from: &str, to: &str) -> CommitRename {
         key: key(to),
         precondition: ReadPrecondition::default(),
         lock_time: NOW,
+        now: NOW,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::rules::{Versioning, WritePrecondition};
 use crate::types::{BucketId, ETag, ManifestId, ObjectMetadata, Timestamp, VersionId};
 
 /// A completion of parts whose numbers and sizes are given.
-fn complete(bucket: BucketId, name: &str, upload: u64, parts: &[(u16, u64)]) -> CompleteUpload {
+pub(super) fn complete(bucket: BucketId, name: &str, upload: u64, parts: &[(u16, u64)]) -> CompleteUpload {
     let mut selection = PartSelection::new();
     let mut composite = Composite::default();
     for (number, size) in parts {

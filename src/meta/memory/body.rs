@@ -157,7 +157,8 @@ impl State {
     pub(super) fn verify(&self, report: &mut dyn FnMut(String)) {
         let mut manifests: BTreeMap<ManifestId, u32> = BTreeMap::new();
         let mut chunks: BTreeMap<ChunkId, u32> = BTreeMap::new();
-        let bodies = self.versions.values().filter_map(|row| match row.body {
+        let versions = self.versions.values().chain(self.retained.values().map(|row| &row.row));
+        let bodies = versions.filter_map(|row| match row.body {
             crate::meta::BodyRef::Manifest(manifest) => Some(manifest),
             crate::meta::BodyRef::Inline(_) | crate::meta::BodyRef::Empty => None,
         });

@@ -4,16 +4,18 @@
 //! key. Keeps nothing across a restart.
 
 mod body;
+mod event;
 mod key;
 mod listing;
 mod object;
 mod port;
 mod state;
+mod upkeep;
 mod upload;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::meta::MetaError;
+use crate::meta::{MetaError, current_origin};
 use state::State;
 
 /// A metadata store in memory.
@@ -41,6 +43,7 @@ impl MemoryMeta {
         if slot.is_closed {
             return Err(MetaError::Closed);
         }
+        slot.state.origin = current_origin();
         work(&mut slot.state)
     }
 

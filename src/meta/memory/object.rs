@@ -3,16 +3,21 @@
 use std::cmp::Reverse;
 
 use super::state::{State, VersionName, VersionRow};
+use crate::meta::happening::{Happening, kind_of_change, moment};
 use crate::meta::{
     BodyRef, ChangeAttributes, CommitCopy, CommitDelete, CommitPut, CommitRename, DeleteOutcome, MetaError, NewBody,
     PutOutcome, StoredVersion,
 };
 use crate::rules::{CurrentFacts, Versioning, WritePlan, lock};
-use crate::types::{BucketId, ETag, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
+use crate::types::{BucketId, ETag, EventKind, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId};
 
 impl State {
     /// Versions of a key, newest first.
-    fn versions_of(&self, bucket: BucketId, key: &ObjectKey) -> impl Iterator<Item = (&VersionName, &VersionRow)> {
+    pub(super) fn versions_of(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+    ) -> impl Iterator<Item = (&VersionName, &VersionRow)> {
         let first = (bucket, key.as_str().to_owned(), Reverse(u64::MAX));
         let last = (bucket, key.as_str().to_owned(), Reverse(0));
         self.versions.range(first..=last)
@@ -23,7 +28,7 @@ impl State {
         self.versions_of(bucket, key).next().and_then(|(_, row)| facts(row))
     }
 
-    fn find(&self, bucket: BucketId, key: &ObjectKey, id: VersionId) -> Option<(VersionName, VersionRow)> {
+    pub(super) fn find(&self, bucket: BucketId, key: &ObjectKey, id: VersionId) -> Option<(VersionName, VersionRow)> {
         let mut versions = self.versions_of(bucket, key);
         versions.find(|(_, row)| row.version.version == id).map(|(name, row)| (name.clone(), row.clone()))
     }
@@ -32,6 +37,7 @@ impl State {
         let state = self.versioning(put.bucket)?;
         put.precondition.judge(self.current_facts(put.bucket, &put.key).as_ref())?;
         self.require_shared(&put.body)?;
+        self.admit_version((put.bucket, put.metadata.attributes.owner.as_ref()), &put.key, put.size, 0)?;
 
         let body = match &put.body {
             NewBody::Inline(data) if data.is_empty() => BodyRef::Empty,
@@ -50,7 +56,9 @@ impl State {
             sha256: put.sha256,
             metadata: put.metadata.clone(),
         };
-        self.place(put.bucket, state, VersionRow { version, body })
+        let outcome = self.place(put.bucket, state, VersionRow { version, body })?;
+        self.tell_created(EventKind::CreatedByPut, put.bucket, &put.key, &outcome)?;
+        Ok(outcome)
     }
 
     pub(super) fn copy(&mut self, copy: &CommitCopy) -> Result<PutOutcome, MetaError> {
@@ -59,6 +67,8 @@ impl State {
         let source = (copy.source_bucket, copy.source_key.as_str().to_owned(), Reverse(copy.source_order));
         let source = self.versions.get(&source).filter(|row| !row.version.is_delete_marker);
         let mut row = source.ok_or(MetaError::SourceChanged)?.clone();
+        let owner = copy.metadata.attributes.owner.as_ref();
+        self.admit_version((copy.bucket, owner), &copy.key, row.version.size, 0)?;
 
         if let BodyRef::Manifest(manifest) = row.body {
             self.retain(manifest);
@@ -67,7 +77,9 @@ impl State {
         row.version.modified = copy.now;
         row.version.checksum = copy.checksum.clone();
         row.version.metadata = copy.metadata.clone();
-        self.place(copy.bucket, state, row)
+        let outcome = self.place(copy.bucket, state, row)?;
+        self.tell_created(EventKind::CreatedByCopy, copy.bucket, &copy.key, &outcome)?;
+        Ok(outcome)
     }
 
     /// Places a version, whose id and order are decided here, where the bucket's versioning says.
@@ -90,10 +102,15 @@ impl State {
         Ok(PutOutcome { version, shows_version: state.names_writes(), etag, checksum, size, modified })
     }
 
-    fn place_planned(&mut self, bucket: BucketId, plan: WritePlan, mut row: VersionRow) -> (VersionId, bool) {
+    pub(super) fn place_planned(
+        &mut self,
+        bucket: BucketId,
+        plan: WritePlan,
+        mut row: VersionRow,
+    ) -> (VersionId, bool) {
         let replaced = match plan {
             WritePlan::Append => false,
-            WritePlan::ReplaceNull => self.remove_null(bucket, &row.version.key).is_some(),
+            WritePlan::ReplaceNull => self.retire_null(bucket, &row.version.key, row.version.modified).is_some(),
         };
         let order = self.tick(row.version.modified);
         row.version.version = match plan {
@@ -105,12 +122,12 @@ impl State {
         (id, replaced)
     }
 
-    fn remove_null(&mut self, bucket: BucketId, key: &ObjectKey) -> Option<VersionRow> {
+    fn retire_null(&mut self, bucket: BucketId, key: &ObjectKey, now: Timestamp) -> Option<VersionRow> {
         let (name, _) = self.find(bucket, key, VersionId::Null)?;
-        self.remove(&name)
+        self.retire(&name, now)
     }
 
-    fn remove(&mut self, name: &VersionName) -> Option<VersionRow> {
+    pub(super) fn remove(&mut self, name: &VersionName) -> Option<VersionRow> {
         let row = self.versions.remove(name)?;
         if let BodyRef::Manifest(manifest) = row.body {
             self.release(manifest);
@@ -131,12 +148,16 @@ impl State {
         }
 
         let removed = match (delete.version, state.plan_delete()) {
-            (Some(id), _) => self.find(delete.bucket, &delete.key, id).and_then(|(name, _)| self.remove(&name)),
-            (None, None) => self.remove_null(delete.bucket, &delete.key),
+            (Some(id), _) => {
+                self.find(delete.bucket, &delete.key, id).and_then(|(name, _)| self.retire(&name, delete.now))
+            }
+            (None, None) => self.retire_null(delete.bucket, &delete.key, delete.now),
             (None, Some(plan)) => {
                 let marker = delete_marker(&delete.key, delete.now);
                 let (id, removed) = self.place_planned(delete.bucket, plan, marker);
-                return Ok(DeleteOutcome { removed, version: Some(id), delete_marker: true });
+                let outcome = DeleteOutcome { removed, version: Some(id), delete_marker: true };
+                self.tell_deleted(EventKind::MarkerCreated, delete, &outcome)?;
+                return Ok(outcome);
             }
         };
         let outcome = removed.map(|row| DeleteOutcome {
@@ -144,7 +165,9 @@ impl State {
             version: (state != Versioning::Unversioned).then_some(row.version.version),
             delete_marker: row.version.is_delete_marker,
         });
-        Ok(outcome.unwrap_or_default())
+        let outcome = outcome.unwrap_or_default();
+        self.tell_deleted(EventKind::Removed, delete, &outcome)?;
+        Ok(outcome)
     }
 
     pub(super) fn rename(&mut self, rename: &CommitRename) -> Result<PutOutcome, MetaError> {
@@ -158,7 +181,7 @@ impl State {
             lock::judge_removal(attributes, false, rename.lock_time).map_err(MetaError::Locked)?;
         }
         if let Some((name, _)) = replaced {
-            self.remove(&name);
+            self.retire(&name, rename.now);
         }
         let mut row = self.versions.remove(&from).expect("it was found above");
         row.version.key = rename.key.clone();
@@ -171,6 +194,7 @@ impl State {
             modified: row.version.modified,
         };
         self.versions.insert((rename.bucket, rename.key.as_str().to_owned(), from.2), row);
+        self.tell_renamed(rename, &outcome)?;
         Ok(outcome)
     }
 
@@ -188,7 +212,13 @@ impl State {
             return Err(MetaError::IsDeleteMarker { version: version.version, modified: version.modified });
         }
         lock::apply_change(&mut version.metadata.attributes, change, *lock_time).map_err(MetaError::Locked)?;
-        Ok((state != Versioning::Unversioned).then_some(version.version))
+        let (shown, object) =
+            ((state != Versioning::Unversioned).then_some(version.version), (version.size, version.etag));
+        if let Some(kind) = kind_of_change(change) {
+            let at = moment(self.origin.as_deref(), *lock_time);
+            self.tell(*bucket, &Happening { kind, key, object: Some(object), version: shown, at })?;
+        }
+        Ok(shown)
     }
 
     pub(super) fn stored(&self, bucket: BucketId, key: &ObjectKey, id: Option<VersionId>) -> Option<StoredVersion> {
@@ -199,13 +229,13 @@ impl State {
     }
 }
 
-fn facts(row: &VersionRow) -> Option<CurrentFacts> {
+pub(super) fn facts(row: &VersionRow) -> Option<CurrentFacts> {
     let version = &row.version;
     let facts = CurrentFacts { etag: version.etag, size: version.size, modified: version.modified };
     (!version.is_delete_marker).then_some(facts)
 }
 
-fn delete_marker(key: &ObjectKey, now: Timestamp) -> VersionRow {
+pub(super) fn delete_marker(key: &ObjectKey, now: Timestamp) -> VersionRow {
     let version = ObjectVersion {
         key: key.clone(),
         version: VersionId::Null,

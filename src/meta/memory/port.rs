@@ -8,15 +8,16 @@ use bytes::Bytes;
 use super::MemoryMeta;
 use super::upload::upload_name;
 use crate::meta::{
-    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
-    Completed, DeleteOutcome, EpochStart, Extent, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome,
+    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
     StoredPart, StoredVersion, UploadRecord,
 };
-use crate::rules::{Seen, Versioning};
+use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
-    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
-    VersionListQuery, VersionListing,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 #[async_trait]
@@ -214,6 +215,83 @@ impl MetaStore for MemoryMeta {
 
     async fn expire_uploads(&self, before: Timestamp, max: u32) -> Result<u32, MetaError> {
         self.transact(|state| state.expire_uploads(before, max))
+    }
+
+    async fn bucket_usage(&self, bucket: BucketId) -> Result<Usage, MetaError> {
+        self.transact(|state| state.bucket_usage(bucket))
+    }
+
+    async fn owner_account(&self, owner: &OwnerId) -> Result<OwnerAccount, MetaError> {
+        self.transact(|state| Ok(state.owner_account(owner)))
+    }
+
+    async fn set_owner_quota(&self, owner: &OwnerId, quota: Quota) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.quotas.insert(owner.clone(), quota);
+            Ok(())
+        })
+    }
+
+    async fn admit(&self, admission: &Admission) -> Result<(), MetaError> {
+        self.transact(|state| state.admit(admission))
+    }
+
+    async fn expire_version(&self, expire: ExpireVersion) -> Result<ExpiryOutcome, MetaError> {
+        self.transact(|state| state.expire_version(&expire))
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<Vec<u8>>, MetaError> {
+        self.transact(|state| Ok(state.cursors.get(name).cloned()))
+    }
+
+    async fn set_cursor(&self, name: &str, body: Option<Vec<u8>>) -> Result<(), MetaError> {
+        self.transact(|state| {
+            match body {
+                Some(body) => state.cursors.insert(name.to_owned(), body),
+                None => state.cursors.remove(name),
+            };
+            Ok(())
+        })
+    }
+
+    async fn retained(&self, query: &RetainedQuery) -> Result<Vec<RetainedVersion>, MetaError> {
+        self.transact(|state| Ok(state.list_retained(query)))
+    }
+
+    async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError> {
+        self.transact(|state| state.restore(&restore))
+    }
+
+    async fn collect_retained(&self, now: Timestamp, max: u32) -> Result<u32, MetaError> {
+        self.transact(|state| Ok(state.collect_retained(now, max)))
+    }
+
+    async fn shorten_retained(&self, bucket: &BucketName, window: Undelete, max: u32) -> Result<u32, MetaError> {
+        self.transact(|state| Ok(state.shorten_retained(bucket, window, max)))
+    }
+
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError> {
+        self.transact(|state| Ok(state.due_events(target, now, max)))
+    }
+
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.settle_events(target, &settlement);
+            Ok(())
+        })
+    }
+
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError> {
+        self.transact(|state| Ok(state.event_backlog()))
+    }
+
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
+        self.transact(|state| {
+            let documents = state.buckets.values().map(|row| (&row.bucket, row.documents.0.get(&kind)));
+            let found = documents
+                .filter_map(|(bucket, body)| Some(BucketDocument { bucket: bucket.clone(), body: Arc::clone(body?) }));
+            Ok(found.take(max as usize).collect())
+        })
     }
 
     async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {

@@ -8,10 +8,10 @@ use bytes::Bytes;
 
 use crate::limits::BUCKETS_PER_OWNER_MAX;
 use crate::meta::{AccessKey, BodyRef, EpochStart, MetaError, NewBucket, PutOutcome, UploadRecord};
-use crate::rules::{ObjectLock, Seen, Versioning, lock};
+use crate::rules::{ObjectLock, Quota, Seen, Versioning, lock};
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, ListedPart, ManifestId,
-    ObjectVersion, OwnerId, Timestamp, UploadId,
+    ObjectVersion, Origin, OwnerId, QueuedEvent, Timestamp, UploadId,
 };
 
 /// Everything that the store knows.
@@ -31,7 +31,16 @@ pub(super) struct State {
     pub(super) keys: BTreeMap<String, AccessKey>,
     pub(super) epochs: BTreeMap<Epoch, EpochState>,
     pub(super) leases: BTreeMap<String, (Epoch, Timestamp)>,
+    pub(super) quotas: BTreeMap<OwnerId, Quota>,
+    pub(super) retained: BTreeMap<u64, RetainedRow>,
+    pub(super) cursors: BTreeMap<String, Vec<u8>>,
     pub(super) lock_clock: Option<Seen>,
+    /// Events by target and number.
+    pub(super) events: BTreeMap<(String, u64), EventRow>,
+    /// Of each target: how many events wait, how many were dropped.
+    pub(super) event_targets: BTreeMap<String, (u64, u64)>,
+    /// On whose behalf the running transaction changes something.
+    pub(super) origin: Option<Arc<Origin>>,
 }
 
 /// Bucket, key, order; the newest version of a key comes first.
@@ -50,6 +59,16 @@ pub(super) struct VersionRow {
     /// `is_latest` is decided when the row is read.
     pub(super) version: ObjectVersion,
     pub(super) body: BodyRef,
+}
+
+/// A version that was deleted or overwritten and can be restored.
+pub(super) struct RetainedRow {
+    pub(super) bucket: BucketId,
+    pub(super) bucket_name: BucketName,
+    pub(super) row: VersionRow,
+    pub(super) owner: OwnerId,
+    pub(super) deleted: Timestamp,
+    pub(super) until: Timestamp,
 }
 
 pub(super) struct ManifestRow {
@@ -93,6 +112,12 @@ pub(super) struct ChunkRow {
 pub(super) struct UploadRow {
     pub(super) record: UploadRecord,
     pub(super) manifest: ManifestId,
+}
+
+pub(super) struct EventRow {
+    pub(super) bucket: BucketId,
+    pub(super) event: QueuedEvent,
+    pub(super) not_before: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -225,6 +250,9 @@ impl State {
             Some(body) => row.documents.0.insert(kind, body),
             None => row.documents.0.remove(&kind),
         };
+        if kind == DocumentKind::Notification {
+            self.tell_test(bucket)?;
+        }
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use crate::meta::{
     BodyRef, CommitPart, CompleteUpload, MetaError, NewBody, NewUpload, PutOutcome, StoredPart, UploadRecord,
 };
 use crate::types::{
-    BucketId, ListedPart, ListedUpload, ManifestId, ObjectKey, ObjectVersion, PartListing, Timestamp, UploadId,
-    VersionId,
+    BucketId, EventKind, ListedPart, ListedUpload, ManifestId, ObjectKey, ObjectVersion, PartListing, Timestamp,
+    UploadId, VersionId,
 };
 
 pub(super) fn upload_name(bucket: BucketId, key: &ObjectKey, id: UploadId) -> UploadName {
@@ -57,6 +57,7 @@ impl State {
     pub(super) fn commit_part(&mut self, part: CommitPart) -> Result<(), MetaError> {
         let manifest = self.upload_manifest(&upload_name(part.bucket, &part.key, part.upload))?;
         self.require_shared(&part.body)?;
+        self.admit_part(&upload_name(part.bucket, &part.key, part.upload), part.number, part.size)?;
         let body = match &part.body {
             NewBody::Inline(data) if data.is_empty() => PartBody::Empty,
             NewBody::Inline(data) => {
@@ -115,6 +116,9 @@ impl State {
         }
         let state = self.versioning(complete.bucket)?;
         complete.precondition.judge(self.current_facts(complete.bucket, &complete.key).as_ref())?;
+        let parts = self.manifest_parts(manifest, 0, u32::MAX).iter().map(|part| part.part.size).sum();
+        let owner = self.uploads[&name].record.metadata.attributes.owner.clone();
+        self.admit_version((complete.bucket, owner.as_ref()), &complete.key, complete.size, parts)?;
 
         self.settle_parts(manifest, complete);
         let upload = self.uploads.remove(&name).expect("it was found above");
@@ -133,6 +137,7 @@ impl State {
         let row = VersionRow { version, body: BodyRef::Manifest(manifest) };
         let outcome = self.place(complete.bucket, state, row)?;
         self.completed.insert(name, outcome.clone());
+        self.tell_created(EventKind::CreatedByCompletion, complete.bucket, &complete.key, &outcome)?;
         Ok(outcome)
     }
 

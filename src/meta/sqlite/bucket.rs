@@ -4,10 +4,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::failure::Failure;
 use super::writer::Transaction;
-use super::{document, row, sql};
+use super::{document, row, sql, usage, version};
 use crate::limits::BUCKETS_PER_OWNER_MAX;
 use crate::meta::{MetaError, NewBucket};
-use crate::rules::{Versioning, lock};
+use crate::rules::{Growth, Versioning, lock};
 use crate::types::{Bucket, BucketId, BucketListing, BucketName, DocumentKind, OwnerId, Timestamp};
 
 /// Creates a bucket.
@@ -27,6 +27,7 @@ pub(super) fn create(tx: &Transaction<'_>, new: &NewBucket) -> Result<Bucket, Fa
     let values = params![new.name.as_str(), new.owner.0, new.now.0, new.location, state];
     sql::execute(connection, INSERT, values)?;
     let id = BucketId(connection.last_insert_rowid());
+    sql::execute(connection, "INSERT INTO bucket_usage (bucket_id, bytes, objects) VALUES (?1, 0, 0)", [id.0])?;
     for (kind, body) in &new.documents.0 {
         document::set(tx, id, *kind, Some(body))?;
     }
@@ -39,7 +40,8 @@ pub(super) fn find(connection: &Connection, name: &BucketName) -> Result<Option<
     sql::first(connection, FIND, [name.as_str()], read)
 }
 
-fn read(row: &Row<'_>) -> Result<Bucket, Failure> {
+/// Reads a `Bucket` from columns id, name, owner, created, location, generation.
+pub(super) fn read(row: &Row<'_>) -> Result<Bucket, Failure> {
     let name = row.get_ref(1)?.as_str().map_err(|_| Failure::Corrupt("bucket name"))?;
     Ok(Bucket {
         id: BucketId(row.get(0)?),
@@ -95,6 +97,7 @@ pub(super) fn delete(tx: &Transaction<'_>, bucket: BucketId) -> Result<(), Failu
     // refers to its manifest.
     const RELEASE_UPLOADS: &str = "INSERT INTO garbage_manifest (manifest_id)
         SELECT manifest_id FROM upload WHERE bucket_id = ?1";
+    const UPLOADS: &str = "SELECT owner, SUM(bytes) FROM upload WHERE bucket_id = ?1 GROUP BY owner";
     const UNREFER_UPLOADS: &str = "UPDATE manifest SET refs = refs - 1 WHERE id IN
         (SELECT manifest_id FROM upload WHERE bucket_id = ?1)";
     let connection = tx.connection();
@@ -102,10 +105,15 @@ pub(super) fn delete(tx: &Transaction<'_>, bucket: BucketId) -> Result<(), Failu
     if sql::first(connection, IN_USE, [bucket.0], |row| Ok(row.get(0)?))? == Some(true) {
         return Err(MetaError::BucketNotEmpty.into());
     }
+    let freed = sql::all(connection, UPLOADS, [bucket.0], |row| Ok((version::read_owner(row)?, row::count(row, 1)?)))?;
+    for (owner, bytes) in &freed {
+        usage::count_growth(tx, (bucket, owner.as_ref()), Growth::of_bytes(*bytes).reversed())?;
+    }
     sql::execute(connection, UNREFER_UPLOADS, [bucket.0])?;
     sql::execute(connection, RELEASE_UPLOADS, [bucket.0])?;
     sql::execute(connection, "DELETE FROM upload WHERE bucket_id = ?1", [bucket.0])?;
     sql::execute(connection, "DELETE FROM bucket_document WHERE bucket_id = ?1", [bucket.0])?;
+    usage::forget_bucket(tx, bucket)?;
     sql::execute(connection, "DELETE FROM bucket WHERE id = ?1", [bucket.0])?;
     Ok(())
 }

@@ -7,10 +7,11 @@ use super::row::{array, blob_or_null, checksum_code, count, etag, object_checksu
 use super::upload::{self, UploadName};
 use super::version::{Before, NewVersion};
 use super::writer::Transaction;
-use super::{bucket, sql, version};
+use super::{bucket, event, sql, usage, version};
 use crate::meta::composite::Composite;
 use crate::meta::{CompleteUpload, Completed, MetaError, PartSelection, PutOutcome};
-use crate::types::{Timestamp, VersionId};
+use crate::rules::Growth;
+use crate::types::{EventKind, Timestamp, VersionId};
 
 /// Completes an upload. Its manifest, with the chosen parts, becomes the object's; the object keeps them.
 pub(super) fn complete(tx: &Transaction<'_>, complete: &CompleteUpload) -> Result<PutOutcome, Failure> {
@@ -21,7 +22,12 @@ pub(super) fn complete(tx: &Transaction<'_>, complete: &CompleteUpload) -> Resul
     let state = bucket::versioning(connection, complete.bucket)?;
     let newest = version::newest(connection, complete.bucket, &complete.key)?;
     complete.precondition.judge(version::current_facts(newest.as_ref()).as_ref())?;
+    let before = Before { state, newest: newest.as_ref() };
+    let charged = (complete.bucket, record.metadata.attributes.owner.as_ref());
+    let parts = upload::bytes(connection, name)?;
+    usage::admit_version(tx, charged, (before, &complete.key), complete.size, parts)?;
 
+    usage::count_growth(tx, charged, Growth::of_bytes(parts).reversed())?;
     settle_parts(tx, manifest, &complete.selection)?;
     upload::forget(tx, name)?;
     let new = NewVersion {
@@ -36,8 +42,9 @@ pub(super) fn complete(tx: &Transaction<'_>, complete: &CompleteUpload) -> Resul
         inline: None,
         now: complete.now,
     };
-    let outcome = version::place(tx, Before { state, newest: newest.as_ref() }, &new)?;
+    let outcome = version::place(tx, before, &new)?;
     remember(tx, name, &outcome)?;
+    event::tell_created(tx, EventKind::CreatedByCompletion, (complete.bucket, &complete.key), &outcome)?;
     Ok(outcome)
 }
 

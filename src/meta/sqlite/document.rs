@@ -7,10 +7,10 @@ use rusqlite::{Connection, params};
 use super::failure::Failure;
 use super::row::blob;
 use super::writer::Transaction;
-use super::{bucket, sql};
+use super::{bucket, event, sql, usage};
 use crate::meta::MetaError;
 use crate::rules::{ObjectLock, lock};
-use crate::types::{BucketId, DocumentKind, Documents};
+use crate::types::{BucketDocument, BucketId, DocumentKind, Documents};
 
 /// All documents of a bucket; `NoSuchBucket`.
 pub(super) fn all(connection: &Connection, bucket: BucketId) -> Result<Documents, Failure> {
@@ -53,9 +53,23 @@ pub(super) fn set(
     if sql::execute(connection, CHANGED, [bucket.0])? == 0 {
         return Err(MetaError::NoSuchBucket.into());
     }
+    usage::reopen(tx, bucket)?;
     match body {
         Some(body) => sql::execute(connection, REPLACE, params![bucket.0, kind.name(), body])?,
         None => sql::execute(connection, REMOVE, params![bucket.0, kind.name()])?,
     };
-    Ok(())
+    if kind == DocumentKind::Notification { event::tell_test(tx, bucket) } else { Ok(()) }
+}
+
+/// Buckets with a document of that kind, and the document.
+pub(super) fn buckets_with(
+    connection: &Connection,
+    kind: DocumentKind,
+    max: u32,
+) -> Result<Vec<BucketDocument>, Failure> {
+    const FIND: &str = "SELECT b.id, b.name, b.owner, b.created, b.location, b.generation, b.versioning, d.body
+        FROM bucket_document d JOIN bucket b ON b.id = d.bucket_id WHERE d.kind = ?1 ORDER BY b.id LIMIT ?2";
+    sql::all(connection, FIND, params![kind.name(), max], |row| {
+        Ok(BucketDocument { bucket: bucket::read(row)?, body: Arc::from(blob(row, 7)?) })
+    })
 }

@@ -9,6 +9,8 @@ mod bucket;
 mod complete;
 mod connection;
 mod document;
+mod event;
+mod expiry;
 mod failure;
 mod garbage;
 mod key;
@@ -23,7 +25,9 @@ mod row;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod undelete;
 mod upload;
+mod usage;
 mod verify;
 mod version;
 mod version_listing;
@@ -34,7 +38,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::limits::{SQLITE_READER_CACHE_BYTES, SQLITE_READERS, SQLITE_WRITER_CACHE_BYTES};
-use crate::meta::MetaError;
+use crate::meta::{MetaError, current_origin};
 use reader::Readers;
 use writer::{Transaction, WriterQueue};
 
@@ -99,6 +103,11 @@ impl SqliteMeta {
         let queue = {
             let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             writer.as_ref().map(|writer| writer.queue.clone()).ok_or(MetaError::Closed)?
+        };
+        let origin = current_origin();
+        let work = move |transaction: &Transaction<'_>| {
+            transaction.set_origin(origin.clone());
+            work(transaction)
         };
         queue.submit(what, work).await
     }

@@ -8,12 +8,12 @@ use super::metadata::metadata_blob;
 use super::row::{array, blob, blob_or_null, signed};
 use super::version::{Before, NewVersion, VersionRow};
 use super::writer::Transaction;
-use super::{body, bucket, sql, version};
+use super::{body, bucket, event, sql, undelete, usage, version};
 use crate::meta::{
     ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,
 };
 use crate::rules::{Versioning, WritePlan, lock};
-use crate::types::VersionId;
+use crate::types::{EventKind, VersionId};
 
 /// Commits a PUT.
 pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, Failure> {
@@ -22,6 +22,8 @@ pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, F
     let newest = version::newest(connection, put.bucket, &put.key)?;
     put.precondition.judge(version::current_facts(newest.as_ref()).as_ref())?;
     body::require_shared(connection, &put.body)?;
+    let before = Before { state, newest: newest.as_ref() };
+    usage::admit_version(tx, (put.bucket, put.metadata.attributes.owner.as_ref()), (before, &put.key), put.size, 0)?;
 
     let (manifest, inline) = match &put.body {
         NewBody::Inline(data) => (None, Some(data.as_ref())),
@@ -39,7 +41,9 @@ pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, F
         inline,
         now: put.now,
     };
-    version::place(tx, Before { state, newest: newest.as_ref() }, &new)
+    let outcome = version::place(tx, before, &new)?;
+    event::tell_created(tx, EventKind::CreatedByPut, (put.bucket, &put.key), &outcome)?;
+    Ok(outcome)
 }
 
 /// What a copy takes from its source's side row.
@@ -58,6 +62,9 @@ pub(super) fn copy(tx: &Transaction<'_>, copy: &CommitCopy) -> Result<PutOutcome
     let source = version::by_order(connection, copy.source_bucket, &copy.source_key, copy.source_order)?;
     let source = source.filter(|row| !row.is_delete_marker).ok_or(MetaError::SourceChanged)?;
     let side = source_side(connection, &source)?;
+    let before = Before { state, newest: newest.as_ref() };
+    let owner = copy.metadata.attributes.owner.as_ref();
+    usage::admit_version(tx, (copy.bucket, owner), (before, &copy.key), source.size, 0)?;
 
     if let Some(manifest) = source.manifest {
         body::retain(tx, manifest)?;
@@ -74,7 +81,9 @@ pub(super) fn copy(tx: &Transaction<'_>, copy: &CommitCopy) -> Result<PutOutcome
         inline: side.data.as_deref(),
         now: copy.now,
     };
-    version::place(tx, Before { state, newest: newest.as_ref() }, &new)
+    let outcome = version::place(tx, before, &new)?;
+    event::tell_created(tx, EventKind::CreatedByCopy, (copy.bucket, &copy.key), &outcome)?;
+    Ok(outcome)
 }
 
 fn source_side(connection: &Connection, source: &VersionRow) -> Result<SourceSide, Failure> {
@@ -121,7 +130,8 @@ pub(super) fn delete(tx: &Transaction<'_>, delete: &CommitDelete) -> Result<Dele
 pub(super) fn change_attributes(tx: &Transaction<'_>, change: &ChangeAttributes) -> Result<Option<VersionId>, Failure> {
     const UPDATE: &str = "UPDATE side SET metadata = ?2 WHERE id = ?1";
     let connection = tx.connection();
-    let ChangeAttributes { bucket, key, version, change, lock_time } = change;
+    let asked = change;
+    let ChangeAttributes { bucket, key, version, change, lock_time } = asked;
     let state = bucket::versioning(connection, *bucket)?;
     let row = match version {
         None => version::newest(connection, *bucket, key)?.ok_or(MetaError::NoSuchKey)?,
@@ -133,7 +143,9 @@ pub(super) fn change_attributes(tx: &Transaction<'_>, change: &ChangeAttributes)
     let mut metadata = version::metadata_of(connection, *bucket, key, &row)?;
     lock::apply_change(&mut metadata.attributes, change, *lock_time).map_err(MetaError::Locked)?;
     sql::execute(connection, UPDATE, params![signed(row.order), metadata_blob(&metadata)])?;
-    Ok((state != Versioning::Unversioned).then(|| row.id()))
+    let shown = (state != Versioning::Unversioned).then(|| row.id());
+    event::tell_changed(tx, asked, (row.size, row.etag), shown)?;
+    Ok(shown)
 }
 
 fn place_marker(
@@ -143,7 +155,9 @@ fn place_marker(
     plan: WritePlan,
 ) -> Result<DeleteOutcome, Failure> {
     let (id, removed) = version::place_marker(tx, (delete.bucket, &delete.key), before, plan, delete.now)?;
-    Ok(DeleteOutcome { removed, version: Some(id), delete_marker: true })
+    let outcome = DeleteOutcome { removed, version: Some(id), delete_marker: true };
+    event::tell_deleted(tx, EventKind::MarkerCreated, delete, &outcome)?;
+    Ok(outcome)
 }
 
 fn remove(
@@ -155,10 +169,12 @@ fn remove(
     let Some(target) = target else {
         return Ok(DeleteOutcome::default());
     };
-    version::remove(tx, delete.bucket, &delete.key, &target)?;
-    Ok(DeleteOutcome {
+    undelete::retire(tx, delete.bucket, &delete.key, &target, delete.now)?;
+    let outcome = DeleteOutcome {
         removed: true,
         version: (state != Versioning::Unversioned).then(|| target.id()),
         delete_marker: target.is_delete_marker,
-    })
+    };
+    event::tell_deleted(tx, EventKind::Removed, delete, &outcome)?;
+    Ok(outcome)
 }

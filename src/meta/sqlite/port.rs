@@ -8,19 +8,20 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, document, garbage, key, listing, object, rename, upload, verify, version,
-    version_listing,
+    SqliteMeta, body, boot, bucket, complete, document, event, expiry, garbage, key, listing, object, rename, undelete,
+    upload, usage, verify, version, version_listing,
 };
 use crate::meta::{
-    AccessKey, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename, CompleteUpload,
-    Completed, DeleteOutcome, EpochStart, Extent, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, PutOutcome,
+    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
     StoredPart, StoredVersion, UploadRecord,
 };
-use crate::rules::{Seen, Versioning};
+use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
-    Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, KeyListing, ListQuery,
-    ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId, UploadListQuery, UploadListing, VersionId,
-    VersionListQuery, VersionListing,
+    Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
+    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Faults that wait for `verify`'s caller.
@@ -238,6 +239,75 @@ impl MetaStore for SqliteMeta {
 
     async fn expire_uploads(&self, before: Timestamp, max: u32) -> Result<u32, MetaError> {
         self.write("expire uploads", move |tx| upload::expire(tx, before, max)).await
+    }
+
+    async fn bucket_usage(&self, bucket: BucketId) -> Result<Usage, MetaError> {
+        self.readers.read("read usage", move |connection| usage::bucket_usage(connection, bucket)).await
+    }
+
+    async fn owner_account(&self, owner: &OwnerId) -> Result<OwnerAccount, MetaError> {
+        let owner = owner.clone();
+        self.readers.read("read usage", move |connection| usage::owner_account(connection, &owner)).await
+    }
+
+    async fn set_owner_quota(&self, owner: &OwnerId, quota: Quota) -> Result<(), MetaError> {
+        let owner = owner.clone();
+        self.write("set quota", move |tx| usage::set_owner_quota(tx, &owner, quota)).await
+    }
+
+    async fn admit(&self, admission: &Admission) -> Result<(), MetaError> {
+        let admission = admission.clone();
+        self.readers.read("judge quotas", move |connection| usage::admit(connection, &admission)).await
+    }
+
+    async fn expire_version(&self, expire: ExpireVersion) -> Result<ExpiryOutcome, MetaError> {
+        self.write("expire version", move |tx| expiry::expire(tx, &expire)).await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<Vec<u8>>, MetaError> {
+        let name = name.to_owned();
+        self.readers.read("read cursor", move |connection| expiry::cursor(connection, &name)).await
+    }
+
+    async fn set_cursor(&self, name: &str, body: Option<Vec<u8>>) -> Result<(), MetaError> {
+        let name = name.to_owned();
+        self.write("set cursor", move |tx| expiry::set_cursor(tx, &name, body.as_deref())).await
+    }
+
+    async fn retained(&self, query: &RetainedQuery) -> Result<Vec<RetainedVersion>, MetaError> {
+        let query = query.clone();
+        self.readers.read("list restorable versions", move |connection| undelete::list(connection, &query)).await
+    }
+
+    async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError> {
+        self.write("restore version", move |tx| undelete::restore(tx, &restore)).await
+    }
+
+    async fn collect_retained(&self, now: Timestamp, max: u32) -> Result<u32, MetaError> {
+        self.write("collect restorable versions", move |tx| undelete::collect(tx, now, max)).await
+    }
+
+    async fn shorten_retained(&self, bucket: &BucketName, window: Undelete, max: u32) -> Result<u32, MetaError> {
+        let bucket = bucket.clone();
+        self.write("shorten restorable versions", move |tx| undelete::shorten(tx, &bucket, window, max)).await
+    }
+
+    async fn due_events(&self, target: &str, now: Timestamp, max: u32) -> Result<Vec<QueuedEvent>, MetaError> {
+        let target = target.to_owned();
+        self.readers.read("find due events", move |connection| event::due(connection, &target, now, max)).await
+    }
+
+    async fn settle_events(&self, target: &str, settlement: EventSettlement) -> Result<(), MetaError> {
+        let target = target.to_owned();
+        self.write("settle events", move |tx| event::settle(tx, &target, &settlement)).await
+    }
+
+    async fn event_backlog(&self) -> Result<Vec<EventBacklog>, MetaError> {
+        self.readers.read("count events", event::backlog).await
+    }
+
+    async fn buckets_with(&self, kind: DocumentKind, max: u32) -> Result<Vec<BucketDocument>, MetaError> {
+        self.readers.read("find documents", move |connection| document::buckets_with(connection, kind, max)).await
     }
 
     async fn garbage_manifests(&self, max: u32) -> Result<Vec<ManifestId>, MetaError> {

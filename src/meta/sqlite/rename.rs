@@ -4,9 +4,9 @@ use rusqlite::params;
 
 use super::failure::Failure;
 use super::row::signed;
-use super::version::{current_facts, metadata_of, newest, remove};
+use super::version::{current_facts, metadata_of, newest};
 use super::writer::Transaction;
-use super::{bucket, sql, version};
+use super::{bucket, event, sql, undelete, version};
 use crate::meta::{CommitRename, MetaError, PutOutcome};
 use crate::rules::lock;
 use crate::types::VersionId;
@@ -14,7 +14,7 @@ use crate::types::VersionId;
 /// Commits a rename. Without versioning a key has one version at most, so that is what moves.
 pub(super) fn rename(tx: &Transaction<'_>, rename: &CommitRename) -> Result<PutOutcome, Failure> {
     const MOVE: &str = "UPDATE version SET key = ?4 WHERE bucket_id = ?1 AND key = ?2 AND rank = ?3";
-    let CommitRename { bucket, source, source_precondition, key, precondition, lock_time } = rename;
+    let CommitRename { bucket, source, source_precondition, key, precondition, lock_time, now } = rename;
     let (connection, bucket) = (tx.connection(), *bucket);
     lock::judge_rename(bucket::versioning(connection, bucket)?).map_err(MetaError::BucketState)?;
     let row = newest(connection, bucket, source)?.ok_or(MetaError::NoSuchKey)?;
@@ -27,17 +27,19 @@ pub(super) fn rename(tx: &Transaction<'_>, rename: &CommitRename) -> Result<PutO
     }
 
     if let Some(replaced) = &replaced {
-        remove(tx, bucket, key, replaced)?;
+        undelete::retire(tx, bucket, key, replaced, *now)?;
     }
     let names = params![bucket.0, source.as_str().as_bytes(), -signed(row.order), key.as_str().as_bytes()];
     sql::execute(connection, MOVE, names)?;
     let moved = version::stored(connection, bucket, key, None)?.ok_or(Failure::Corrupt("renamed version"))?.version;
-    Ok(PutOutcome {
+    let outcome = PutOutcome {
         version: VersionId::Null,
         shows_version: false,
         etag: moved.etag,
         checksum: moved.checksum,
         size: moved.size,
         modified: moved.modified,
-    })
+    };
+    event::tell_renamed(tx, rename, &outcome)?;
+    Ok(outcome)
 }

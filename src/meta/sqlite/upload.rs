@@ -13,8 +13,9 @@ use super::row::{
     storage_class, storage_class_code,
 };
 use super::writer::Transaction;
-use super::{body, bucket, sql};
+use super::{body, bucket, sql, usage, version};
 use crate::meta::{CommitPart, MetaError, NewBody, NewUpload, StoredPart, UploadRecord};
+use crate::rules::Growth;
 use crate::types::{
     BucketId, ListedPart, ListedUpload, ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId,
 };
@@ -83,9 +84,49 @@ fn manifest_of(connection: &Connection, name: UploadName<'_>) -> Result<i64, Fai
     manifest.ok_or(Failure::Refused(MetaError::NoSuchUpload))
 }
 
+/// Bytes of an upload's parts.
+pub(super) fn bytes(connection: &Connection, name: UploadName<'_>) -> Result<u64, Failure> {
+    const BYTES: &str = "SELECT bytes FROM upload WHERE bucket_id = ?1 AND key = ?2 AND id = ?3";
+    let name = params![name.bucket.0, name.key.as_str().as_bytes(), name.id.0.as_slice()];
+    sql::first(connection, BYTES, name, |row| count(row, 0))?.ok_or(Failure::Refused(MetaError::NoSuchUpload))
+}
+
+/// In whose name an upload is, and the bytes of its part of that number.
+pub(super) fn charged_part(
+    connection: &Connection,
+    name: UploadName<'_>,
+    number: u16,
+) -> Result<(Option<OwnerId>, u64), Failure> {
+    const SIZE: &str = "SELECT size FROM part WHERE manifest_id = ?1 AND number = ?2";
+    let manifest = manifest_of(connection, name)?;
+    let size = sql::first(connection, SIZE, params![manifest, number], |row| count(row, 0))?;
+    Ok((owner_of(connection, name)?, size.unwrap_or(0)))
+}
+
+fn owner_of(connection: &Connection, name: UploadName<'_>) -> Result<Option<OwnerId>, Failure> {
+    const OWNER: &str = "SELECT owner FROM upload WHERE bucket_id = ?1 AND key = ?2 AND id = ?3";
+    let name = params![name.bucket.0, name.key.as_str().as_bytes(), name.id.0.as_slice()];
+    Ok(sql::first(connection, OWNER, name, version::read_owner)?.flatten())
+}
+
+/// Counts that an upload's parts changed from `old` to `new` bytes.
+fn count_parts(
+    tx: &Transaction<'_>,
+    name: UploadName<'_>,
+    charged: usage::Charged<'_>,
+    sizes: (u64, u64),
+) -> Result<(), Failure> {
+    const BYTES: &str = "UPDATE upload SET bytes = bytes + ?4 WHERE bucket_id = ?1 AND key = ?2 AND id = ?3";
+    let (old, new) = sizes;
+    let grown = signed(new) - signed(old);
+    let row = params![name.bucket.0, name.key.as_str().as_bytes(), name.id.0.as_slice(), grown];
+    sql::execute(tx.connection(), BYTES, row)?;
+    usage::count_growth(tx, charged, Growth { bytes: grown, objects: 0 })
+}
+
 /// Commits a part; one of the same number goes.
 pub(super) fn commit_part(tx: &Transaction<'_>, part: &CommitPart) -> Result<(), Failure> {
-    const OLD: &str = "SELECT body_manifest, inline_id FROM part WHERE manifest_id = ?1 AND number = ?2";
+    const OLD: &str = "SELECT body_manifest, inline_id, size FROM part WHERE manifest_id = ?1 AND number = ?2";
     const INSERT: &str = "INSERT OR REPLACE INTO part
         (manifest_id, number, size, md5, sha256, checksum, modified, body_manifest, inline_id)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -93,7 +134,12 @@ pub(super) fn commit_part(tx: &Transaction<'_>, part: &CommitPart) -> Result<(),
     let name = UploadName { bucket: part.bucket, key: &part.key, id: part.upload };
     let manifest = manifest_of(connection, name)?;
     body::require_shared(connection, &part.body)?;
-    let old = sql::first(connection, OLD, params![manifest, part.number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let old = sql::first(connection, OLD, params![manifest, part.number], |row| {
+        Ok((row.get(0)?, row.get(1)?, count(row, 2)?))
+    })?;
+    let owner = owner_of(connection, name)?;
+    let (charged, old_size) = ((part.bucket, owner.as_ref()), old.map_or(0, |(_, _, size)| size));
+    usage::admit_part(tx, charged, part.size, old_size)?;
 
     // The new body is stored before the old one goes: they may share chunks.
     let (body_manifest, inline) = match &part.body {
@@ -113,8 +159,9 @@ pub(super) fn commit_part(tx: &Transaction<'_>, part: &CommitPart) -> Result<(),
         inline,
     ];
     sql::execute(connection, INSERT, row)?;
+    count_parts(tx, name, charged, (old_size, part.size))?;
     match old {
-        Some((body_manifest, inline)) => drop_part_body(tx, body_manifest, inline),
+        Some((body_manifest, inline, _)) => drop_part_body(tx, body_manifest, inline),
         None => Ok(()),
     }
 }
@@ -178,6 +225,9 @@ pub(super) fn list_parts(
 /// Ends an upload without an object.
 pub(super) fn abort(tx: &Transaction<'_>, name: UploadName<'_>) -> Result<(), Failure> {
     let manifest = manifest_of(tx.connection(), name)?;
+    let owner = owner_of(tx.connection(), name)?;
+    let freed = Growth::of_bytes(bytes(tx.connection(), name)?).reversed();
+    usage::count_growth(tx, (name.bucket, owner.as_ref()), freed)?;
     forget(tx, name)?;
     body::release(tx, manifest)
 }

@@ -15,6 +15,7 @@ const PROMISES: &[Promise] = &[
     Promise {
         sql: "WITH pointer (id) AS (
                   SELECT manifest_id FROM version WHERE manifest_id IS NOT NULL
+                  UNION ALL SELECT manifest_id FROM retained WHERE manifest_id IS NOT NULL
                   UNION ALL SELECT manifest_id FROM upload
                   UNION ALL SELECT body_manifest FROM part WHERE body_manifest IS NOT NULL),
               counted (id, n) AS (SELECT id, COUNT(*) FROM pointer GROUP BY id)
@@ -55,7 +56,8 @@ const PROMISES: &[Promise] = &[
     // Side rows and inline parts belong to exactly one row.
     Promise {
         sql: "SELECT 'side row ' || id || ': its version is missing'
-              FROM (SELECT id FROM side EXCEPT SELECT -rank FROM version WHERE delete_marker = 0)",
+              FROM (SELECT id FROM side EXCEPT SELECT -rank FROM version WHERE delete_marker = 0
+                  EXCEPT SELECT id FROM retained)",
     },
     Promise {
         sql: "SELECT 'version ' || -v.rank || ' of bucket ' || v.bucket_id || ': its side row is missing'
@@ -84,7 +86,8 @@ const PROMISES: &[Promise] = &[
         sql: "WITH placed AS (
                   SELECT p.manifest_id, p.number, p.offset,
                       LAG(p.offset + p.size, 1, 0) OVER (PARTITION BY p.manifest_id ORDER BY p.number) AS expected
-                  FROM part p WHERE EXISTS (SELECT 1 FROM version v WHERE v.manifest_id = p.manifest_id))
+                  FROM part p WHERE EXISTS (SELECT 1 FROM version v WHERE v.manifest_id = p.manifest_id)
+                  OR p.manifest_id IN (SELECT manifest_id FROM retained))
               SELECT 'part ' || number || ' of manifest ' || manifest_id || ': at ' || IFNULL(offset, 'no offset')
                   || ', expected at ' || expected
               FROM placed WHERE offset IS NOT expected",
@@ -119,6 +122,53 @@ const PROMISES: &[Promise] = &[
               FROM part p LEFT JOIN body b ON b.manifest_id = p.body_manifest
               WHERE p.inline_id IS NULL AND p.size <> IFNULL(b.size, 0)",
     },
+    // Restorable versions.
+    Promise {
+        sql: "SELECT 'restorable version ' || r.id || ': its side row or its body is missing'
+              FROM retained r WHERE NOT EXISTS (SELECT 1 FROM side s WHERE s.id = r.id
+                  AND (r.manifest_id IS NOT NULL OR r.size = IFNULL(length(s.data), 0)))
+              OR (r.manifest_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.id = r.manifest_id))",
+    },
+    Promise {
+        sql: "WITH body (manifest_id, size) AS (
+                  SELECT manifest_id, SUM(length) FROM extent GROUP BY manifest_id
+                  UNION ALL SELECT manifest_id, SUM(size) FROM part GROUP BY manifest_id)
+              SELECT 'restorable version ' || r.id || ': ' || r.size || ' bytes, ' || IFNULL(b.size, 0) || ' stored'
+              FROM retained r LEFT JOIN body b ON b.manifest_id = r.manifest_id
+              WHERE r.manifest_id IS NOT NULL AND r.size <> IFNULL(b.size, 0)",
+    },
+    // Counters.
+    Promise {
+        sql: "SELECT 'upload ' || hex(u.id) || ': ' || u.bytes || ' bytes counted, '
+                  || (SELECT IFNULL(SUM(size), 0) FROM part p WHERE p.manifest_id = u.manifest_id) || ' found'
+              FROM upload u
+              WHERE u.bytes <> (SELECT IFNULL(SUM(size), 0) FROM part p WHERE p.manifest_id = u.manifest_id)",
+    },
+    Promise {
+        sql: "WITH stored (bucket_id, bytes, objects) AS (
+                  SELECT bucket_id, size, delete_marker = 0 FROM version
+                  UNION ALL SELECT bucket_id, bytes, 0 FROM upload
+                  UNION ALL SELECT bucket_id, size, 0 FROM retained),
+              found (bucket_id, bytes, objects) AS (
+                  SELECT bucket_id, SUM(bytes), SUM(objects) FROM stored GROUP BY bucket_id)
+              SELECT 'bucket ' || b.name || ': ' || IFNULL(u.bytes, 'no') || ' bytes and ' || IFNULL(u.objects, 'no')
+                  || ' objects counted, ' || IFNULL(f.bytes, 0) || ' and ' || IFNULL(f.objects, 0) || ' found'
+              FROM bucket b LEFT JOIN bucket_usage u ON u.bucket_id = b.id LEFT JOIN found f ON f.bucket_id = b.id
+              WHERE u.bytes IS NOT IFNULL(f.bytes, 0) OR u.objects IS NOT IFNULL(f.objects, 0)",
+    },
+    Promise {
+        sql: "WITH stored (owner, bytes, objects) AS (
+                  SELECT IFNULL(v.owner, b.owner), v.size, v.delete_marker = 0
+                      FROM version v JOIN bucket b ON b.id = v.bucket_id
+                  UNION ALL SELECT IFNULL(u.owner, b.owner), u.bytes, 0 FROM upload u JOIN bucket b ON b.id = u.bucket_id
+                  UNION ALL SELECT owner, size, 0 FROM retained
+                  UNION ALL SELECT owner, 0, 0 FROM owner_usage),
+              found (owner, bytes, objects) AS (SELECT owner, SUM(bytes), SUM(objects) FROM stored GROUP BY owner)
+              SELECT 'identity ' || f.owner || ': ' || IFNULL(u.bytes, 0) || ' bytes and ' || IFNULL(u.objects, 0)
+                  || ' objects counted, ' || f.bytes || ' and ' || f.objects || ' found'
+              FROM found f LEFT JOIN owner_usage u ON u.owner = f.owner
+              WHERE IFNULL(u.bytes, 0) <> f.bytes OR IFNULL(u.objects, 0) <> f.objects",
+    },
     // A key has at most one null version.
     Promise {
         sql: "SELECT 'key ' || hex(key) || ' of bucket ' || bucket_id || ': ' || COUNT(*) || ' null versions'
@@ -137,11 +187,20 @@ const PROMISES: &[Promise] = &[
         sql: "SELECT 'chunk ' || d.id || ': dead and alive' FROM dead_chunk d
               WHERE EXISTS (SELECT 1 FROM chunk c WHERE c.id = d.id)",
     },
+    // Events are counted.
+    Promise {
+        sql: "WITH target (name) AS (SELECT name FROM event_target UNION SELECT target FROM event),
+              counted (name, n) AS (SELECT target, COUNT(*) FROM event GROUP BY target)
+              SELECT 'target ' || t.name || ': ' || IFNULL(e.queued, 0) || ' events counted, ' || IFNULL(c.n, 0) || ' found'
+              FROM target t LEFT JOIN event_target e ON e.name = t.name LEFT JOIN counted c ON c.name = t.name
+              WHERE IFNULL(e.queued, 0) <> IFNULL(c.n, 0)",
+    },
     // The clock is ahead of everything that it numbered.
     Promise {
         sql: "WITH numbered (id) AS (
                   SELECT -MIN(rank) FROM version UNION ALL SELECT MAX(id) FROM manifest
-                  UNION ALL SELECT MAX(id) FROM inline_part)
+                  UNION ALL SELECT MAX(id) FROM inline_part UNION ALL SELECT MAX(id) FROM retained
+                  UNION ALL SELECT MAX(sequence) FROM event)
               SELECT 'the clock is behind number ' || id FROM numbered
               WHERE id > (SELECT value FROM state WHERE name = 'order')",
     },
@@ -198,7 +257,7 @@ mod tests {
                  INSERT INTO version VALUES
                      (1, x'61', -10, NULL, 0, 2, 0, zeroblob(16), NULL, 0, NULL, NULL, NULL),
                      (1, x'62', -21, NULL, 0, 5, 0, zeroblob(16), NULL, 0, NULL, 20, NULL),
-                     (1, x'63', -33, NULL, 0, 9, 0, zeroblob(16), 2, 0, NULL, 30, NULL);
+                     (1, x'63', -33, NULL, 0, 9, 0, zeroblob(16), 2, 0, NULL, 30, 'p');
                  INSERT INTO side VALUES (10, NULL, NULL, NULL, x'', x'6869'), (21, NULL, NULL, NULL, x'', NULL),
                      (33, NULL, NULL, NULL, x'', NULL);
                  INSERT INTO chunk VALUES (7, 2, 6, 0);
@@ -206,7 +265,11 @@ mod tests {
                  INSERT INTO inline_part VALUES (32, x'616263');
                  INSERT INTO part VALUES (30, 1, 0, 6, zeroblob(16), NULL, NULL, 0, 31, NULL),
                      (30, 4, 6, 3, zeroblob(16), NULL, NULL, 0, NULL, 32);
-                 INSERT INTO upload VALUES (1, x'64', zeroblob(16), 0, 'o', 0, NULL, 40, x'', NULL);
+                 INSERT INTO upload VALUES (1, x'64', zeroblob(16), 0, 'o', 0, NULL, 40, x'', NULL, 0);
+                 INSERT INTO retained VALUES (50, 1, 'bucket', x'61', 3, 0, zeroblob(16), NULL, 0, NULL, NULL, 'o', 5, 9);
+                 INSERT INTO side VALUES (50, NULL, NULL, NULL, x'', x'616263');
+                 INSERT INTO bucket_usage VALUES (1, 19, 3);
+                 INSERT INTO owner_usage VALUES ('o', 10, 2), ('p', 9, 1);
                  INSERT INTO access_key VALUES ('ID', 'name', 'secret', 'o', 0, 1);
                  INSERT INTO key_policy VALUES ('ID', 'full', NULL);",
             )
@@ -236,7 +299,7 @@ mod tests {
             "UPDATE side SET data = x'68' WHERE id = 10",
             "INSERT INTO side VALUES (11, NULL, NULL, NULL, x'', NULL)",
             "DELETE FROM inline_part",
-            "INSERT INTO inline_part VALUES (50, x'61')",
+            "INSERT INTO inline_part VALUES (51, x'61')",
             "UPDATE extent SET offset = 1 WHERE manifest_id = 20",
             "DELETE FROM extent WHERE manifest_id = 31",
             "UPDATE part SET offset = 7 WHERE number = 4",
@@ -250,10 +313,26 @@ mod tests {
             "DELETE FROM version WHERE rank = -33",
             "DELETE FROM upload",
             "INSERT INTO version VALUES (1, x'61', -9, NULL, 1, 0, 0, zeroblob(16), NULL, 0, NULL, NULL, NULL)",
+            "UPDATE bucket_usage SET bytes = 18",
+            "UPDATE bucket_usage SET objects = 2",
+            "DELETE FROM bucket_usage",
+            "UPDATE owner_usage SET bytes = 9 WHERE owner = 'o'",
+            "DELETE FROM owner_usage WHERE owner = 'p'",
+            "INSERT INTO owner_usage VALUES ('q', 1, 0)",
+            "UPDATE version SET owner = NULL",
+            "UPDATE upload SET bytes = 1",
+            "DELETE FROM retained",
+            "DELETE FROM side WHERE id = 50",
+            "UPDATE side SET data = x'61' WHERE id = 50",
+            "UPDATE retained SET manifest_id = 99",
+            "UPDATE retained SET manifest_id = 20",
             "INSERT INTO garbage_manifest VALUES (20)",
             "INSERT INTO garbage_manifest VALUES (99)",
             "INSERT INTO dead_chunk VALUES (7)",
-            "UPDATE state SET value = 32",
+            "UPDATE state SET value = 49",
+            "INSERT INTO event VALUES ('hook', 50, 1, x'61', 0, 0, x'')",
+            "INSERT INTO event_target VALUES ('hook', 1, 0)",
+            "INSERT INTO event VALUES ('hook', 1001, 1, x'61', 0, 0, x''); INSERT INTO event_target VALUES ('hook', 1, 0)",
         ];
         for damage in damages {
             let connection = populated();

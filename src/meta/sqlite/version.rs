@@ -13,11 +13,11 @@ use super::row::{
     unsigned, version_id,
 };
 use super::writer::Transaction;
-use super::{body, boot, document, sql};
+use super::{body, boot, document, sql, undelete, usage};
 use crate::meta::{BodyRef, PutOutcome, StoredVersion};
-use crate::rules::{CurrentFacts, Versioning, WritePlan};
+use crate::rules::{CurrentFacts, Growth, Undelete, Versioning, WritePlan};
 use crate::types::{
-    BucketId, ETag, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, Timestamp, VersionId,
+    BucketId, ETag, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId, Timestamp, VersionId,
 };
 
 /// A row of `version` as decisions need it.
@@ -132,15 +132,23 @@ pub(super) fn null_given_newest(
     }
 }
 
-/// Removes a version: its rows, and its reference to a manifest.
+/// Removes a version for good: its rows, and its reference to a manifest. What a client deletes or overwrites
+/// goes through `undelete::retire`.
 pub(super) fn remove(tx: &Transaction<'_>, bucket: BucketId, key: &ObjectKey, row: &VersionRow) -> Result<(), Failure> {
-    const VERSION: &str = "DELETE FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank = ?3";
+    const VERSION: &str = "DELETE FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank = ?3 RETURNING owner";
     let connection = tx.connection();
-    sql::execute(connection, VERSION, params![bucket.0, key.as_str().as_bytes(), -signed(row.order)])?;
+    let name = params![bucket.0, key.as_str().as_bytes(), -signed(row.order)];
+    let owner = sql::first(connection, VERSION, name, read_owner)?.flatten();
     if !row.is_delete_marker {
+        usage::count_growth(tx, (bucket, owner.as_ref()), Growth::of_version(row.size).reversed())?;
         sql::execute(connection, "DELETE FROM side WHERE id = ?1", [signed(row.order)])?;
     }
     row.manifest.map_or(Ok(()), |manifest| body::release(tx, manifest))
+}
+
+/// In whose name a row is, from its only column; nobody's in particular if that is the bucket's owner.
+pub(super) fn read_owner(row: &Row<'_>) -> Result<Option<OwnerId>, Failure> {
+    Ok(row.get::<_, Option<String>>(0)?.map(OwnerId))
 }
 
 /// A version that is about to be placed. Its manifest already counts the reference.
@@ -171,7 +179,7 @@ pub(super) fn place(tx: &Transaction<'_>, before: Before<'_>, new: &NewVersion<'
     let plan = before.state.plan_write();
     let Room { order, salt, .. } = make_room(tx, (new.bucket, new.key), before, plan, new.now)?;
     insert(tx, new, order, salt)?;
-    let metadata = locked_metadata(tx.connection(), before.state, new)?;
+    let metadata = locked_metadata(tx.connection(), (new.bucket, before.state), new.metadata, new.now)?;
     let side = params![
         signed(order),
         new.sha256.map(<[u8; 32]>::as_slice),
@@ -192,22 +200,23 @@ pub(super) fn place(tx: &Transaction<'_>, before: Before<'_>, new: &NewVersion<'
 }
 
 /// The metadata of a new version, with the retention that the bucket gives those whose makers say nothing.
-fn locked_metadata<'a>(
+pub(super) fn locked_metadata<'a>(
     connection: &Connection,
-    state: Versioning,
-    new: &NewVersion<'a>,
+    (bucket, state): (BucketId, Versioning),
+    metadata: &'a ObjectMetadata,
+    now: Timestamp,
 ) -> Result<Cow<'a, ObjectMetadata>, Failure> {
     // An object lock needs versioning: other buckets are spared the look.
-    if state != Versioning::Enabled || new.metadata.attributes.retention.is_some() {
-        return Ok(Cow::Borrowed(new.metadata));
+    if state != Versioning::Enabled || metadata.attributes.retention.is_some() {
+        return Ok(Cow::Borrowed(metadata));
     }
-    let Some(default) = document::object_lock(connection, new.bucket)?.and_then(|lock| lock.default) else {
-        return Ok(Cow::Borrowed(new.metadata));
+    let Some(default) = document::object_lock(connection, bucket)?.and_then(|lock| lock.default) else {
+        return Ok(Cow::Borrowed(metadata));
     };
     // A clock that was turned back must not make retentions that have ended already.
-    let kept = boot::lock_clock(connection)?.map_or(new.now, |seen| seen.time);
-    let mut metadata = new.metadata.clone();
-    metadata.attributes.retention = Some(default.retention(new.now.max(kept)));
+    let kept = boot::lock_clock(connection)?.map_or(now, |seen| seen.time);
+    let mut metadata = metadata.clone();
+    metadata.attributes.retention = Some(default.retention(now.max(kept)));
     Ok(Cow::Owned(metadata))
 }
 
@@ -236,6 +245,31 @@ struct Room {
     replaced: bool,
 }
 
+/// Makes room for a version that is not new; returns its order and salt.
+pub(super) fn make_place(
+    tx: &Transaction<'_>,
+    name: (BucketId, &ObjectKey),
+    before: Before<'_>,
+    now: Timestamp,
+) -> Result<(u64, Option<i64>), Failure> {
+    let Room { order, salt, .. } = make_room(tx, name, before, before.state.plan_write(), now)?;
+    Ok((order, salt))
+}
+
+/// Whether a write would remove a version for good.
+pub(super) fn loses_version(
+    connection: &Connection,
+    (bucket, key): (BucketId, &ObjectKey),
+    before: Before<'_>,
+    undelete: Undelete,
+) -> Result<bool, Failure> {
+    let replaced = match before.state.plan_write() {
+        WritePlan::Append => None,
+        WritePlan::ReplaceNull => null_given_newest(connection, bucket, key, before.newest)?,
+    };
+    Ok(undelete.days == 0 && replaced.is_some_and(|row| !row.is_delete_marker))
+}
+
 /// Removes the null version if `plan` replaces it.
 fn make_room(
     tx: &Transaction<'_>,
@@ -249,7 +283,7 @@ fn make_room(
         WritePlan::ReplaceNull => {
             let old = null_given_newest(tx.connection(), bucket, key, before.newest)?;
             if let Some(old) = &old {
-                remove(tx, bucket, key, old)?;
+                undelete::retire(tx, bucket, key, old, now)?;
             }
             Ok(Room { order: tx.tick(now), salt: None, replaced: old.is_some() })
         }
@@ -277,7 +311,7 @@ fn insert(tx: &Transaction<'_>, new: &NewVersion<'_>, order: u64, salt: Option<i
         owner.map(|owner| &owner.0),
     ];
     sql::execute(tx.connection(), VERSION, row)?;
-    Ok(())
+    usage::count_growth(tx, (new.bucket, owner), Growth::of_version(new.size))
 }
 
 /// The metadata of a version; none for a delete marker.

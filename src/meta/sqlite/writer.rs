@@ -4,7 +4,8 @@
 //! was busy and commits it together. There is no timer: under load groups fill by themselves, and a lone
 //! request is not held up. Knows nothing of what a command does.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -12,10 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::failure::Failure;
 use super::sql;
+use super::usage::{self, SharedBook};
 use crate::limits::{META_GROUP_MAX, META_QUEUE_MAX, SQLITE_CHECKPOINT_BYTES, SQLITE_PAGE_BYTES};
 use crate::meta::MetaError;
 use crate::telemetry::record;
-use crate::types::Timestamp;
+use crate::types::{Origin, Timestamp};
 
 /// Groups between two looks at the length of the log.
 const GROUPS_PER_LOG_CHECK: u32 = 16;
@@ -24,12 +26,30 @@ const GROUPS_PER_LOG_CHECK: u32 = 16;
 pub(super) struct Transaction<'c> {
     connection: &'c Connection,
     order: Cell<u64>,
+    book: SharedBook,
+    /// On whose behalf the running command changes something.
+    origin: RefCell<Option<Arc<Origin>>>,
 }
 
 impl Transaction<'_> {
     /// The connection that the transaction is open on.
     pub(super) fn connection(&self) -> &Connection {
         self.connection
+    }
+
+    /// What the transactions of the group have counted.
+    pub(super) fn book(&self) -> &SharedBook {
+        &self.book
+    }
+
+    /// Notes on whose behalf the next command runs.
+    pub(super) fn set_origin(&self, origin: Option<Arc<Origin>>) {
+        *self.origin.borrow_mut() = origin;
+    }
+
+    /// On whose behalf the running command changes something; `None` for a background job.
+    pub(super) fn origin(&self) -> Option<Arc<Origin>> {
+        self.origin.borrow().clone()
     }
 
     /// The next value of the clock that numbers versions, manifests and inline parts: `now` in
@@ -293,7 +313,8 @@ pub(super) fn attempt(
         Ok(row.get::<_, i64>(0)?.cast_unsigned())
     })?;
     let order = order.ok_or(Failure::Corrupt("order"))?;
-    let transaction = Transaction { connection, order: Cell::new(order) };
+    let transaction =
+        Transaction { connection, order: Cell::new(order), book: RefCell::default(), origin: RefCell::default() };
     let unchanged = connection.total_changes();
     let alone = group.len() == 1;
     for command in group.iter_mut() {
@@ -317,6 +338,7 @@ pub(super) fn attempt(
         let order = transaction.order.get().cast_signed();
         sql::execute(connection, "UPDATE state SET value = ?1 WHERE name = 'order'", [order])?;
     }
+    usage::write(connection, &transaction.book.borrow())?;
     sql::execute(connection, "COMMIT", [])?;
     record::metadata_committed(group.len() as u64);
     Ok(Attempt::Ended(Verdict::Answered))
@@ -335,11 +357,13 @@ fn run_bare(transaction: &Transaction<'_>, command: &mut dyn Command) -> Result<
 fn run_in_savepoint(transaction: &Transaction<'_>, command: &mut dyn Command) -> Result<Step, Failure> {
     let connection = transaction.connection;
     sql::execute(connection, "SAVEPOINT command", [])?;
+    let book = transaction.book.borrow().clone();
     let step = match command.run(transaction) {
         Ok(()) => Step::Done,
         Err(error) => {
             still_open(transaction, error)?;
             sql::execute(connection, "ROLLBACK TO command", [])?;
+            transaction.book.replace(book);
             Step::Undone
         }
     };

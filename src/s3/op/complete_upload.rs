@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tokio::sync::oneshot;
 
+use crate::cipher::CustomerKey;
 use crate::engine::{CompletionClaim, Engine, EngineError, Written};
 use crate::limits::{COMPLETE_STEP, COMPLETE_XML_BYTES_MAX};
 use crate::net::{RequestBody, Response};
@@ -14,6 +15,8 @@ use crate::s3::body::HeaderChecksums;
 use crate::s3::checksum_headers::{claimed_checksum, write_checksum};
 use crate::s3::conditions::{failed_write_condition, write_precondition};
 use crate::s3::document::Document;
+use crate::s3::encryption_headers::{customer_key, insert_encryption};
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::metadata::header_text;
 use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, object_error, upload_error};
@@ -37,6 +40,9 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
         claim: claim(&call.headers)?,
         location: location(call),
         claimed: Claimed::default(),
+        expiration: ExpirationHeader::of(gateway, call),
+        customer_key: customer_key(&call.headers)?,
+        encryption: HeaderMap::new(),
     };
     let document = Document::open(call, body, COMPLETE_XML_BYTES_MAX, HeaderChecksums::OfObject)?;
     let (read, was_read) = oneshot::channel();
@@ -57,12 +63,9 @@ fn claim(headers: &HeaderMap) -> Result<CompletionClaim, S3Error> {
     Ok(CompletionClaim { size, checksum, checksum_type, precondition: write_precondition(headers)? })
 }
 
-/// Where the object can be read. Behind a proxy only the host that the client used is certain.
+/// Where the object can be read.
 fn location(call: &Authorized) -> String {
-    match header_text(&call.headers, "host") {
-        Some(host) => format!("http://{host}{}", call.path),
-        None => call.path.clone(),
-    }
+    format!("{}{}", call.endpoint.as_deref().unwrap_or_default(), call.path)
 }
 
 struct Job {
@@ -73,6 +76,10 @@ struct Job {
     claim: CompletionClaim,
     location: String,
     claimed: Claimed,
+    expiration: ExpirationHeader,
+    customer_key: Option<CustomerKey>,
+    /// What the answer tells of the encryption.
+    encryption: HeaderMap,
 }
 
 impl Job {
@@ -81,6 +88,10 @@ impl Job {
         let engine = self.engine.clone();
         let begun = engine.begin_completion(&self.bucket, &self.key, self.upload).await;
         let mut completion = begun.map_err(|error| upload_error(error, self.upload))?;
+        completion.check_key(self.customer_key.as_ref()).map_err(|error| upload_error(error, self.upload))?;
+        if let Some(attributes) = completion.attributes() {
+            insert_encryption(&mut self.encryption, attributes, self.customer_key.as_ref());
+        }
         let mut list = PartList::default();
         while let Some(feed) = document.next().await? {
             while let Some(event) = feed.next_event()? {
@@ -97,11 +108,13 @@ impl Job {
         let _ = read.send(());
         let finished = completion.finish(std::mem::take(&mut self.claim)).await;
         let written = finished.map_err(|error| naming_condition(self.part_error(error), condition))?;
-        Ok(self.answer(&written))
+        let mut answer = self.answer(&written);
+        self.expiration.insert_for_written(&mut answer.headers, written.version).await;
+        Ok(answer)
     }
 
     fn answer(&self, written: &Written) -> LongAnswer {
-        let mut headers = HeaderMap::new();
+        let mut headers = self.encryption.clone();
         insert_version(&mut headers, VERSION_ID, written.version);
         let mut xml = XmlWriter::document("CompleteMultipartUploadResult");
         xml.text("Location", &self.location)

@@ -10,6 +10,8 @@ use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::{requested_algorithm, write_checksum};
 use crate::s3::conditions::{failed_write_condition, write_precondition};
 use crate::s3::copy_source::{SourceName, SourceNaming, copy_source, source_error, source_name};
+use crate::s3::encryption_headers::{changes_encryption, customer_key, insert_new_encryption};
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::metadata::{header_text, object_metadata, storage_class, website_redirect};
 use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition};
@@ -43,18 +45,24 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
         Directive::Replace => CopyMetadata::Replace(Box::new(object_metadata(headers)?)),
         Directive::Copy => copied_metadata(gateway, headers, &mut source, &naming).await?,
     };
+    let attributes = new_attributes(gateway, call).await?;
+    let customer_key = customer_key(headers)?;
+    let mut answered = HeaderMap::new();
+    insert_new_encryption(&mut answered, &attributes, customer_key.as_ref());
     let copy = CopyObject {
         source,
         bucket: call.bucket().clone(),
         key: call.key().clone(),
         metadata,
         storage_class: storage_class(headers)?,
-        attributes: new_attributes(gateway, call).await?,
+        attributes,
+        customer_key,
         keeps_tags: tagging_directive == Directive::Copy,
         checksum,
         precondition,
     };
     let engine = gateway.engine.clone();
+    let expiration = ExpirationHeader::of(gateway, call);
     let work = keep_alive::start(&gateway.drain, async move {
         let copied = engine.copy_object(copy).await;
         let (written, source_version) = copied.map_err(|error| {
@@ -65,13 +73,14 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
             }
             naming_condition(error, target_condition)
         })?;
-        Ok(answer(&written, source_version))
+        let mut answer = answer(answered, &written, source_version);
+        expiration.insert_for_written(&mut answer.headers, written.version).await;
+        Ok(answer)
     });
     keep_alive::answer(work, ErrorContext::of(gateway, call)).await
 }
 
-fn answer(written: &Written, source_version: Option<VersionId>) -> LongAnswer {
-    let mut headers = HeaderMap::new();
+fn answer(mut headers: HeaderMap, written: &Written, source_version: Option<VersionId>) -> LongAnswer {
     insert_version(&mut headers, VERSION_ID, written.version);
     insert_version(&mut headers, "x-amz-copy-source-version-id", source_version);
     let mut xml = XmlWriter::document("CopyObjectResult");
@@ -107,6 +116,7 @@ fn changes_something(headers: &HeaderMap) -> bool {
     ["x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-checksum-algorithm"]
         .iter()
         .any(|name| headers.contains_key(*name))
+        || changes_encryption(headers)
 }
 
 /// The source's metadata. A redirect belongs to one key: the request's is added to what the source has, which
@@ -174,7 +184,7 @@ mod tests {
             size: 1,
             modified: Timestamp::from_seconds(1_445_412_480),
         };
-        let answer = answer(&written, Some(VersionId::Null));
+        let answer = answer(HeaderMap::new(), &written, Some(VersionId::Null));
         assert_eq!(answer.headers["x-amz-copy-source-version-id"], "null");
         assert_eq!(answer.headers["x-amz-version-id"], "00000000000000010000000000000000");
         let inner = "<LastModified>2015-10-21T07:28:00.000Z</LastModified><ETag>&quot;00000000000000000000000000000000\

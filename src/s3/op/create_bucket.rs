@@ -36,13 +36,13 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let document = read_document(call, body, XML_BYTES_MAX).await?;
     check_location(read_constraint(&document)?.as_deref(), region)?;
     let location = if region == REGION_WITHOUT_CONSTRAINT { String::new() } else { region.to_owned() };
-    let mut new = CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) };
-    let asked = own(gateway, call, owner, &mut new.documents)?;
-    if wants_lock(&call.headers)? {
-        new.versioning = Versioning::Enabled;
-        new.documents.0.insert(DocumentKind::ObjectLock, Arc::from(ObjectLock::default().to_document()));
+    let mut create = CreateBucket { location, ..CreateBucket::new(name.clone(), owner.clone()) };
+    let asked = own(gateway, call, owner, &mut create.documents)?;
+    if asked.lock {
+        create.versioning = Versioning::Enabled;
+        create.documents.0.insert(DocumentKind::ObjectLock, Arc::from(ObjectLock::default().to_document()));
     }
-    match gateway.engine.create_bucket(new).await {
+    match gateway.engine.create_bucket(create).await {
         Ok(_) => {}
         // Only us-east-1 has always answered a repeated creation so, and clients count on it.
         Err(EngineError::BucketExists { owner: other }) if other == *owner => {
@@ -58,13 +58,14 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     Ok(response)
 }
 
-/// What the headers of a creation say of ownership and ACL; `None` where they are silent.
+/// What the headers of a creation ask for; `None` where they are silent.
 struct Asked {
+    lock: bool,
     rule: Option<ObjectOwnership>,
     list: Option<Option<Acl>>,
 }
 
-/// Gives a new bucket the ownership and the ACL that its creator asks for.
+/// Gives a new bucket the ownership and the ACL that its creator asks for; returns all that they ask for.
 fn own(gateway: &Gateway, call: &Authorized, owner: &OwnerId, documents: &mut Documents) -> Result<Asked, S3Error> {
     let asked_rule = match header_text(&call.headers, OWNERSHIP) {
         None => None,
@@ -79,7 +80,7 @@ fn own(gateway: &Gateway, call: &Authorized, owner: &OwnerId, documents: &mut Do
     if let Some(Some(list)) = &list {
         documents.0.insert(DocumentKind::Acl, acl::encode(list).into());
     }
-    Ok(Asked { rule: asked_rule, list })
+    Ok(Asked { lock: wants_lock(&call.headers)?, rule: asked_rule, list })
 }
 
 /// Whether a bucket that exists already is what a repeated creation asks for. Amazon S3 resets the ACL of such a
@@ -88,7 +89,8 @@ async fn is_so_already(gateway: &Gateway, name: &BucketName, asked: &Asked) -> R
     let bucket = gateway.engine.bucket(name).await?;
     let facts = bucket_facts(gateway, &bucket).await?;
     let is_ruled = asked.rule.is_none_or(|rule| facts.controls == Some(rule));
-    Ok(is_ruled && asked.list.as_ref().is_none_or(|list| *list == facts.acl))
+    let is_locked = !asked.lock || gateway.engine.object_lock(&bucket).await?.is_some();
+    Ok(is_ruled && is_locked && asked.list.as_ref().is_none_or(|list| *list == facts.acl))
 }
 
 /// Whether the bucket is to have an object lock, which turns its versioning on.

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::write_part_checksum;
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::object_headers::{respond_xml, upload_error, write_person};
 use crate::s3::parameters;
 use crate::s3::xml::XmlWriter;
@@ -43,7 +44,9 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     write_person(&mut xml, "Initiator", gateway, &listing.upload.initiator);
     write_person(&mut xml, "Owner", gateway, call.owner_of(listing.upload.owner.as_ref()));
     xml.text("StorageClass", listing.upload.storage_class.name());
-    Ok(respond_xml(HeaderMap::new(), xml.finish()))
+    let mut headers = HeaderMap::new();
+    ExpirationHeader::of(gateway, call).insert_abort(&mut headers, listing.upload.initiated).await;
+    Ok(respond_xml(headers, xml.finish()))
 }
 
 fn write_part(xml: &mut XmlWriter, part: &ListedPart) {

@@ -34,8 +34,8 @@ pub(crate) async fn set(gateway: &Gateway, call: &Authorized, body: RequestBody)
     let fields = Fields::read(call, body, &KNOWN).await?;
     require_configuration(gateway, call).await?;
     let retention = parse(&fields, gateway.clock.now())?;
-    let change =
-        AttributeChange::Retention { retention, bypass_governance: may_bypass(gateway, call, call.key().as_str()) };
+    let bypass_governance = may_bypass(gateway, call, call.key().as_str());
+    let change = AttributeChange::Retention { retention, bypass_governance };
     let changed = gateway.engine.change_attributes(call.bucket(), call.key(), version, change).await;
     let changed = changed.map_err(|error| object_error(error, call.key(), version))?;
     let mut headers = HeaderMap::new();

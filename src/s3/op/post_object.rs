@@ -2,30 +2,34 @@
 //!
 //! The form names key and rights, so its fields come before authentication. From there on it is a PutObject.
 
+use std::sync::Arc;
+
 use http::header::LOCATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::auth::{FormFields, request_host};
-use crate::engine::Written;
+use crate::auth::FormFields;
+use crate::engine::{Written, on_behalf_of};
 use crate::limits::KEY_BYTES_MAX;
 use crate::net::{Peer, RequestBody, Response, empty_body, full_body};
 use crate::s3::access::AccessRecord;
 use crate::s3::authenticate::authenticate_form;
 use crate::s3::authorize::authorize;
 use crate::s3::body::expected_of_form;
+use crate::s3::endpoint::endpoint;
 use crate::s3::form::{Form, form_headers};
 use crate::s3::metadata::insert_text;
 use crate::s3::object_headers::{respond, respond_xml};
 use crate::s3::op::put_object;
+use crate::s3::requester_pays;
 use crate::s3::route::Routed;
 use crate::s3::service::explain;
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Code, Gateway, S3Error};
-use crate::types::ObjectKey;
 use crate::types::key::InvalidKey;
+use crate::types::{ObjectKey, Origin};
 
 /// What stays unescaped in a query value.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -45,15 +49,19 @@ pub(crate) async fn run(
     let key = form_key(&fields)?;
     let headers = form_headers(&head.headers, &fields)?;
     let place = place(&head, &key);
+    let peer = head.extensions.get::<Peer>().copied();
     let (authenticated, size) = authenticate_form(gateway, routed, head, &fields, key, headers)?;
     record.note_principal(&authenticated.principal);
+    let origin = Origin { is_form: true, ..gateway.origin(&authenticated.principal, peer, request_id) };
     let call = Box::pin(authorize(gateway, authenticated, request_id, record.received())).await?;
     refuse_unbuilt_headers(&call)?;
     let open = || Ok((Box::new(file.of_size(size)) as _, expected_of_form(&call)?));
-    let stored = put_object::store(gateway, &call, open).await;
+    let stored = on_behalf_of(Some(Arc::new(origin)), put_object::store(gateway, &call, open)).await;
     let (written, headers) = stored.map_err(|error| explain(&call, error))?;
     let (bucket, key) = (call.bucket().name.as_str(), call.key());
-    Ok(answer(&Done { fields: &fields, bucket, key, place: &place, written: &written }, headers))
+    let mut response = answer(&Done { fields: &fields, bucket, key, place: &place, written: &written }, headers);
+    requester_pays::tell(call.charge, &mut response);
+    Ok(response)
 }
 
 /// The key that the form names.
@@ -72,14 +80,9 @@ fn form_key(fields: &FormFields) -> Result<ObjectKey, S3Error> {
 
 /// Where the object can be read.
 fn place(head: &Parts, key: &ObjectKey) -> String {
-    let tls = head.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
-    let scheme = if tls { "https" } else { "http" };
     let bucket = head.uri.path().trim_end_matches('/');
-    let path = format!("{bucket}/{}", utf8_percent_encode(key.as_str(), PATH));
-    match request_host(head) {
-        Some(host) => format!("{scheme}://{host}{path}"),
-        None => path,
-    }
+    let endpoint = endpoint(head).unwrap_or_default();
+    format!("{endpoint}{bucket}/{}", utf8_percent_encode(key.as_str(), PATH))
 }
 
 /// What was done, for the answer.

@@ -9,6 +9,8 @@ use crate::s3::authorize::Authorized;
 use crate::s3::body::open_body;
 use crate::s3::checksum_headers::insert_checksum;
 use crate::s3::conditions::{failed_write_condition, write_precondition};
+use crate::s3::encryption_headers::{customer_key, insert_new_encryption};
+use crate::s3::expiration::ExpirationHeader;
 use crate::s3::metadata::object_metadata;
 use crate::s3::object_headers::{
     VERSION_ID, body_too_large, insert_etag, insert_version, naming_condition, object_error, respond,
@@ -34,17 +36,21 @@ where
     metadata.attributes = new_attributes(gateway, call).await?;
     let precondition = write_precondition(&call.headers)?;
     let condition = failed_write_condition(&precondition);
+    let customer_key = customer_key(&call.headers)?;
+    let mut headers = HeaderMap::new();
+    insert_new_encryption(&mut headers, &metadata.attributes, customer_key.as_ref());
     let (mut source, expected) = open()?;
-    let put = PutObject { bucket: call.bucket().clone(), key: call.key().clone(), metadata, expected, precondition };
+    let (bucket, key) = (call.bucket().clone(), call.key().clone());
+    let put = PutObject { bucket, key, metadata, customer_key, expected, precondition };
     let written = gateway.engine.put_object(put, source.as_mut()).await.map_err(|error| match error {
         EngineError::TooLarge => body_too_large(),
         error => naming_condition(object_error(error, call.key(), None), condition),
     })?;
-    let mut headers = HeaderMap::new();
     insert_etag(&mut headers, &written.etag);
     insert_version(&mut headers, VERSION_ID, written.version);
     if let Some(checksum) = &written.checksum {
         insert_checksum(&mut headers, checksum);
     }
+    ExpirationHeader::of(gateway, call).insert_for_written(&mut headers, written.version).await;
     Ok((written, headers))
 }

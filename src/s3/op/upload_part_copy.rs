@@ -7,6 +7,7 @@ use crate::net::{RequestBody, Response};
 use crate::s3::authorize::Authorized;
 use crate::s3::checksum_headers::write_part_checksum;
 use crate::s3::copy_source::{SourceNaming, copy_range, copy_source, source_error, source_name};
+use crate::s3::encryption_headers::{customer_key, insert_encryption, refuse_part_headers};
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::object_headers::{insert_version, upload_error};
 use crate::s3::parameters;
@@ -21,20 +22,26 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, _body: RequestBody
     let range = copy_range(&call.headers)?;
     let source = copy_source(gateway, call, &name).await?;
     let naming = SourceNaming::new(&source, &call.headers);
-    let copy = PartCopy { source, range, bucket: call.bucket().clone(), key: call.key().clone(), upload, number };
+    let customer_key = customer_key(&call.headers)?;
+    let attributes = gateway.engine.upload_attributes(call.bucket(), call.key(), upload).await;
+    let attributes = attributes.map_err(|error| upload_error(error, upload))?;
+    refuse_part_headers(&call.headers, &attributes)?;
+    let mut headers = HeaderMap::new();
+    insert_encryption(&mut headers, &attributes, customer_key.as_ref());
+    let (bucket, key) = (call.bucket().clone(), call.key().clone());
+    let copy = PartCopy { source, range, bucket, key, upload, number, customer_key };
     let engine = gateway.engine.clone();
     let work = keep_alive::start(&gateway.drain, async move {
         let written = engine.upload_part_copy(copy).await.map_err(|error| match error {
             error @ EngineError::NoSuchUpload => upload_error(error, upload),
             error => source_error(error, &naming),
         })?;
-        Ok(answer(&written))
+        Ok(answer(headers, &written))
     });
     keep_alive::answer(work, ErrorContext::of(gateway, call)).await
 }
 
-fn answer(written: &WrittenPart) -> LongAnswer {
-    let mut headers = HeaderMap::new();
+fn answer(mut headers: HeaderMap, written: &WrittenPart) -> LongAnswer {
     insert_version(&mut headers, "x-amz-copy-source-version-id", written.source_version);
     let mut xml = XmlWriter::document("CopyPartResult");
     xml.text("LastModified", written.modified.iso_millis()).text("ETag", written.etag.quoted());

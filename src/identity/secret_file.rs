@@ -1,0 +1,65 @@
+//! Files with secrets in the data directory: readable by their owner only, and whole or not there. A power cut while
+//! one is written never leaves half a secret. Knows nothing of what is in them.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+/// Why a file with secrets could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{step} {path}: {source}", path = .path.display())]
+pub struct SecretFileError {
+    /// What was tried.
+    pub step: &'static str,
+    /// On which path.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+/// The text of a file of at most `bytes_max`; `None` if there is no file.
+///
+/// # Errors
+/// If it cannot be read, is longer, or is no text.
+pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Option<Zeroizing<String>>, SecretFileError> {
+    let failed = |source| SecretFileError { step: "read", path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut text = Zeroizing::new(String::new());
+    file.take(bytes_max + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > bytes_max {
+        return Err(failed(io::Error::new(ErrorKind::InvalidData, "the file is too long")));
+    }
+    Ok(Some(text))
+}
+
+/// Replaces `DIR/name`: temporary file with mode 0600, synced, renamed, directory synced.
+///
+/// # Errors
+/// The step that failed; the old file is then still there.
+pub(crate) fn write(directory: &Path, name: &str, text: &str) -> Result<(), SecretFileError> {
+    let path = directory.join(name);
+    let temporary = directory.join(format!("{name}.new"));
+    let failed = |step, at: &Path| {
+        let path = at.to_owned();
+        move |source| SecretFileError { step, path, source }
+    };
+    // What a crash left behind may have another mode or be a link; it is never written into.
+    match std::fs::remove_file(&temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &temporary)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+    let mut file = opened.map_err(failed("create", &temporary))?;
+    file.write_all(text.as_bytes()).map_err(failed("write", &temporary))?;
+    file.sync_all().map_err(failed("sync", &temporary))?;
+    std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
+    let opened = File::open(directory).map_err(failed("open", directory))?;
+    opened.sync_all().map_err(failed("sync", directory))
+}

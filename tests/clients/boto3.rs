@@ -1,0 +1,29 @@
+//! boto3, doing what infrastructure tools do to the configurations of buckets.
+
+use std::process::Command;
+
+use super::run;
+use super::support::Server;
+use super::support::server::{ROOT_ID, ROOT_SECRET};
+
+#[test]
+fn a_refresh_finds_what_was_applied_and_is_never_ended_by_a_question() {
+    let directory = tempfile::tempdir().unwrap();
+    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (at("cert.pem"), at("key.pem"));
+    std::fs::write(&cert, signed.cert.pem()).unwrap();
+    std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
+    let webhook = ["--webhook", "hook=http://127.0.0.1:9/"];
+    let server = Server::start_with(&[&webhook[..], &["--tls-cert", &cert, "--tls-key", &key]].concat());
+    let mut python = Command::new("python3");
+    python
+        .env("AWS_ACCESS_KEY_ID", ROOT_ID)
+        .env("AWS_SECRET_ACCESS_KEY", ROOT_SECRET)
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_CONFIG_FILE", at("config"))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/refresh.py"))
+        .arg(format!("https://localhost:{}", server.address().port()))
+        .arg(&cert);
+    run(&mut python);
+}
