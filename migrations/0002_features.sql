@@ -12,6 +12,17 @@ CREATE TABLE bucket_document (
 
 -- Identities --------------------------------------------------------------------------------------------
 
+-- What limits an access key. With `limited` set it may do what its policies allow, and nothing if none is left;
+-- otherwise all that its owner may. No body: the ready-made policy of that name.
+ALTER TABLE access_key ADD COLUMN limited INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE key_policy (
+    key_id TEXT NOT NULL REFERENCES access_key (id),
+    name   TEXT NOT NULL,
+    body   TEXT,
+    PRIMARY KEY (key_id, name)
+) STRICT, WITHOUT ROWID;
+
 -- Usage and quotas --------------------------------------------------------------------------------------
 
 -- In whose name a version or upload is; NULL for the bucket's owner.

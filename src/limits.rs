@@ -190,6 +190,12 @@ pub const TRUST_POLICY_BYTES_MAX: usize = 8 * KIB as usize;
 /// Most `?` in one policy. Each costs a look at every character of what it is matched with; runs without are searched
 /// in one pass.
 pub const POLICY_WILDCARDS_MAX: usize = 512;
+/// Most policies of one access key (same quotas).
+pub const KEY_POLICIES_MAX: usize = 10;
+/// Most bytes of the policies of all access keys together, ready-made ones aside. The keyring holds them parsed.
+pub const KEY_POLICIES_BYTES_MAX: u64 = 512 * KIB;
+/// Longest name of a policy in bytes.
+pub const POLICY_NAME_BYTES_MAX: usize = 64;
 /// Most characters of a statement's `Sid` that a log line shows.
 pub const POLICY_SID_SHOWN_MAX: usize = 64;
 /// Most ETags in one `If-Match` or `If-None-Match` header.

@@ -1,6 +1,5 @@
 //! `bucket`: buckets, straight in the metadata store.
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -12,7 +11,7 @@ use crate::cli::quota::{self, QuotaAction};
 use crate::cli::settings::StoreArgs;
 use crate::cli::undelete::{self, UndeleteAction};
 use crate::cli::{Failure, lifecycle, output};
-use crate::identity::{ROOT_NAME, root_owner};
+use crate::identity::{ROOT_NAME, owner_names, root_owner};
 use crate::limits::PAGE_MAX;
 use crate::meta::{MetaError, MetaStore, NewBucket};
 use crate::types::{Bucket, BucketName, Clock as _, OwnerId, SystemClock};
@@ -124,8 +123,7 @@ async fn remove(meta: &dyn MetaStore, name: &str) -> Result<(), Failure> {
 }
 
 async fn list(meta: &dyn MetaStore, json: bool) -> Result<(), Failure> {
-    let mut names: HashMap<_, _> = meta.access_keys().await?.into_iter().map(|key| (key.owner, key.name)).collect();
-    names.insert(root_owner(), ROOT_NAME.to_owned());
+    let names = owner_names(&meta.access_keys().await?);
     let buckets = all_buckets(meta).await?;
     // The owner's key may be gone: then its id is all that is left.
     let owner = |bucket: &Bucket| names.get(&bucket.owner).cloned().unwrap_or_else(|| bucket.owner.to_string());

@@ -1,16 +1,23 @@
 //! `key`: access keys, straight in the metadata store. A running server sees a change within a second.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
 use crate::app::process::small_runtime;
 use crate::app::store::{Absent, open_metadata};
+use crate::cli::bucket::owner_of;
 use crate::cli::quota::{self, QuotaAction};
 use crate::cli::settings::StoreArgs;
-use crate::cli::{Failure, output};
-use crate::identity::{account_id, new_access_key};
-use crate::meta::{AccessKey, MetaError, MetaStore};
+use crate::cli::{Failure, bucket, output};
+use crate::identity::{
+    account_id, confining_policy, new_access_key, own_policy, owner_names, ready_made_names, ready_made_policy,
+};
+use crate::limits::{IDENTITY_POLICY_BYTES_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
+use crate::meta::{AccessKey, KeyPolicy, MetaError, MetaStore};
 use crate::types::{Clock as _, SystemClock};
 
 /// Arguments of `key`.
@@ -28,6 +35,15 @@ enum Action {
     Add {
         /// Unique name
         name: String,
+        /// Another key, or root, whose buckets it works on; without, it owns what it creates
+        #[arg(long = "for", value_name = "KEYNAME")]
+        of: Option<String>,
+        /// What it may do: a ready-made policy or a file with one; without, all that its owner may
+        #[arg(long = "policy", value_name = "NAME|FILE")]
+        policies: Vec<String>,
+        /// Buckets that it is confined to
+        #[arg(long = "bucket", value_name = "BUCKET")]
+        buckets: Vec<String>,
         /// Access key id
         #[arg(long, value_name = "ID", requires = "secret_key")]
         access_key: Option<String>,
@@ -40,6 +56,30 @@ enum Action {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Show a key and its policies, without its secret
+    Show {
+        /// Name or access key id
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Attach policies: from then on the key may do what its policies allow, and nothing else
+    Attach {
+        /// Name or access key id
+        name: String,
+        /// Ready-made policies or files with one; a file replaces the policy of its name
+        #[arg(required = true, value_name = "NAME|FILE")]
+        policies: Vec<String>,
+    },
+    /// Detach policies; a key without any left may do nothing
+    Detach {
+        /// Name or access key id
+        name: String,
+        /// Names of its policies
+        #[arg(required = true, value_name = "POLICY")]
+        policies: Vec<String>,
     },
     /// Remove a key
     Remove {
@@ -61,7 +101,7 @@ pub fn run(arguments: KeyArgs) -> Result<ExitCode, Failure> {
     let directory = arguments.store.data_dir()?;
     let absent = match &arguments.action {
         Action::Add { .. } => Absent::Create,
-        Action::List { .. } | Action::Remove { .. } | Action::Quota { .. } => Absent::Refuse,
+        _ => Absent::Refuse,
     };
     let runtime = small_runtime()?;
     runtime.block_on(async {
@@ -74,27 +114,85 @@ pub fn run(arguments: KeyArgs) -> Result<ExitCode, Failure> {
 
 async fn act(action: Action, meta: &dyn MetaStore) -> Result<(), Failure> {
     match action {
-        Action::Add { name, access_key, secret_key } => add(meta, &name, access_key.zip(secret_key)).await,
+        Action::Add { name, of, policies, buckets, access_key, secret_key } => {
+            let mut key = new_access_key(&name, access_key.zip(secret_key), SystemClock.now())?;
+            if let Some(of) = of {
+                key.owner = owner_of(meta, &of).await?;
+            }
+            key.policies = limits(&policies, &buckets)?;
+            add(meta, key).await
+        }
         Action::List { json } => list(meta, json).await,
         Action::Quota { action } => quota::of_key(action, meta).await,
-        Action::Remove { name } => match meta.remove_access_key(&name).await {
-            Ok(()) => Ok(()),
-            Err(MetaError::NoSuchAccessKey) => Err(format!("there is no access key {name:?}").into()),
-            Err(error) => Err(error.into()),
-        },
+        Action::Show { name, json } => show(meta, &name, json).await,
+        Action::Attach { name, policies } => {
+            let policies = policies.iter().map(|policy| policy_of(policy)).collect::<Result<_, _>>()?;
+            meta.attach_policies(&name, policies).await.map_err(|error| explain(error, &name))
+        }
+        Action::Detach { name, policies } => {
+            meta.detach_policies(&name, policies).await.map_err(|error| explain(error, &name))
+        }
+        Action::Remove { name } => meta.remove_access_key(&name).await.map_err(|error| explain(error, &name)),
     }
 }
 
-async fn add(meta: &dyn MetaStore, name: &str, brought: Option<(String, String)>) -> Result<(), Failure> {
-    let key = new_access_key(name, brought, SystemClock.now())?;
-    let shown = [format!("access key id      {}", key.access_key_id), format!("secret access key  {}", key.secret)];
-    match meta.add_access_key(key).await {
-        Ok(()) => {}
-        Err(MetaError::AccessKeyExists) => {
-            return Err(format!("an access key of the name {name:?} or with that id exists").into());
-        }
-        Err(error) => return Err(error.into()),
+fn explain(error: MetaError, name: &str) -> Failure {
+    match error {
+        MetaError::NoSuchAccessKey => format!("there is no access key {name:?}").into(),
+        MetaError::AccessKeyExists => format!("an access key of the name {name:?} or with that id exists").into(),
+        MetaError::NoSuchKeyPolicy => format!("{name:?} lacks one of these policies; nothing was detached").into(),
+        MetaError::TooManyKeyPolicies => format!(
+            "a key has at most {KEY_POLICIES_MAX} policies, and those of all keys have at most \
+             {KEY_POLICIES_BYTES_MAX} bytes"
+        )
+        .into(),
+        error => error.into(),
     }
+}
+
+/// What limits a new key; `None` if nothing does. To be confined to buckets is a limit, but allows nothing by itself.
+fn limits(policies: &[String], buckets: &[String]) -> Result<Option<Vec<KeyPolicy>>, Failure> {
+    let mut limits = policies.iter().map(|policy| policy_of(policy)).collect::<Result<Vec<_>, _>>()?;
+    if buckets.is_empty() {
+        return Ok((!limits.is_empty()).then_some(limits));
+    }
+    if limits.is_empty() {
+        limits.extend(ready_made_policy("full"));
+    }
+    let buckets = buckets.iter().map(|bucket| bucket::parse(bucket)).collect::<Result<Vec<_>, _>>()?;
+    limits.push(confining_policy(&buckets)?);
+    Ok(Some(limits))
+}
+
+/// A ready-made policy by its name, or else a file with one, which is named like the file.
+fn policy_of(given: &str) -> Result<KeyPolicy, Failure> {
+    if let Some(policy) = ready_made_policy(given) {
+        return Ok(policy);
+    }
+    let path = Path::new(given);
+    if !path.is_file() {
+        let known = ready_made_names().join(", ");
+        return Err(format!("{given:?} is neither a file nor a ready-made policy: {known}").into());
+    }
+    let text = read_at_most(path, IDENTITY_POLICY_BYTES_MAX)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(own_policy(&name, &text)?)
+}
+
+/// A file's text. One that is longer than `bytes_max` is cut behind that, for the parser to refuse.
+fn read_at_most(path: &Path, bytes_max: usize) -> Result<String, Failure> {
+    let read = || {
+        let mut text = String::new();
+        File::open(path)?.take(bytes_max as u64 + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    read().map_err(|error: std::io::Error| format!("read {}: {error}", path.display()).into())
+}
+
+async fn add(meta: &dyn MetaStore, key: AccessKey) -> Result<(), Failure> {
+    let shown = [format!("access key id      {}", key.access_key_id), format!("secret access key  {}", key.secret)];
+    let name = key.name.clone();
+    meta.add_access_key(key).await.map_err(|error| explain(error, &name))?;
     // Only now: a key that is printed is stored.
     for line in shown {
         output::line(&line);
@@ -105,22 +203,70 @@ async fn add(meta: &dyn MetaStore, name: &str, brought: Option<(String, String)>
 async fn list(meta: &dyn MetaStore, json: bool) -> Result<(), Failure> {
     let keys = meta.access_keys().await?;
     if json {
-        let keys = keys.iter().map(|key| {
-            serde_json::json!({
-                "name": key.name,
-                "access_key_id": key.access_key_id,
-                "owner": key.owner.to_string(),
-                "account": account_id(&key.owner),
-                "created": key.created.iso_millis(),
-            })
-        });
-        output::json(&keys.collect());
+        output::json(&keys.iter().map(described).collect());
         return Ok(());
     }
     let row = |key: AccessKey| {
-        let account = account_id(&key.owner);
-        vec![key.name, key.access_key_id, account, key.created.iso_millis()]
+        let (account, policies) = (account_id(&key.owner), policy_names(&key));
+        vec![key.name, key.access_key_id, account, policies, key.created.iso_millis()]
     };
-    output::table(&["NAME", "ACCESS KEY ID", "ACCOUNT", "CREATED"], &keys.into_iter().map(row).collect::<Vec<_>>());
+    let rows: Vec<_> = keys.into_iter().map(row).collect();
+    output::table(&["NAME", "ACCESS KEY ID", "ACCOUNT", "POLICIES", "CREATED"], &rows);
+    Ok(())
+}
+
+/// A key without its secret and without the documents of its policies.
+fn described(key: &AccessKey) -> serde_json::Value {
+    let names = |policies: &Vec<KeyPolicy>| policies.iter().map(|policy| policy.name.clone()).collect::<Vec<_>>();
+    serde_json::json!({
+        "name": key.name,
+        "access_key_id": key.access_key_id,
+        "owner": key.owner.to_string(),
+        "account": account_id(&key.owner),
+        "policies": key.policies.as_ref().map(names),
+        "created": key.created.iso_millis(),
+    })
+}
+
+/// The names of what limits a key: `-` if nothing does, `none` if nothing is allowed.
+fn policy_names(key: &AccessKey) -> String {
+    match key.policies.as_deref() {
+        None => "-".to_owned(),
+        Some([]) => "none".to_owned(),
+        Some(policies) => policies.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>().join(","),
+    }
+}
+
+async fn show(meta: &dyn MetaStore, name: &str, json: bool) -> Result<(), Failure> {
+    let keys = meta.access_keys().await?;
+    let by_id = || keys.iter().find(|key| key.access_key_id == name);
+    let key = keys.iter().find(|key| key.name == name).or_else(by_id);
+    let key = key.ok_or_else(|| explain(MetaError::NoSuchAccessKey, name))?;
+    let owner = owner_names(&keys).remove(&key.owner).unwrap_or_default();
+    if json {
+        let document = |policy: &KeyPolicy| (policy.name.clone(), policy.document.as_deref().into());
+        let documents = key.policies.as_ref().map(|policies| policies.iter().map(document).collect());
+        let mut shown = described(key);
+        shown["owner_name"] = owner.into();
+        shown["policies"] = documents.map_or(serde_json::Value::Null, serde_json::Value::Object);
+        output::json(&shown);
+        return Ok(());
+    }
+    for (title, value) in [
+        ("name", key.name.as_str()),
+        ("access key id", &key.access_key_id),
+        ("works for", &owner),
+        ("account", &account_id(&key.owner)),
+        ("owner id", &key.owner.0),
+        ("created", &key.created.iso_millis()),
+        ("policies", &policy_names(key)),
+    ] {
+        output::line(&format!("{title:<15}{value}"));
+    }
+    for policy in key.policies.iter().flatten() {
+        if let Some(document) = &policy.document {
+            output::line(&format!("\n{}:\n{}", policy.name, document.trim_end()));
+        }
+    }
     Ok(())
 }

@@ -184,6 +184,8 @@ impl From<MetaError> for EngineError {
             // Access keys and restoring are no business of the engine: these cannot come from a call that it makes.
             MetaError::AccessKeyExists
             | MetaError::NoSuchAccessKey
+            | MetaError::NoSuchKeyPolicy
+            | MetaError::TooManyKeyPolicies
             | MetaError::WouldLose
             | MetaError::Full
             | MetaError::Storage(_) => Self::Meta(error),

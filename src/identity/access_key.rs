@@ -43,8 +43,8 @@ pub enum NewKeyError {
     Randomness(#[source] <OsRng as rand::TryRngCore>::Error),
 }
 
-/// Makes a key of that name, with a random canonical owner id, made at `now`. Id and secret are random unless
-/// `brought` has them.
+/// Makes a key of that name, with a random canonical owner id and without policies, made at `now`. Id and secret are
+/// random unless `brought` has them.
 ///
 /// # Errors
 /// If a rule is broken or the system gives no randomness.
@@ -60,7 +60,7 @@ pub fn new_access_key(name: &str, brought: Option<(String, String)>, now: Timest
     let mut owner = [0; 32];
     OsRng.try_fill_bytes(&mut owner).map_err(NewKeyError::Randomness)?;
     let owner = OwnerId(hex::encode(owner));
-    Ok(AccessKey { access_key_id, name: name.to_owned(), secret, owner, created: now })
+    Ok(AccessKey { access_key_id, name: name.to_owned(), secret, owner, created: now, policies: None })
 }
 
 fn check_name(name: &str) -> Result<(), NewKeyError> {

@@ -4,6 +4,7 @@
 //! change. Knows nothing of requests or of how a signature is made.
 
 use std::collections::HashMap;
+use std::collections::hash_map;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -11,10 +12,12 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::auth::{SecretKey, SecretLookup};
-use crate::identity::RootCredentials;
+use crate::identity::key_policy::document;
+use crate::identity::{Policies, RootCredentials};
 use crate::limits::ACCESS_KEYS_MAX;
-use crate::meta::{AccessKey, MetaError, MetaStore};
-use crate::types::OwnerId;
+use crate::meta::{AccessKey, KeyPolicy, MetaError, MetaStore};
+use crate::policy::Document;
+use crate::types::{OwnerId, Timestamp};
 
 /// Root's name, in logs and as `DisplayName`. No stored key may have it.
 pub const ROOT_NAME: &str = "root";
@@ -34,21 +37,37 @@ pub fn account_id(owner: &OwnerId) -> String {
     format!("{:012}", number % ACCOUNTS)
 }
 
+/// The names of all owners: each has that of its oldest key.
+pub fn owner_names(keys: &[AccessKey]) -> HashMap<OwnerId, String> {
+    let mut oldest: HashMap<&OwnerId, (Timestamp, &str)> = HashMap::with_capacity(keys.len());
+    for key in keys {
+        let candidate = (key.created, key.name.as_str());
+        let found = oldest.entry(&key.owner).or_insert(candidate);
+        *found = candidate.min(*found);
+    }
+    let mut names: HashMap<OwnerId, String> =
+        oldest.into_iter().map(|(owner, (_, name))| (owner.clone(), name.to_owned())).collect();
+    names.insert(root_owner(), ROOT_NAME.to_owned());
+    names
+}
+
 /// Who asks. Anonymous is a principal, never a skipped stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// Nobody in particular.
     Anonymous,
-    /// The owner of an access key.
+    /// An access key.
     Identity {
-        /// Its canonical id: what buckets belong to.
+        /// The canonical id of its owner: what buckets belong to. Keys may share one.
         owner: OwnerId,
-        /// Its name, shown in logs and as `DisplayName`.
+        /// Its name, shown in logs.
         name: String,
         /// Which key signed.
         access_key_id: String,
         /// Root sees all buckets.
         is_root: bool,
+        /// What limits it; `None` if it may do all that its owner may.
+        policies: Option<Policies>,
     },
 }
 
@@ -77,12 +96,35 @@ struct Entry {
     owner: OwnerId,
     secret: Arc<SecretKey>,
     is_root: bool,
+    created: Timestamp,
+    /// As they are stored.
+    attached: Option<Vec<KeyPolicy>>,
+    /// The same, read.
+    policies: Option<Policies>,
 }
 
 impl Entry {
     fn is_same_as(&self, key: &AccessKey) -> bool {
         let same_secret = self.secret.expose().as_bytes().ct_eq(key.secret.as_bytes());
-        self.name == key.name && self.owner == key.owner && bool::from(same_secret)
+        self.name == key.name
+            && self.owner == key.owner
+            && self.created == key.created
+            && self.attached == key.policies
+            && bool::from(same_secret)
+    }
+}
+
+/// Reads policies, each text once: many keys have the same.
+#[derive(Default)]
+struct PolicyReader(HashMap<KeyPolicy, Arc<Document>>);
+
+impl PolicyReader {
+    fn read(&mut self, attached: &[KeyPolicy]) -> Policies {
+        let read = |policy: &KeyPolicy| match self.0.entry(policy.clone()) {
+            hash_map::Entry::Occupied(known) => Arc::clone(known.get()),
+            hash_map::Entry::Vacant(new) => Arc::clone(new.insert(document(policy))),
+        };
+        attached.iter().map(read).collect()
     }
 }
 
@@ -97,16 +139,25 @@ impl Snapshot {
     /// take root's place.
     fn build(root: &Root, stored: Vec<AccessKey>) -> Self {
         let mut keys = HashMap::with_capacity(stored.len() + 1);
-        let mut names = HashMap::with_capacity(stored.len() + 1);
+        let names = owner_names(&stored);
+        let mut reader = PolicyReader::default();
         for key in stored.into_iter().take(ACCESS_KEYS_MAX as usize) {
-            names.insert(key.owner.clone(), key.name.clone());
+            let AccessKey { access_key_id, name, secret, owner, created, policies: attached } = key;
+            let policies = attached.as_deref().map(|attached| reader.read(attached));
             // The secret moves, so that no copy of it is left behind that nobody wipes.
-            let secret = Arc::new(SecretKey::new(key.secret));
-            keys.insert(key.access_key_id, Entry { name: key.name, owner: key.owner, secret, is_root: false });
+            let secret = Arc::new(SecretKey::new(secret));
+            keys.insert(access_key_id, Entry { name, owner, secret, is_root: false, created, attached, policies });
         }
-        let (name, owner) = (ROOT_NAME.to_owned(), root.owner.clone());
-        names.insert(owner.clone(), name.clone());
-        keys.insert(root.access_key_id.clone(), Entry { name, owner, secret: Arc::clone(&root.secret), is_root: true });
+        let entry = Entry {
+            name: ROOT_NAME.to_owned(),
+            owner: root.owner.clone(),
+            secret: Arc::clone(&root.secret),
+            is_root: true,
+            created: Timestamp(0),
+            attached: None,
+            policies: None,
+        };
+        keys.insert(root.access_key_id.clone(), entry);
         Self { keys, names }
     }
 
@@ -128,6 +179,7 @@ impl Snapshot {
             name: entry.name.clone(),
             access_key_id: access_key_id.to_owned(),
             is_root: entry.is_root,
+            policies: entry.policies.clone(),
         })
     }
 }
@@ -160,7 +212,7 @@ impl Keyring {
         self.snapshot.load().principal(access_key_id)
     }
 
-    /// The display name of an owner (its key's name, or `root`).
+    /// The display name of an owner (the name of its oldest key, or `root`).
     pub fn display_name(&self, owner: &OwnerId) -> Option<String> {
         self.snapshot.load().names.get(owner).cloned()
     }
@@ -179,10 +231,12 @@ impl SecretLookup for Keyring {
 
 #[cfg(test)]
 mod tests {
-    use super::{Principal, Root, Snapshot};
+    use std::sync::Arc;
+
+    use super::{Principal, Root, Snapshot, owner_names, root_owner};
     use crate::auth::SecretKey;
     use crate::identity::RootCredentials;
-    use crate::meta::AccessKey;
+    use crate::meta::{AccessKey, KeyPolicy};
     use crate::types::{OwnerId, Timestamp};
 
     fn root() -> Root {
@@ -192,14 +246,54 @@ mod tests {
     fn key(id: &str, name: &str, secret: &str) -> AccessKey {
         let owner = OwnerId(format!("owner of {name}"));
         let created = Timestamp::from_seconds(0);
-        AccessKey { access_key_id: id.to_owned(), name: name.to_owned(), secret: secret.to_owned(), owner, created }
+        let (access_key_id, name, secret) = (id.to_owned(), name.to_owned(), secret.to_owned());
+        AccessKey { access_key_id, name, secret, owner, created, policies: None }
+    }
+
+    fn policy(name: &str, document: Option<&str>) -> KeyPolicy {
+        KeyPolicy { name: name.to_owned(), document: document.map(Into::into) }
+    }
+
+    #[test]
+    fn policies_are_read_once_and_a_change_of_them_is_a_change() {
+        const OWN: &str = r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}"#;
+        let attached = Some(vec![policy("full", None), policy("own", Some(OWN))]);
+        let limited = |id: &str, name: &str| AccessKey { policies: attached.clone(), ..key(id, name, "s") };
+        let root = root();
+        let stored = vec![key("A", "alice", "a"), limited("B", "bob"), limited("C", "carol")];
+        let snapshot = Snapshot::build(&root, stored.clone());
+        assert!(snapshot.holds_exactly(&root, &stored));
+        let [bob, carol] = ["B", "C"].map(|id| snapshot.keys[id].policies.clone().unwrap());
+        assert_eq!(bob.len(), 2);
+        assert!(bob.iter().zip(&*carol).all(|(one, other)| Arc::ptr_eq(one, other)));
+        assert!(matches!(snapshot.principal("A"), Some(Principal::Identity { policies: None, .. })));
+        for change in [None, Some(vec![]), Some(vec![policy("full", None)])] {
+            let mut changed = stored.clone();
+            changed[1].policies = change;
+            assert!(!snapshot.holds_exactly(&root, &changed));
+        }
+    }
+
+    #[test]
+    fn an_owner_has_the_name_of_its_oldest_key() {
+        let of = |name: &str, owner: OwnerId, seconds| AccessKey {
+            owner,
+            created: Timestamp::from_seconds(seconds),
+            ..key(name, name, "s")
+        };
+        let nas = OwnerId("nas".to_owned());
+        let keys =
+            [of("a", nas.clone(), 2), of("b", nas.clone(), 1), of("c", nas.clone(), 1), of("d", root_owner(), 0)];
+        let names = owner_names(&keys);
+        assert_eq!((names[&nas].as_str(), names[&root_owner()].as_str()), ("b", "root"));
     }
 
     #[test]
     fn root_and_stored_keys_are_found_by_id_and_owner() {
         let root = root();
         let snapshot = Snapshot::build(&root, vec![key("A", "alice", "a"), key("B", "bob", "b")]);
-        let Some(Principal::Identity { owner, name, access_key_id, is_root }) = snapshot.principal("B") else {
+        let Some(Principal::Identity { owner, name, access_key_id, is_root, policies: None }) = snapshot.principal("B")
+        else {
             panic!("bob is nobody");
         };
         assert_eq!((owner.0.as_str(), name.as_str(), access_key_id.as_str()), ("owner of bob", "bob", "B"));

@@ -1,12 +1,14 @@
 //! Who is behind an access key: the keyring, root and other identities.
 
 pub mod access_key;
+pub mod key_policy;
 pub mod keyring;
 pub mod master_key;
 pub mod root;
 pub mod secret_file;
 
 pub use access_key::{NewKeyError, new_access_key};
-pub use keyring::{Keyring, Principal, ROOT_NAME, account_id, root_owner};
+pub use key_policy::{NewPolicyError, Policies, confining_policy, own_policy, ready_made_names, ready_made_policy};
+pub use keyring::{Keyring, Principal, ROOT_NAME, account_id, owner_names, root_owner};
 pub use master_key::{KeyRingSettings, KeyRingSource, LoadKeyRingError, LoadedKeyRing};
 pub use root::{LoadedRoot, RootCredentials, RootError, RootSource};

@@ -65,6 +65,12 @@ pub enum MetaError {
     /// No such access key.
     #[error("no such access key")]
     NoSuchAccessKey,
+    /// The key has no such policy.
+    #[error("the access key has no such policy")]
+    NoSuchKeyPolicy,
+    /// The key would have more than `KEY_POLICIES_MAX` policies, or all keys more than `KEY_POLICIES_BYTES_MAX`.
+    #[error("the access keys have too many policies")]
+    TooManyKeyPolicies,
     /// No space left for the database: nothing was committed.
     #[error("no space left for metadata")]
     Full,

@@ -1,5 +1,7 @@
 //! What goes into metadata transactions and comes out of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::limits::INLINE_BYTES_MAX;
@@ -388,6 +390,17 @@ pub struct AccessKey {
     pub owner: OwnerId,
     /// When it was made.
     pub created: Timestamp,
+    /// What limits it, by name; `None` if it may do all that its owner may. An empty list allows nothing.
+    pub policies: Option<Vec<KeyPolicy>>,
+}
+
+/// A policy that is attached to an access key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyPolicy {
+    /// Its name, unique for the key.
+    pub name: String,
+    /// Its document; `None` for the ready-made policy of that name.
+    pub document: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for AccessKey {

@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, MetaError, NewBucket,
-    NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
-    UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
+    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart,
+    StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
@@ -41,12 +41,17 @@ pub trait MetaStore: Send + Sync + 'static {
 
     // Access keys ---------------------------------------------------------------------------------------
 
-    /// Adds a key: `AccessKeyExists` if its id or name is taken.
+    /// Adds a key: `AccessKeyExists` if its id or name is taken, `TooManyKeyPolicies`.
     async fn add_access_key(&self, key: AccessKey) -> Result<(), MetaError>;
     /// Removes the key of that name or id: `NoSuchAccessKey`.
     async fn remove_access_key(&self, name_or_id: &str) -> Result<(), MetaError>;
-    /// All keys by name; at most `ACCESS_KEYS_MAX`.
+    /// All keys by name, with their policies; at most `ACCESS_KEYS_MAX`.
     async fn access_keys(&self) -> Result<Vec<AccessKey>, MetaError>;
+    /// Attaches policies to the key of that name or id, which is limited from then on; each replaces one of its name:
+    /// `NoSuchAccessKey`, `TooManyKeyPolicies`.
+    async fn attach_policies(&self, name_or_id: &str, policies: Vec<KeyPolicy>) -> Result<(), MetaError>;
+    /// Detaches policies by name; the key stays limited: `NoSuchAccessKey`, `NoSuchKeyPolicy`.
+    async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError>;
 
     // Buckets -------------------------------------------------------------------------------------------
 

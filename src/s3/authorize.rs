@@ -191,7 +191,7 @@ async fn check_all(gateway: &Gateway, call: &mut Authorized) -> Result<(), S3Err
     let owner = call.bucket.as_ref().map_or(&nobody, |bucket| &bucket.owner);
     for need in needs(call.operation, &call.query, &call.headers, owner) {
         // The tags are in the body, which nobody has read yet: `authorize_tags` decides.
-        if awaits_tags(gateway, call, need) {
+        if awaits_tags(call, need) {
             continue;
         }
         let decision = check(gateway, call, need, None).await?;
@@ -213,7 +213,7 @@ fn denied(decision: &Decision, need: Need) -> S3Error {
 /// that there is none is only said to those who may list.
 async fn check(gateway: &Gateway, call: &Authorized, need: Need, new_tags: Option<&Tags>) -> Result<Decision, S3Error> {
     let question = Question { new_tags, ..question(call, need) };
-    if !verdict::needs_version(gateway, &call.principal, &question) {
+    if !verdict::needs_version(&call.principal, &question) {
         return Ok(verdict::answer(gateway, call, &question));
     }
     let version = parameters::version(&call.query)?;
@@ -270,9 +270,9 @@ fn reveal_or_conceal(
 }
 
 /// Whether a permission depends on tags that the request brings in its body.
-fn awaits_tags(gateway: &Gateway, call: &Authorized, need: Need) -> bool {
+fn awaits_tags(call: &Authorized, need: Need) -> bool {
     call.operation == Operation::PutObjectTagging
-        && verdict::mentions(gateway, &call.principal, &call.facts, need.action, "s3:RequestObjectTag")
+        && verdict::mentions(&call.principal, &call.facts, need.action, "s3:RequestObjectTag")
 }
 
 /// Decides about a PutObjectTagging whose tags the policies ask for, once they were read.
@@ -281,7 +281,7 @@ fn awaits_tags(gateway: &Gateway, call: &Authorized, need: Need) -> bool {
 /// `AccessDenied`.
 pub(crate) async fn authorize_tags(gateway: &Gateway, call: &Authorized, tags: &Tags) -> Result<(), S3Error> {
     for need in needs(call.operation, &call.query, &call.headers, &call.bucket().owner) {
-        if !awaits_tags(gateway, call, need) {
+        if !awaits_tags(call, need) {
             continue;
         }
         let decision = check(gateway, call, need, Some(tags)).await?;
@@ -316,7 +316,7 @@ fn require_absent(call: &mut Authorized) -> Result<(), S3Error> {
 async fn is_initiator(gateway: &Gateway, call: &Authorized, decision: &Decision) -> Result<bool, S3Error> {
     let is_about_upload = matches!(call.operation, Operation::AbortMultipartUpload | Operation::ListParts);
     let Some(owner) = verdict::owner_id(&call.principal) else { return Ok(false) };
-    if !is_about_upload || decision.reason != Reason::NothingAllows || verdict::is_limited(gateway, &call.principal) {
+    if !is_about_upload || decision.reason != Reason::NothingAllows || verdict::is_limited(&call.principal) {
         return Ok(false);
     }
     let Ok(upload) = parameters::upload(&call.query) else { return Ok(false) };
@@ -365,7 +365,7 @@ pub(crate) async fn authorize_source(
     let tags = Need::get_tagging(is_versioned);
     let mut source = AuthorizedSource { bucket: bucket.clone(), judged: None };
     let reads_policy = facts.policy.is_some() || call.facts.policy.is_some();
-    if !reads_policy && !verdict::needs_version(gateway, &call.principal, &read) {
+    if !reads_policy && !verdict::needs_version(&call.principal, &read) {
         let decision = verdict::answer(gateway, call, &read);
         return if decision.allowed { checked_source(call, source) } else { Err(denied(&decision, read.need)) };
     }

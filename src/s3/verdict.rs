@@ -61,30 +61,36 @@ impl<'a> Question<'a> {
 }
 
 /// The policies that are attached to a principal. `None` is no restriction; an empty list allows nothing.
-#[derive(Debug, Default)]
-struct Attached {
-    identity: Option<Vec<Arc<Document>>>,
-    session: Option<Vec<Arc<Document>>>,
+#[derive(Clone, Copy, Debug)]
+struct Attached<'a> {
+    identity: Option<&'a [Arc<Document>]>,
+    session: Option<&'a [Arc<Document>]>,
 }
 
-/// What is attached to a principal: nothing yet, so that every key may do what its account may.
-fn attached(_gateway: &Gateway, _principal: &Principal) -> Attached {
-    Attached::default()
+impl<'a> Attached<'a> {
+    fn to(principal: &'a Principal) -> Self {
+        match principal {
+            Principal::Anonymous => Self { identity: None, session: None },
+            Principal::Identity { policies, .. } => Self { identity: policies.as_deref(), session: None },
+        }
+    }
+}
+
+fn references(documents: &[Arc<Document>]) -> Vec<&Document> {
+    documents.iter().map(Arc::as_ref).collect()
 }
 
 /// Whether policies that are attached to a principal limit it to less than what its account may.
-pub(crate) fn is_limited(gateway: &Gateway, principal: &Principal) -> bool {
-    let attached = attached(gateway, principal);
+pub(crate) fn is_limited(principal: &Principal) -> bool {
+    let attached = Attached::to(principal);
     attached.identity.is_some() || attached.session.is_some()
 }
 
 /// Answers a question.
 pub(crate) fn answer(gateway: &Gateway, call: &Authorized, question: &Question<'_>) -> Decision {
-    let attached = attached(gateway, &call.principal);
-    let identity: Option<Vec<&Document>> =
-        attached.identity.as_ref().map(|documents| documents.iter().map(Arc::as_ref).collect());
-    let session: Option<Vec<&Document>> =
-        attached.session.as_ref().map(|documents| documents.iter().map(Arc::as_ref).collect());
+    let attached = Attached::to(&call.principal);
+    let identity: Option<Vec<&Document>> = attached.identity.map(references);
+    let session: Option<Vec<&Document>> = attached.session.map(references);
     let now = gateway.clock.now();
     let context = RequestContext {
         gateway,
@@ -125,26 +131,20 @@ pub(crate) fn answer(gateway: &Gateway, call: &Authorized, question: &Question<'
 
 /// Whether a question about a stored version can only be answered by looking at it: its owner and ACL count, its tags
 /// are asked for, or whether it exists is nothing that just anybody may learn.
-pub(crate) fn needs_version(gateway: &Gateway, principal: &Principal, question: &Question<'_>) -> bool {
+pub(crate) fn needs_version(principal: &Principal, question: &Question<'_>) -> bool {
     let Some((bucket, facts)) = question.bucket.filter(|_| question.need.on == On::Version) else { return false };
-    let by_tags = mentions(gateway, principal, facts, question.need.action, "s3:ExistingObjectTag/");
+    let by_tags = mentions(principal, facts, question.need.action, "s3:ExistingObjectTag/");
     match relation(principal, Some(&bucket.owner)) {
-        Relation::OwnerRoot => by_tags,
-        Relation::Owner => by_tags || facts.has_acls() || is_limited(gateway, principal),
+        Relation::OwnerRoot => by_tags || is_limited(principal),
+        Relation::Owner => by_tags || facts.has_acls() || is_limited(principal),
         Relation::Anonymous | Relation::Other => true,
     }
 }
 
 /// Whether anything that speaks of an action asks for condition keys that begin with `prefix`.
-pub(crate) fn mentions(
-    gateway: &Gateway,
-    principal: &Principal,
-    facts: &BucketFacts,
-    action: &str,
-    prefix: &str,
-) -> bool {
-    let attached = attached(gateway, principal);
-    let mut documents = attached.identity.iter().chain(&attached.session).flatten().map(Arc::as_ref);
+pub(crate) fn mentions(principal: &Principal, facts: &BucketFacts, action: &str, prefix: &str) -> bool {
+    let attached = Attached::to(principal);
+    let mut documents = [attached.identity, attached.session].into_iter().flatten().flatten();
     documents.any(|document| document.mentions(action, prefix))
         || facts.policy.as_ref().is_some_and(|policy| policy.mentions(action, prefix))
 }
@@ -174,8 +174,8 @@ fn account_of(principal: &Principal) -> String {
 fn asker<'a>(principal: &'a Principal, account: &'a str) -> Asker<'a> {
     match principal {
         Principal::Anonymous => Asker::Anonymous,
-        Principal::Identity { owner, name, is_root, .. } => {
-            let caller = if *is_root { Caller::Root } else { Caller::User { name, id: &owner.0 } };
+        Principal::Identity { owner, name, access_key_id, is_root, .. } => {
+            let caller = if *is_root { Caller::Root } else { Caller::User { name, id: access_key_id } };
             Asker::Known { account, canonical_id: &owner.0, caller }
         }
     }
@@ -241,7 +241,7 @@ mod tests {
 
     fn key(name: &str, is_root: bool) -> Principal {
         let (name, access_key_id) = (name.to_owned(), name.to_owned());
-        Principal::Identity { owner: owner(&name), name, access_key_id, is_root }
+        Principal::Identity { owner: owner(&name), name, access_key_id, is_root, policies: None }
     }
 
     fn bucket() -> Bucket {

@@ -14,6 +14,7 @@
 mod support;
 
 mod access;
+mod append_only;
 mod authentication;
 mod bodies;
 mod buckets;
@@ -23,6 +24,7 @@ mod copies;
 mod cors;
 mod durability;
 mod encryption;
+mod key_policies;
 mod lifecycle;
 mod listings;
 mod logging;

@@ -10,7 +10,7 @@ use super::support::server::{ROOT_ID, ROOT_SECRET};
 use super::support::{Answer, Client, Server, md5_hex, noise};
 
 /// A form with its file at the end.
-fn form(fields: &[(&str, &str)], file: Option<&[u8]>) -> Vec<u8> {
+pub(super) fn form(fields: &[(&str, &str)], file: Option<&[u8]>) -> Vec<u8> {
     let mut form = Vec::new();
     for (name, value) in fields {
         let part = format!("--b0undary\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");

@@ -2,17 +2,22 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::support::client::Credentials;
 use super::support::server::{ROOT_ID, ROOT_SECRET};
 use super::support::{Server, noise};
 use super::{assert_same_tree, make_tree, run};
 
 fn restic(server: &Server, home: &Path) -> Command {
+    restic_with(server, home, &Credentials::new(ROOT_ID, ROOT_SECRET))
+}
+
+fn restic_with(server: &Server, home: &Path, key: &Credentials) -> Command {
     let mut command = Command::new("restic");
     command
-        .env("AWS_ACCESS_KEY_ID", ROOT_ID)
-        .env("AWS_SECRET_ACCESS_KEY", ROOT_SECRET)
+        .env("AWS_ACCESS_KEY_ID", &key.id)
+        .env("AWS_SECRET_ACCESS_KEY", &key.secret)
         .env("RESTIC_REPOSITORY", format!("s3:{}/backups/host", server.endpoint()))
         .env("RESTIC_PASSWORD", "a password")
         .env("RESTIC_CACHE_DIR", home.join("cache"))
@@ -58,6 +63,47 @@ fn the_daily_work_of_restic() {
     go(&server, &["backup", "tree"]);
     go(&server, &["forget", "--keep-last", "1", "--prune"]);
     go(&server, &["check", "--read-data"]);
+    server.stop_and_check();
+}
+
+/// The key that lives on the machine which is backed up can add to its history, read it, and not shorten it.
+#[test]
+fn an_append_only_key_backs_up_and_forgets_nothing() {
+    let mut server = Server::start();
+    let home = tempfile::tempdir().unwrap();
+    let at = home.path();
+    make_tree(&at.join("tree"), 100);
+    let owner = server.client_of("nas");
+    owner.bucket("backups");
+    let key = ["--for", "nas", "--policy", "restic-append-only", "--bucket", "backups"];
+    let key = server.client_with("nas-backup", &key).credentials.expect("a key");
+    let by_key = |arguments: &[&str]| run(restic_with(&server, at, &key).args(arguments));
+    by_key(&["init"]);
+    for round in 0..3 {
+        std::fs::write(at.join("tree/changing"), noise(round, 20 << 20)).unwrap();
+        by_key(&["backup", "tree"]);
+    }
+    by_key(&["check", "--read-data"]);
+    assert_eq!(owner.get("/backups?prefix=host/locks/").expect(200).all("Key"), Vec::<String>::new());
+    let kept = || owner.get("/backups?versions").expect(200).all("ETag");
+    let before = kept();
+    let started = Instant::now();
+    let forget = restic_with(&server, at, &key).args(["forget", "--keep-last", "2", "--prune"]).output().unwrap();
+    let told = String::from_utf8_lossy(&forget.stderr).into_owned();
+    assert!(!forget.status.success() && told.contains("Access Denied"), "{told}");
+    // Old versions of restic try each removal ten times within a minute, whatever the answer.
+    assert!(started.elapsed() < Duration::from_secs(180), "a refusal is final: {told}");
+    let after = kept();
+    assert!(before.iter().all(|etag| after.contains(etag)), "nothing is lost");
+    let listed = by_key(&["snapshots", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert!(listed.as_array().unwrap().len() == 3, "{listed}");
+    by_key(&["check", "--read-data"]);
+    by_key(&["restore", "latest", "--target", "restored"]);
+    // The key that owns the bucket keeps house.
+    let house = owner.credentials.clone().expect("a key");
+    run(restic_with(&server, at, &house).args(["forget", "--keep-last", "1", "--prune"]));
+    by_key(&["backup", "tree"]);
     server.stop_and_check();
 }
 

@@ -110,13 +110,19 @@ impl Server {
 
     /// Adds an access key through the command line and returns a client that uses it.
     pub fn client_of(&self, name: &str) -> Client {
+        self.client_with(name, &[])
+    }
+
+    /// As `client_of`, with further arguments of `key add`.
+    pub fn client_with(&self, name: &str, arguments: &[&str]) -> Client {
         let id = format!("AKIA{:0>16}", name.to_uppercase());
         let secret = format!("{name:-<40}");
-        let added = self.command(&["key", "add", name, "--access-key", &id, "--secret-key", &secret]);
+        let key = ["key", "add", name, "--access-key", &id, "--secret-key", &secret];
+        let added = self.command(&[&key, arguments].concat());
         assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
         let client = Client::new(self.address, Some(Credentials::new(&id, &secret)));
         let deadline = Instant::now() + Duration::from_secs(5);
-        while client.get("/").status == 403 {
+        while client.get("/").one("Code") == "InvalidAccessKeyId" {
             assert!(Instant::now() < deadline, "a new key is seen by a running server");
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, MetaError, MetaStore,
-    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart,
-    StoredVersion, UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
+    StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -117,6 +117,14 @@ impl MetaStore for FaultyMeta {
 
     async fn access_keys(&self) -> Result<Vec<AccessKey>, MetaError> {
         self.inner.access_keys().await
+    }
+
+    async fn attach_policies(&self, name_or_id: &str, policies: Vec<KeyPolicy>) -> Result<(), MetaError> {
+        self.inner.attach_policies(name_or_id, policies).await
+    }
+
+    async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError> {
+        self.inner.detach_policies(name_or_id, names).await
     }
 
     async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {

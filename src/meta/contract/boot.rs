@@ -39,13 +39,14 @@ pub(super) async fn an_epoch_that_ends_frees_its_leases(store: Store) {
     assert!(!store.take_lease("scrub", one, NOW, later).await.unwrap(), "the other's stay");
 }
 
-fn access_key(id: &str, name: &str) -> AccessKey {
+pub(super) fn access_key(id: &str, name: &str) -> AccessKey {
     AccessKey {
         access_key_id: id.to_owned(),
         name: name.to_owned(),
         secret: format!("secret of {name}"),
         owner: owner(name),
         created: NOW,
+        policies: None,
     }
 }
 

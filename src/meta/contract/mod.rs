@@ -8,6 +8,7 @@ mod event;
 mod expiry;
 mod fixture;
 mod garbage;
+mod key;
 mod listing;
 mod lock;
 mod model;
@@ -73,6 +74,9 @@ contract! {
         an_epoch_that_ends_frees_its_leases,
         the_clock_of_locks_never_goes_back,
         access_keys_are_unique_by_id_and_by_name;
+    key: policies_limit_a_key_until_it_goes,
+        what_is_not_there_is_not_detached,
+        policies_are_bounded;
     bucket: a_bucket_is_found_until_it_is_deleted,
         a_bucket_with_anything_in_it_is_not_deleted,
         open_uploads_go_with_their_bucket,

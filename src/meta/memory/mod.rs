@@ -5,6 +5,7 @@
 
 mod body;
 mod event;
+mod key;
 mod listing;
 mod object;
 mod port;

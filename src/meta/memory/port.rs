@@ -9,9 +9,9 @@ use super::MemoryMeta;
 use super::upload::upload_name;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, MetaError, MetaStore,
-    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart,
-    StoredVersion, UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
+    StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -58,6 +58,14 @@ impl MetaStore for MemoryMeta {
 
     async fn access_keys(&self) -> Result<Vec<AccessKey>, MetaError> {
         self.transact(|state| Ok(state.access_keys()))
+    }
+
+    async fn attach_policies(&self, name_or_id: &str, policies: Vec<KeyPolicy>) -> Result<(), MetaError> {
+        self.transact(|state| state.attach_policies(name_or_id, policies))
+    }
+
+    async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError> {
+        self.transact(|state| state.detach_policies(name_or_id, &names))
     }
 
     async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::limits::{ACCESS_KEYS_MAX, BUCKETS_PER_OWNER_MAX};
+use crate::limits::BUCKETS_PER_OWNER_MAX;
 use crate::meta::{AccessKey, BodyRef, EpochStart, MetaError, NewBucket, PutOutcome, UploadRecord};
 use crate::rules::{ObjectLock, Quota, Seen, Versioning, lock};
 use crate::types::{
@@ -167,26 +167,6 @@ impl State {
         let row = self.buckets.get(&bucket).ok_or(MetaError::NoSuchBucket)?;
         let lock = row.documents.get(DocumentKind::ObjectLock).map(ObjectLock::from_document);
         lock.map(|lock| lock.ok_or_else(|| MetaError::Storage("the object lock does not read".to_owned()))).transpose()
-    }
-
-    pub(super) fn add_access_key(&mut self, key: AccessKey) -> Result<(), MetaError> {
-        let is_taken = |other: &AccessKey| other.access_key_id == key.access_key_id || other.name == key.name;
-        if self.keys.values().any(is_taken) {
-            return Err(MetaError::AccessKeyExists);
-        }
-        self.keys.insert(key.name.clone(), key);
-        Ok(())
-    }
-
-    pub(super) fn remove_access_key(&mut self, name_or_id: &str) -> Result<(), MetaError> {
-        let by_id = || self.keys.values().find(|key| key.access_key_id == name_or_id).map(|key| key.name.clone());
-        let name = if self.keys.contains_key(name_or_id) { Some(name_or_id.to_owned()) } else { by_id() };
-        let removed = name.and_then(|name| self.keys.remove(&name));
-        removed.map(|_| ()).ok_or(MetaError::NoSuchAccessKey)
-    }
-
-    pub(super) fn access_keys(&self) -> Vec<AccessKey> {
-        self.keys.values().take(ACCESS_KEYS_MAX as usize).cloned().collect()
     }
 
     pub(super) fn find_bucket(&self, name: &BucketName) -> Option<&Bucket> {

@@ -1,12 +1,12 @@
-//! Access keys.
+//! Access keys and their policies.
 
 use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::sql;
 use super::writer::Transaction;
-use crate::limits::ACCESS_KEYS_MAX;
-use crate::meta::{AccessKey, MetaError};
+use crate::limits::{ACCESS_KEYS_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
+use crate::meta::{AccessKey, KeyPolicy, MetaError};
 use crate::types::{OwnerId, Timestamp};
 
 /// Adds a key.
@@ -19,29 +19,85 @@ pub(super) fn add(tx: &Transaction<'_>, key: &AccessKey) -> Result<(), Failure> 
     }
     let row = params![key.access_key_id, key.name, key.secret, key.owner.0, key.created.0];
     sql::execute(connection, INSERT, row)?;
-    Ok(())
+    match &key.policies {
+        Some(policies) => attach(tx, &key.name, policies),
+        None => Ok(()),
+    }
 }
 
 /// Removes the key of that name, or else of that id: never two at once.
 pub(super) fn remove(tx: &Transaction<'_>, name_or_id: &str) -> Result<(), Failure> {
-    for delete in ["DELETE FROM access_key WHERE name = ?1", "DELETE FROM access_key WHERE id = ?1"] {
-        if sql::execute(tx.connection(), delete, [name_or_id])? > 0 {
-            return Ok(());
-        }
-    }
-    Err(MetaError::NoSuchAccessKey.into())
+    let id = find(tx.connection(), name_or_id)?;
+    sql::execute(tx.connection(), "DELETE FROM key_policy WHERE key_id = ?1", [&id])?;
+    sql::execute(tx.connection(), "DELETE FROM access_key WHERE id = ?1", [&id])?;
+    Ok(())
 }
 
 /// All keys by name.
 pub(super) fn all(connection: &Connection) -> Result<Vec<AccessKey>, Failure> {
-    const ALL: &str = "SELECT id, name, secret, owner, created FROM access_key ORDER BY name LIMIT ?1";
+    // One statement, so that nobody sees a key that is limited already and its policies not yet.
+    const ALL: &str = "SELECT k.id, k.name, k.secret, k.owner, k.created, k.limited, p.name, p.body
+        FROM (SELECT * FROM access_key ORDER BY name LIMIT ?1) k LEFT JOIN key_policy p ON p.key_id = k.id
+        ORDER BY k.name, p.name";
+    let mut keys: Vec<AccessKey> = Vec::new();
     sql::all(connection, ALL, [ACCESS_KEYS_MAX], |row| {
-        Ok(AccessKey {
-            access_key_id: row.get(0)?,
-            name: row.get(1)?,
-            secret: row.get(2)?,
-            owner: OwnerId(row.get(3)?),
-            created: Timestamp(row.get(4)?),
-        })
-    })
+        let name: String = row.get(1)?;
+        if keys.last().is_none_or(|last| last.name != name) {
+            keys.push(AccessKey {
+                access_key_id: row.get(0)?,
+                name,
+                secret: row.get(2)?,
+                owner: OwnerId(row.get(3)?),
+                created: Timestamp(row.get(4)?),
+                policies: row.get::<_, bool>(5)?.then(Vec::new),
+            });
+        }
+        let policy: Option<String> = row.get(6)?;
+        let policies = keys.last_mut().and_then(|key| key.policies.as_mut());
+        if let (Some(name), Some(policies)) = (policy, policies) {
+            policies.push(KeyPolicy { name, document: row.get::<_, Option<String>>(7)?.map(Into::into) });
+        }
+        Ok(())
+    })?;
+    Ok(keys)
+}
+
+/// Attaches policies to a key and limits it to them.
+pub(super) fn attach(tx: &Transaction<'_>, name_or_id: &str, policies: &[KeyPolicy]) -> Result<(), Failure> {
+    const LIMIT: &str = "UPDATE access_key SET limited = 1 WHERE id = ?1";
+    const REPLACE: &str = "INSERT OR REPLACE INTO key_policy (key_id, name, body) VALUES (?1, ?2, ?3)";
+    const SIZES: &str = "SELECT SUM(key_id = ?1), SUM(IFNULL(length(CAST(body AS BLOB)), 0)) FROM key_policy";
+    let connection = tx.connection();
+    let id = find(connection, name_or_id)?;
+    sql::execute(connection, LIMIT, [&id])?;
+    for policy in policies {
+        sql::execute(connection, REPLACE, params![id, policy.name, policy.document.as_deref()])?;
+    }
+    let sizes = sql::first(connection, SIZES, [&id], |row| {
+        let [count, bytes] = [row.get::<_, Option<i64>>(0)?, row.get(1)?];
+        Ok((count.unwrap_or_default(), bytes.unwrap_or_default()))
+    })?;
+    let (count, bytes) = sizes.unwrap_or_default();
+    if count > KEY_POLICIES_MAX as i64 || bytes > KEY_POLICIES_BYTES_MAX.cast_signed() {
+        return Err(MetaError::TooManyKeyPolicies.into());
+    }
+    Ok(())
+}
+
+/// Detaches policies from a key. It stays limited.
+pub(super) fn detach(tx: &Transaction<'_>, name_or_id: &str, names: &[String]) -> Result<(), Failure> {
+    let id = find(tx.connection(), name_or_id)?;
+    for name in names {
+        if sql::execute(tx.connection(), "DELETE FROM key_policy WHERE key_id = ?1 AND name = ?2", [&id, name])? == 0 {
+            return Err(MetaError::NoSuchKeyPolicy.into());
+        }
+    }
+    Ok(())
+}
+
+/// The id of the key of that name, or else of that id.
+fn find(connection: &Connection, name_or_id: &str) -> Result<String, Failure> {
+    const FIND: &str = "SELECT id FROM access_key WHERE name = ?1 OR id = ?1 ORDER BY name <> ?1 LIMIT 1";
+    let id = sql::first(connection, FIND, [name_or_id], |row| Ok(row.get(0)?))?;
+    Ok(id.ok_or(MetaError::NoSuchAccessKey)?)
 }

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, MetaError, MetaStore,
-    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart,
-    StoredVersion, UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
+    StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -61,6 +61,16 @@ impl MetaStore for SqliteMeta {
 
     async fn access_keys(&self) -> Result<Vec<AccessKey>, MetaError> {
         self.readers.read("read access keys", key::all).await
+    }
+
+    async fn attach_policies(&self, name_or_id: &str, policies: Vec<KeyPolicy>) -> Result<(), MetaError> {
+        let name_or_id = name_or_id.to_owned();
+        self.write("attach policies", move |tx| key::attach(tx, &name_or_id, &policies)).await
+    }
+
+    async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError> {
+        let name_or_id = name_or_id.to_owned();
+        self.write("detach policies", move |tx| key::detach(tx, &name_or_id, &names)).await
     }
 
     async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {

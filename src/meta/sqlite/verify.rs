@@ -27,6 +27,10 @@ const PROMISES: &[Promise] = &[
               SELECT 'chunk ' || k.id || ': ' || k.refs || ' references counted, ' || IFNULL(c.n, 0) || ' found'
               FROM chunk k LEFT JOIN counted c ON c.id = k.id WHERE k.refs <> IFNULL(c.n, 0) OR k.refs < 1",
     },
+    Promise {
+        sql: "SELECT DISTINCT 'access key ' || k.id || ' has policies and is not limited'
+              FROM access_key k JOIN key_policy p ON p.key_id = k.id WHERE k.limited <> 1",
+    },
     // Pointers that lead nowhere.
     Promise {
         sql: "SELECT 'version ' || -v.rank || ' of bucket ' || v.bucket_id || ': manifest ' || v.manifest_id || ' is missing'
@@ -265,7 +269,9 @@ mod tests {
                  INSERT INTO retained VALUES (50, 1, 'bucket', x'61', 3, 0, zeroblob(16), NULL, 0, NULL, NULL, 'o', 5, 9);
                  INSERT INTO side VALUES (50, NULL, NULL, NULL, x'', x'616263');
                  INSERT INTO bucket_usage VALUES (1, 19, 3);
-                 INSERT INTO owner_usage VALUES ('o', 10, 2), ('p', 9, 1);",
+                 INSERT INTO owner_usage VALUES ('o', 10, 2), ('p', 9, 1);
+                 INSERT INTO access_key VALUES ('ID', 'name', 'secret', 'o', 0, 1);
+                 INSERT INTO key_policy VALUES ('ID', 'full', NULL);",
             )
             .unwrap();
         connection
@@ -279,6 +285,7 @@ mod tests {
     #[test]
     fn every_broken_promise_is_reported() {
         let damages = [
+            "UPDATE access_key SET limited = 0",
             "UPDATE manifest SET refs = 2 WHERE id = 20",
             "UPDATE manifest SET refs = 0 WHERE id = 20",
             "DELETE FROM manifest WHERE id = 20",

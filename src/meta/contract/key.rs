@@ -1,0 +1,72 @@
+//! Policies of access keys.
+
+use super::Store;
+use super::boot::access_key;
+use crate::limits::{KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
+use crate::meta::{AccessKey, KeyPolicy, MetaError};
+
+fn policy(name: &str, document: Option<&str>) -> KeyPolicy {
+    KeyPolicy { name: name.to_owned(), document: document.map(Into::into) }
+}
+
+async fn policies(store: &Store, name: &str) -> Option<Vec<KeyPolicy>> {
+    let keys = store.access_keys().await.unwrap();
+    keys.into_iter().find(|key| key.name == name).expect("the key").policies
+}
+
+pub(super) async fn policies_limit_a_key_until_it_goes(store: Store) {
+    let limited = AccessKey { policies: Some(vec![policy("own", Some("{}"))]), ..access_key("ID1", "alice") };
+    store.add_access_key(limited).await.unwrap();
+    store.add_access_key(access_key("ID2", "bob")).await.unwrap();
+    // A name wins over an id.
+    store.add_access_key(access_key("ID3", "ID2")).await.unwrap();
+    assert_eq!(policies(&store, "alice").await, Some(vec![policy("own", Some("{}"))]));
+    assert_eq!(policies(&store, "bob").await, None);
+    store.attach_policies("alice", vec![policy("full", None), policy("own", Some("{ü}"))]).await.unwrap();
+    assert_eq!(policies(&store, "alice").await, Some(vec![policy("full", None), policy("own", Some("{ü}"))]));
+    store.attach_policies("ID2", vec![policy("read-only", None)]).await.unwrap();
+    assert_eq!(policies(&store, "ID2").await, Some(vec![policy("read-only", None)]));
+    assert_eq!(policies(&store, "bob").await, None);
+    store.detach_policies("ID1", vec!["own".to_owned(), "full".to_owned()]).await.unwrap();
+    assert_eq!(policies(&store, "alice").await, Some(vec![]), "without policies it is still limited");
+    store.attach_policies("alice", vec![policy("full", None)]).await.unwrap();
+    store.remove_access_key("alice").await.unwrap();
+    store.add_access_key(access_key("ID1", "alice")).await.unwrap();
+    assert_eq!(policies(&store, "alice").await, None, "policies went with their key");
+}
+
+pub(super) async fn what_is_not_there_is_not_detached(store: Store) {
+    assert!(matches!(store.attach_policies("alice", vec![]).await, Err(MetaError::NoSuchAccessKey)));
+    assert!(matches!(store.detach_policies("alice", vec![]).await, Err(MetaError::NoSuchAccessKey)));
+    store.add_access_key(access_key("ID1", "alice")).await.unwrap();
+    let refused = store.detach_policies("alice", vec!["own".to_owned()]).await;
+    assert!(matches!(refused, Err(MetaError::NoSuchKeyPolicy)));
+    assert_eq!(policies(&store, "alice").await, None);
+    store.attach_policies("alice", vec![policy("a", None), policy("b", None)]).await.unwrap();
+    let refused = store.detach_policies("alice", vec!["a".to_owned(), "c".to_owned()]).await;
+    assert!(matches!(refused, Err(MetaError::NoSuchKeyPolicy)));
+    assert_eq!(policies(&store, "alice").await.unwrap().len(), 2, "all or none");
+}
+
+pub(super) async fn policies_are_bounded(store: Store) {
+    store.add_access_key(access_key("ID1", "alice")).await.unwrap();
+    let named = |number: usize| policy(&format!("p{number}"), None);
+    store.attach_policies("alice", (0..KEY_POLICIES_MAX).map(named).collect()).await.unwrap();
+    store.attach_policies("alice", vec![named(0)]).await.unwrap();
+    let refused = store.attach_policies("alice", vec![named(KEY_POLICIES_MAX)]).await;
+    assert!(matches!(refused, Err(MetaError::TooManyKeyPolicies)));
+    assert_eq!(policies(&store, "alice").await.unwrap().len(), KEY_POLICIES_MAX);
+    // The bytes of all keys together; ready-made ones have none.
+    let half = "x".repeat(usize::try_from(KEY_POLICIES_BYTES_MAX / 2).unwrap());
+    let with =
+        |id: &str, name: &str| AccessKey { policies: Some(vec![policy("own", Some(&half))]), ..access_key(id, name) };
+    store.add_access_key(with("ID2", "bob")).await.unwrap();
+    store.add_access_key(with("ID3", "carol")).await.unwrap();
+    let refused =
+        store.add_access_key(AccessKey { policies: Some(vec![policy("own", Some("x"))]), ..access_key("ID4", "dave") });
+    assert!(matches!(refused.await, Err(MetaError::TooManyKeyPolicies)));
+    assert_eq!(store.access_keys().await.unwrap().len(), 3, "a refused key is not added");
+    store.attach_policies("bob", vec![policy("own", Some("x"))]).await.unwrap();
+    store.add_access_key(AccessKey { policies: Some(vec![]), ..access_key("ID4", "dave") }).await.unwrap();
+    assert_eq!(policies(&store, "dave").await, Some(vec![]));
+}
