@@ -105,10 +105,14 @@ fn decode_query(raw: &[u8]) -> Cow<'_, [u8]> {
     percent_decode(raw).into()
 }
 /// A `Date` header: the forms of RFC 9110, and their kin with a numeric zone (RFC 5322) that AWS documents and that
-/// s3cmd and botocore send.
+/// s3cmd and botocore send. The day of the week says nothing that the date does not, so a wrong one is no fault.
 pub(super) fn parse_date_header(text: &str) -> Option<Timestamp> {
-    match ["+0000", "-0000", "UTC"].into_iter().find_map(|zone| text.strip_suffix(zone)) {
-        Some(start) => Timestamp::parse_http_date(&format!("{start}GMT")),
-        None => Timestamp::parse_http_date(text),
-    }
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let zoned = ["+0000", "-0000", "UTC"].into_iter().find_map(|zone| text.strip_suffix(zone));
+    let text = zoned.map_or(Cow::Borrowed(text), |start| Cow::Owned(format!("{start}GMT")));
+    Timestamp::parse_http_date(&text).or_else(|| {
+        let (day, date) = text.split_once(", ").filter(|(day, _)| DAYS.contains(day))?;
+        let others = DAYS.into_iter().filter(|other| *other != day);
+        others.map(|other| format!("{other}, {date}")).find_map(|text| Timestamp::parse_http_date(&text))
+    })
 }

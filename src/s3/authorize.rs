@@ -150,7 +150,7 @@ pub(crate) async fn authorize(
 ) -> Result<Authorized, S3Error> {
     let Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, .. } = request;
     let bucket = match &routed.bucket {
-        Some(name) if routed.operation != Operation::CreateBucket => Some(find(gateway, &principal, name).await?),
+        Some(name) if routed.operation != Operation::CreateBucket => Some(find(gateway, name).await?),
         Some(_) | None => None,
     };
     let facts = match &bucket {
@@ -348,7 +348,7 @@ pub(crate) async fn authorize_source(
     let (bucket, facts) = match &call.bucket {
         Some(bucket) if bucket.name == name.bucket => (bucket.clone(), Arc::clone(&call.facts)),
         Some(_) | None => {
-            let bucket = find(gateway, &call.principal, &name.bucket).await?;
+            let bucket = find(gateway, &name.bucket).await?;
             let facts = bucket_facts(gateway, &bucket).await?;
             (bucket, facts)
         }
@@ -426,14 +426,10 @@ pub(crate) fn may_bypass(gateway: &Gateway, call: &Authorized, key: &str) -> boo
     asks && authorize_key(gateway, call, Need::BYPASS, key, None).is_ok()
 }
 
-/// Finds a bucket. To anonymous requests one that is missing looks like one that is closed.
-async fn find(gateway: &Gateway, principal: &Principal, name: &BucketName) -> Result<Bucket, S3Error> {
-    match gateway.engine.bucket(name).await {
-        Err(EngineError::NoSuchBucket) if *principal == Principal::Anonymous => {
-            Err(S3Error::new(Code::AccessDenied).cause("there is no such bucket"))
-        }
-        found => found.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str())),
-    }
+/// Finds a bucket. That one is missing is said to everybody, as on S3: names of buckets are no secret.
+async fn find(gateway: &Gateway, name: &BucketName) -> Result<Bucket, S3Error> {
+    let found = gateway.engine.bucket(name).await;
+    found.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))
 }
 
 /// Compares the owner that the sender expects: by account id, as on S3, or by canonical id.

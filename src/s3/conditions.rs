@@ -80,8 +80,12 @@ pub(crate) fn write_precondition(headers: &HeaderMap) -> Result<WritePreconditio
     let precondition =
         WritePrecondition { if_match: etags(headers, "if-match")?, if_none_match: etags(headers, "if-none-match")? };
     match (&precondition.if_match, &precondition.if_none_match) {
-        (_, Some(EtagCondition::List(_))) | (Some(_), Some(_)) => Err(not_implemented("If-None-Match")),
-        (_, Some(EtagCondition::Any) | None) => Ok(precondition),
+        (Some(_), Some(_)) => Err(not_implemented("If-None-Match")),
+        // S3 knows `*` alone. A tag means what RFC 9110 says: whoever sends one must not overwrite that version.
+        (_, Some(EtagCondition::List(tags))) if tags.iter().all(String::is_empty) => {
+            Err(not_implemented("If-None-Match"))
+        }
+        _ => Ok(precondition),
     }
 }
 
@@ -219,10 +223,11 @@ mod tests {
         let judge = |pairs: &[(&'static str, &str)]| write_precondition(&headers(pairs)).map_err(|error| error.code);
         assert!(judge(&[]).unwrap().is_empty());
         assert_eq!(judge(&[("if-none-match", "*")]).unwrap().if_none_match, Some(EtagCondition::Any));
+        let tags = EtagCondition::List(vec!["abc".to_owned()]);
+        assert_eq!(judge(&[("if-none-match", "\"abc\"")]).unwrap().if_none_match, Some(tags));
         assert!(judge(&[("if-match", "\"abc\"")]).unwrap().if_match.is_some());
         for refused in [
-            &[("if-none-match", "\"abc\"")][..],
-            &[("if-none-match", "")],
+            &[("if-none-match", "")][..],
             &[("if-none-match", "*"), ("if-match", "\"abc\"")],
             &[("if-modified-since", "Wed, 21 Oct 2015 07:28:00 GMT")],
             &[("if-unmodified-since", "x")],

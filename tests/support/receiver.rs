@@ -169,6 +169,10 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             return;
         }
         std::thread::sleep(Duration::from_millis(shared.delay_ms.load(Ordering::SeqCst)));
+        // What comes over a connection that was kept alive is not taken any more either.
+        if shared.stopped.load(Ordering::SeqCst) {
+            return;
+        }
         let status = shared.status.load(Ordering::SeqCst);
         shared.posted.lock().expect("the list").push(Posted { target, headers, body, status });
         let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
