@@ -19,7 +19,7 @@ use crate::buffer::BlockPool;
 use crate::chunk::local::LocalChunks;
 use crate::cipher::KeyRing;
 use crate::config::{Config, MemoryLowered, TlsPaths, WebhookConfig};
-use crate::engine::Engine;
+use crate::engine::{Engine, LogStyle};
 use crate::guard::{Admission, Drain};
 use crate::identity::{
     KeyRingSettings, KeyRingSource, Keyring, LoadedKeyRing, LoadedRoot, RootCredentials, RootSource, master_key,
@@ -350,7 +350,8 @@ fn start_workers(
         let delivery = EventDelivery::new(Arc::clone(engine), webhook, config.region.clone());
         workers.start(Arc::new(Leased::new(delivery, Arc::clone(engine), epoch, crashed.clone())));
     }
-    let logs = AccessLogDelivery::new(Arc::clone(engine), config.region.clone(), config.access_log_interval);
+    let style = LogStyle { region: config.region.clone(), encrypts: config.encrypt_by_default };
+    let logs = AccessLogDelivery::new(Arc::clone(engine), style, config.access_log_interval);
     workers.start(Arc::new(logs));
     let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
     workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));

@@ -11,14 +11,16 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::cipher::Holder;
 use crate::engine::source::{ByteSource, SourceError};
 use crate::engine::{Engine, EngineError, Expected, PutObject};
 use crate::limits::{ACCESS_LOG_BUFFER_BYTES_MAX, ACCESS_LOG_OBJECT_BYTES, LOGGED_BUCKETS_MAX};
+use crate::rules::encryption::{Algorithm, BucketEncryption};
 use crate::rules::{Logging, WritePrecondition};
 use crate::telemetry::record;
 use crate::types::{
     Bucket, BucketDocument, BucketName, ChecksumValue, ContentHeaders, DocumentKind, ObjectKey, ObjectMetadata,
-    Timestamp,
+    Timestamp, VersionAttributes,
 };
 
 /// A bucket whose requests are logged.
@@ -28,6 +30,15 @@ pub struct LoggedBucket {
     pub bucket: Bucket,
     /// Where its lines go.
     pub logging: Logging,
+}
+
+/// How log objects are made, as the operator says.
+#[derive(Clone, Debug)]
+pub struct LogStyle {
+    /// The region that keys of log objects name.
+    pub region: String,
+    /// Whether they are encrypted where their bucket says nothing about it.
+    pub encrypts: bool,
 }
 
 /// What is logged, and what waits.
@@ -164,12 +175,24 @@ impl Engine {
         self.access_logs.logged.load().len()
     }
 
+    /// How new objects of a bucket are encrypted.
+    async fn default_encryption(&self, bucket: &Bucket, by_default: bool) -> Result<Option<Vec<u8>>, EngineError> {
+        let documents = self.documents(bucket).await?;
+        let default = documents.get(DocumentKind::Encryption).and_then(BucketEncryption::from_document);
+        let own = default.and_then(|default| match default.algorithm? {
+            Algorithm::Aes256 => Some(Holder::Gateway),
+            Algorithm::Kms => Some(Holder::Kms { key: default.kms_key, bucket_key: default.bucket_key, context: None }),
+        });
+        let holder = own.or(by_default.then_some(Holder::Gateway));
+        holder.map(|holder| self.new_envelope(&holder)).transpose()
+    }
+
     /// Writes the lines that wait as objects: all of them, or those of which there is enough for an object.
     /// Returns how many objects were written.
     ///
     /// # Errors
     /// Those of `put_object`, after all were tried; what could not be written waits on.
-    pub async fn deliver_access_logs(&self, region: &str, all: bool) -> Result<u32, EngineError> {
+    pub async fn deliver_access_logs(&self, style: &LogStyle, all: bool) -> Result<u32, EngineError> {
         let bytes_min = if all { 0 } else { ACCESS_LOG_OBJECT_BYTES };
         let waiting = &self.access_logs.waiting;
         let due = waiting.lock().unwrap_or_else(PoisonError::into_inner).due(bytes_min);
@@ -179,7 +202,7 @@ impl Engine {
             let object = waiting.lock().unwrap_or_else(PoisonError::into_inner).take(name);
             let mut taken = Taken { waiting, object };
             let Some((name, lines)) = &taken.object else { continue };
-            match self.write_access_log(region, name, lines).await {
+            match self.write_access_log(style, name, lines).await {
                 Ok(()) => written += 1,
                 Err(EngineError::NoSuchBucket) => {
                     record::access_log_dropped(lines.count);
@@ -196,20 +219,22 @@ impl Engine {
         failure.map_or(Ok(written), Err)
     }
 
-    async fn write_access_log(&self, region: &str, name: &ObjectName, lines: &Lines) -> Result<(), EngineError> {
+    async fn write_access_log(&self, style: &LogStyle, name: &ObjectName, lines: &Lines) -> Result<(), EngineError> {
         let target = BucketName::parse(&name.logging.target_bucket).map_err(|_| EngineError::NoSuchBucket)?;
         let bucket = self.bucket(&target).await?;
         let unique = format!("{:016X}", rand::random::<u64>());
-        let source = (lines.owner.as_str(), region, name.bucket.as_str());
+        let source = (lines.owner.as_str(), style.region.as_str(), name.bucket.as_str());
         let key = name.logging.object_key(source, name.partition, self.clock.now(), &unique);
         // A prefix of almost the longest key was refused when it was configured.
         let key = ObjectKey::parse(key).map_err(|_| EngineError::NoSuchBucket)?;
         let content_type = Some("text/plain".to_owned());
         let content = ContentHeaders { content_type, ..ContentHeaders::default() };
+        let encryption = self.default_encryption(&bucket, style.encrypts).await?;
+        let attributes = VersionAttributes { encryption, ..VersionAttributes::default() };
         let request = PutObject {
             bucket,
             key,
-            metadata: ObjectMetadata { content, ..ObjectMetadata::default() },
+            metadata: ObjectMetadata { content, attributes, ..ObjectMetadata::default() },
             expected: Expected { length: Some(lines.text.len() as u64), ..Expected::default() },
             precondition: WritePrecondition::default(),
             customer_key: None,

@@ -41,7 +41,7 @@ use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
 use crate::types::Clock;
 
-pub use access_log::LoggedBucket;
+pub use access_log::{LogStyle, LoggedBucket};
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, FixedEncryption, Mismatch};

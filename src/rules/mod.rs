@@ -3,6 +3,7 @@
 
 pub mod acl;
 pub mod cors;
+pub mod encryption;
 pub mod lifecycle;
 pub mod lock;
 pub mod lock_clock;

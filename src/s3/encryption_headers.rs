@@ -13,9 +13,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::cipher::{CustomerKey, Envelope, Holder, Protection};
 use crate::limits::{ENCRYPTION_CONTEXT_BYTES_MAX, ENCRYPTION_KEY_ID_BYTES_MAX};
+use crate::rules::encryption::Algorithm;
 use crate::s3::authorize::Authorized;
 use crate::s3::metadata::{header_text, insert_text};
-use crate::s3::op::bucket_encryption::{self, Algorithm};
+use crate::s3::op::bucket_encryption;
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::VersionAttributes;
 

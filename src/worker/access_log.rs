@@ -6,22 +6,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, LogStyle};
 use crate::limits::ACCESS_LOG_REFRESH_MS;
 use crate::worker::{Pace, Worker};
 
 /// Delivers the access log lines of this process. Not leased: each process has lines of its own.
 pub struct AccessLogDelivery {
     engine: Arc<Engine>,
-    region: String,
+    style: LogStyle,
     interval: Duration,
     due: Mutex<Instant>,
 }
 
 impl AccessLogDelivery {
     /// Delivers every `interval`, and what is much at once.
-    pub fn new(engine: Arc<Engine>, region: String, interval: Duration) -> Self {
-        Self { engine, region, interval, due: Mutex::new(Instant::now() + interval) }
+    pub fn new(engine: Arc<Engine>, style: LogStyle, interval: Duration) -> Self {
+        Self { engine, style, interval, due: Mutex::new(Instant::now() + interval) }
     }
 
     /// Whether the interval has passed.
@@ -40,7 +40,7 @@ impl Worker for AccessLogDelivery {
         self.engine.refresh_logged_buckets().await?;
         let now = Instant::now();
         let is_due = self.is_due(now);
-        self.engine.deliver_access_logs(&self.region, is_due).await?;
+        self.engine.deliver_access_logs(&self.style, is_due).await?;
         if is_due {
             *self.due.lock().unwrap_or_else(PoisonError::into_inner) = now + self.interval;
         }
@@ -51,7 +51,7 @@ impl Worker for AccessLogDelivery {
     }
 
     async fn stop(&self) -> Result<(), EngineError> {
-        self.engine.deliver_access_logs(&self.region, true).await?;
+        self.engine.deliver_access_logs(&self.style, true).await?;
         Ok(())
     }
 }

@@ -169,3 +169,23 @@ fn who_may_configure_one_bucket_reaches_no_other_through_its_log() {
     put(&carol, "source", &target("target", "logs/")).expect(200);
     assert_eq!(client.get("/source?logging").expect(200).one("TargetPrefix"), "logs/");
 }
+
+#[test]
+fn log_objects_are_encrypted_as_their_bucket_says() {
+    let server = Server::start_with(&["--access-log-interval", "1"]);
+    let client = server.client();
+    client.bucket("source");
+    client.bucket("target");
+    let rule = "<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
+                </ApplyServerSideEncryptionByDefault></Rule>";
+    let document = format!("<ServerSideEncryptionConfiguration>{rule}</ServerSideEncryptionConfiguration>");
+    client.put("/target?encryption", document).expect(200);
+    put(&client, "source", &target("target", "")).expect(200);
+    client.put("/source/k", "x").expect(200);
+    server.eventually("a line is delivered", || {
+        logs(&client, "target", "").1.iter().any(|line| line.contains(" REST.PUT.OBJECT k "))
+    });
+    let (keys, _) = logs(&client, "target", "");
+    let found = client.get(&format!("/target/{}", keys[0])).expect(200);
+    assert_eq!(found.header("x-amz-server-side-encryption"), Some("AES256"));
+}

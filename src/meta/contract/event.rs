@@ -3,12 +3,18 @@
 use std::sync::Arc;
 
 use super::Store;
+use super::expiry::expiring;
 use super::fixture::{NOW, bucket, copy, delete, key, put_inline};
 use super::rename::rename;
+use super::undelete::{restored, retained};
+use super::usage::set_window;
 use crate::limits::EVENTS_QUEUED_PER_TARGET_MAX;
 use crate::meta::{ChangeAttributes, MetaError, MetaStore, on_behalf_of};
+use crate::rules::lifecycle::Action;
 use crate::rules::{DestinationKind, EventPattern, Notification, NotificationRule, Versioning};
-use crate::types::{AttributeChange, BucketId, DocumentKind, EventBacklog, EventSettlement, Origin, QueuedEvent, Tags};
+use crate::types::{
+    AttributeChange, BucketId, DocumentKind, EventBacklog, EventSettlement, Origin, QueuedEvent, Tags, VersionId,
+};
 
 fn rule(target: &str, events: &[&str], prefix: &str) -> NotificationRule {
     NotificationRule {
@@ -107,6 +113,32 @@ pub(super) async fn a_rename_is_told_as_what_came_and_what_went(store: Store) {
     );
     assert_eq!(events[1].record.etag, Some(put.etag.to_string()));
     assert_eq!(events[1].record.at, NOW.plus_seconds(7).0, "not the time that judges locks");
+}
+
+pub(super) async fn what_lifecycle_removes_and_what_is_restored_is_told(store: Store) {
+    let store = store.as_ref();
+    let id = bucket(store, "bucket").await.id;
+    set_window(store, id, 7).await;
+    notify(store, id, vec![rule("hook", ALL, "")]).await;
+    store.commit_put(put_inline(id, "a", b"one")).await.unwrap();
+    store.expire_version(expiring(store, "a", Action::Expire).await).await.unwrap();
+    let row = retained(store, "").await.remove(0);
+    store.restore(restored(id, &row)).await.unwrap();
+    store.set_versioning(id, Versioning::Enabled).await.unwrap();
+    store.expire_version(expiring(store, "a", Action::Expire).await).await.unwrap();
+    let marker = store.version(id, &key("a"), None).await.unwrap().unwrap().version.version;
+    store.commit_delete(delete(id, "a", Some(VersionId::Null))).await.unwrap();
+    store.expire_version(expiring(store, "a", Action::RemoveMarker).await).await.unwrap();
+    let told: Vec<_> = due(store, "hook").await.into_iter().map(|e| (e.record.name, e.record.version)).collect();
+    let expected = [
+        ("ObjectCreated:Put", None),
+        ("LifecycleExpiration:Delete", None),
+        ("ObjectCreated:Copy", None),
+        ("LifecycleExpiration:DeleteMarkerCreated", Some(marker.to_string())),
+        ("LifecycleExpiration:Delete", Some("null".to_owned())),
+        ("LifecycleExpiration:Delete", Some(marker.to_string())),
+    ];
+    assert_eq!(told, expected.map(|(name, version)| (name.to_owned(), version)));
 }
 
 pub(super) async fn versions_and_markers_are_told_with_their_ids(store: Store) {

@@ -10,7 +10,7 @@ use crate::types::{AttributeChange, BucketId, BucketName, Retention, RetentionMo
 const DAY: i64 = 86_400;
 
 /// What expires the newest version of a key, judged now.
-async fn expiring(store: &dyn MetaStore, name: &str, action: Action) -> ExpireVersion {
+pub(super) async fn expiring(store: &dyn MetaStore, name: &str, action: Action) -> ExpireVersion {
     let bucket = store.bucket(&BucketName::parse("bucket").unwrap()).await.unwrap().unwrap();
     let stored = store.version(bucket.id, &key(name), None).await.unwrap().unwrap();
     let tags = stored.version.metadata.attributes.tags;

@@ -151,6 +151,7 @@ contract! {
         a_cursor_is_kept_until_it_is_replaced;
     event: every_change_is_told_in_its_transaction,
         a_rename_is_told_as_what_came_and_what_went,
+        what_lifecycle_removes_and_what_is_restored_is_told,
         versions_and_markers_are_told_with_their_ids,
         what_nobody_asked_for_and_what_was_refused_is_not_told,
         a_configuration_that_is_put_tests_each_target_once,

@@ -16,7 +16,7 @@ pub(super) async fn retained(store: &dyn MetaStore, prefix: &str) -> Vec<Retaine
     store.retained(&query).await.unwrap()
 }
 
-fn restored(bucket: BucketId, row: &RetainedVersion) -> RestoreVersion {
+pub(super) fn restored(bucket: BucketId, row: &RetainedVersion) -> RestoreVersion {
     RestoreVersion { bucket, key: row.key.clone(), id: row.id, now: Timestamp(NOW.0 + 5) }
 }
 

@@ -5,14 +5,15 @@ use std::cmp::Reverse;
 use super::object::facts;
 use super::state::{RetainedRow, State, VersionName, VersionRow};
 use super::upload::upload_name;
+use crate::meta::happening::Happening;
 use crate::meta::{
     Admission, BodyRef, ExpireVersion, ExpiryOutcome, MetaError, OwnerAccount, PutOutcome, RestoreVersion,
     RetainedQuery, RetainedVersion,
 };
 use crate::rules::lifecycle::Action;
 use crate::rules::quota::QuotaOf;
-use crate::rules::{Growth, Quota, Undelete, Usage, WritePlan, lock};
-use crate::types::{BucketId, BucketName, DocumentKind, ObjectKey, OwnerId, Timestamp, VersionId};
+use crate::rules::{Growth, Quota, Undelete, Usage, Versioning, WritePlan, lock};
+use crate::types::{BucketId, BucketName, DocumentKind, EventKind, ObjectKey, OwnerId, Timestamp, VersionId};
 
 impl State {
     /// Everything that counts, with its bucket and its owner.
@@ -183,7 +184,9 @@ impl State {
         self.retained.remove(id);
         row.version.modified = *now;
         row.version.metadata.attributes.owner = (owner != self.buckets[bucket].bucket.owner).then_some(owner);
-        self.place(*bucket, state, row)
+        let outcome = self.place(*bucket, state, row)?;
+        self.tell_created(EventKind::CreatedByCopy, *bucket, key, &outcome)?;
+        Ok(outcome)
     }
 
     pub(super) fn collect_retained(&mut self, now: Timestamp, max: u32) -> u32 {
@@ -221,17 +224,25 @@ impl State {
         if !hides && lock::judge_removal(attributes, false, expire.lock_time).is_err() {
             return Ok(ExpiryOutcome::Locked);
         }
-        match (expire.action, state.plan_delete()) {
+        let id = self.versions[&name].version.version;
+        let (kind, id) = match (expire.action, state.plan_delete()) {
             (Action::Expire, Some(plan)) => {
-                self.place_planned(expire.bucket, plan, super::object::delete_marker(&expire.key, expire.now));
+                let marker = super::object::delete_marker(&expire.key, expire.now);
+                let (id, _) = self.place_planned(expire.bucket, plan, marker);
+                (EventKind::ExpiredByMarker, id)
             }
             (Action::Expire, None) => {
                 self.retire(&name, expire.now);
+                (EventKind::Expired, id)
             }
             (Action::RemoveNoncurrent { .. } | Action::RemoveMarker, _) => {
                 self.remove(&name);
+                (EventKind::Expired, id)
             }
-        }
+        };
+        let version = (state != Versioning::Unversioned).then_some(id);
+        let happening = Happening { kind, key: &expire.key, object: None, version, at: expire.now };
+        self.tell(expire.bucket, &happening)?;
         Ok(ExpiryOutcome::Done)
     }
 

@@ -8,7 +8,7 @@ use super::writer::Transaction;
 use super::{document, sql};
 use crate::limits::EVENTS_QUEUED_PER_TARGET_MAX;
 use crate::meta::happening::{Happening, kind_of_change, moment, test_record};
-use crate::meta::{ChangeAttributes, CommitDelete, CommitRename, DeleteOutcome, PutOutcome};
+use crate::meta::{ChangeAttributes, CommitDelete, CommitRename, DeleteOutcome, ExpireVersion, PutOutcome};
 use crate::rules::Notification;
 use crate::types::{
     BucketId, DocumentKind, ETag, EventBacklog, EventKind, EventRecord, EventSettlement, ObjectKey, QueuedEvent,
@@ -56,6 +56,16 @@ pub(super) fn tell_changed(
     };
     let at = moment(tx.origin().as_deref(), change.lock_time);
     tell(tx, change.bucket, &Happening { kind, key: &change.key, object: Some(object), version, at })
+}
+
+/// Tells of what a lifecycle rule removed.
+pub(super) fn tell_expired(
+    tx: &Transaction<'_>,
+    kind: EventKind,
+    expire: &ExpireVersion,
+    version: Option<VersionId>,
+) -> Result<(), Failure> {
+    tell(tx, expire.bucket, &Happening { kind, key: &expire.key, object: None, version, at: expire.now })
 }
 
 /// Tells of a rename: to whoever watches keys, one appeared and one went.

@@ -6,11 +6,11 @@ use super::failure::Failure;
 use super::row::{blob, signed};
 use super::version::{self, Before, VersionRow};
 use super::writer::Transaction;
-use super::{bucket, sql, undelete};
+use super::{bucket, event, sql, undelete};
 use crate::meta::{ExpireVersion, ExpiryOutcome, MetaError};
 use crate::rules::lifecycle::Action;
-use crate::rules::lock;
-use crate::types::Timestamp;
+use crate::rules::{Versioning, lock};
+use crate::types::{EventKind, Timestamp};
 
 /// Does what a lifecycle rule asks for, if the rules, the version and its neighbours are what was judged.
 pub(super) fn expire(tx: &Transaction<'_>, expire: &ExpireVersion) -> Result<ExpiryOutcome, Failure> {
@@ -27,16 +27,22 @@ pub(super) fn expire(tx: &Transaction<'_>, expire: &ExpireVersion) -> Result<Exp
     if !hides && lock::judge_removal(&attributes, false, expire.lock_time).is_err() {
         return Ok(ExpiryOutcome::Locked);
     }
-    match (expire.action, state.plan_delete()) {
+    let (kind, id) = match (expire.action, state.plan_delete()) {
         (Action::Expire, Some(plan)) => {
             let before = Before { state, newest: newest.as_ref() };
-            version::place_marker(tx, (expire.bucket, &expire.key), before, plan, expire.now)?;
+            let (id, _) = version::place_marker(tx, (expire.bucket, &expire.key), before, plan, expire.now)?;
+            (EventKind::ExpiredByMarker, id)
         }
-        (Action::Expire, None) => undelete::retire(tx, expire.bucket, &expire.key, &row, expire.now)?,
+        (Action::Expire, None) => {
+            undelete::retire(tx, expire.bucket, &expire.key, &row, expire.now)?;
+            (EventKind::Expired, row.id())
+        }
         (Action::RemoveNoncurrent { .. } | Action::RemoveMarker, _) => {
             version::remove(tx, expire.bucket, &expire.key, &row)?;
+            (EventKind::Expired, row.id())
         }
-    }
+    };
+    event::tell_expired(tx, kind, expire, (state != Versioning::Unversioned).then_some(id))?;
     Ok(ExpiryOutcome::Done)
 }
 

@@ -8,10 +8,10 @@ use super::metadata::{metadata, metadata_blob};
 use super::row::{blob, count, etag, key, signed};
 use super::version::{Before, VersionRow};
 use super::writer::Transaction;
-use super::{body, bucket, sql, usage, version};
+use super::{body, bucket, event, sql, usage, version};
 use crate::meta::{MetaError, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion};
 use crate::rules::{Growth, Undelete, Versioning};
-use crate::types::{BucketId, BucketName, ObjectKey, OwnerId, StorageClass, Timestamp};
+use crate::types::{BucketId, BucketName, EventKind, ObjectKey, OwnerId, StorageClass, Timestamp};
 
 /// Takes a version away: it stays restorable if the bucket says so, and is removed otherwise.
 pub(super) fn retire(
@@ -140,14 +140,17 @@ pub(super) fn restore(tx: &Transaction<'_>, restore: &RestoreVersion) -> Result<
     usage::count_growth(tx, (found.from, Some(&found.owner)), was)?;
     usage::count_growth(tx, (*bucket, owner), Growth::of_version(found.size))?;
     let stored = version::stored(connection, *bucket, key, None)?.ok_or(Failure::Corrupt("restored version"))?;
-    Ok(PutOutcome {
+    let outcome = PutOutcome {
         version: stored.version.version,
         shows_version: state.names_writes(),
         etag: stored.version.etag,
         checksum: stored.version.checksum,
         size: stored.version.size,
         modified: stored.version.modified,
-    })
+    };
+    // S3's own way to bring a version back is to copy it.
+    event::tell_created(tx, EventKind::CreatedByCopy, (*bucket, key), &outcome)?;
+    Ok(outcome)
 }
 
 /// Makes the metadata of a version that was just restored that of a new one: it has the retention that the

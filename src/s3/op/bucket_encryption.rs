@@ -8,10 +8,10 @@
 //! Source: Amazon S3 API Reference, PutBucketEncryption, ServerSideEncryptionRule, BlockedEncryptionTypes.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
+use crate::rules::encryption::{Algorithm, BucketEncryption};
 use crate::s3::authorize::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::encryption_headers::check_key_id;
@@ -21,39 +21,6 @@ use crate::s3::xml::{XmlEvent, XmlFeed, XmlWriter};
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::DocumentKind;
 
-/// How new objects are encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Algorithm {
-    /// `AES256`: SSE-S3.
-    Aes256,
-    /// `aws:kms`: SSE-KMS.
-    Kms,
-}
-
-impl Algorithm {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Aes256 => "AES256",
-            Self::Kms => "aws:kms",
-        }
-    }
-}
-
-/// The default encryption of a bucket, as it is stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct BucketEncryption {
-    /// How; `None` if the rule only blocks.
-    pub(crate) algorithm: Option<Algorithm>,
-    /// The key of `aws:kms`; the default key if `None`.
-    pub(crate) kms_key: Option<String>,
-    /// Whether a bucket key was asked for.
-    pub(crate) bucket_key: bool,
-    /// Whether writes with SSE-C are refused.
-    pub(crate) blocks_customer_keys: bool,
-    /// What the rule says of blocked types; `None` if nothing.
-    pub(crate) blocked: Option<String>,
-}
-
 /// The configuration of the bucket that a request is about.
 ///
 /// # Errors
@@ -61,8 +28,8 @@ pub(crate) struct BucketEncryption {
 pub(crate) async fn configured(gateway: &Gateway, call: &Authorized) -> Result<Option<BucketEncryption>, S3Error> {
     let documents = gateway.engine.documents(call.bucket()).await?;
     let Some(stored) = documents.get(DocumentKind::Encryption) else { return Ok(None) };
-    let read = serde_json::from_slice(stored);
-    read.map(Some).map_err(|error| S3Error::new(Code::InternalError).cause(error))
+    let unreadable = || S3Error::new(Code::InternalError).cause("the default encryption of a bucket cannot be read");
+    BucketEncryption::from_document(stored).map(Some).ok_or_else(unreadable)
 }
 
 /// PutBucketEncryption.
