@@ -116,3 +116,22 @@ pub(super) fn parse_date_header(text: &str) -> Option<Timestamp> {
         others.map(|other| format!("{other}, {date}")).find_map(|text| Timestamp::parse_http_date(&text))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parse_date_header;
+
+    #[test]
+    fn dates_are_read_in_every_zone_spelling_and_whatever_the_day_of_the_week() {
+        let right = parse_date_header("Wed, 07 Jul 2010 21:53:04 GMT");
+        assert!(right.is_some());
+        for same in
+            ["Wed, 07 Jul 2010 21:53:04 +0000", "Tue, 07 Jul 2010 21:53:04 GMT", "Sun, 07 Jul 2010 21:53:04 UTC"]
+        {
+            assert_eq!(parse_date_header(same), right, "{same}");
+        }
+        for wrong in ["Xyz, 07 Jul 2010 21:53:04 GMT", "Wed, 32 Jul 2010 21:53:04 GMT", "Tue, ", ", ", ""] {
+            assert_eq!(parse_date_header(wrong), None, "{wrong}");
+        }
+    }
+}
