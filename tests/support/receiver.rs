@@ -55,12 +55,7 @@ pub struct Receiver {
 impl Receiver {
     /// Starts on a free port.
     pub fn start() -> Self {
-        Self::start_on("127.0.0.1:0".parse().expect("an address"))
-    }
-
-    /// Starts on an address that was used before.
-    pub fn start_on(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).expect("bind the receiver");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind the receiver");
         let address = listener.local_addr().expect("a bound address");
         let shared = Arc::new(Shared { status: AtomicU16::new(200), ..Shared::default() });
         let accepting = Arc::clone(&shared);
@@ -86,6 +81,12 @@ impl Receiver {
     /// `NAME=URL` for `--webhook`.
     pub fn webhook(&self, name: &str) -> String {
         format!("{name}=http://{}/{name}", self.address)
+    }
+
+    /// Closes every connection without an answer from now on: to a sender, as if nobody listened. Its address stays
+    /// its own, so that no other test is told instead.
+    pub fn hang_up(&self) {
+        self.answer(0);
     }
 
     /// Answers with that status from now on.
@@ -174,6 +175,9 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             return;
         }
         let status = shared.status.load(Ordering::SeqCst);
+        if status == 0 {
+            return;
+        }
         shared.posted.lock().expect("the list").push(Posted { target, headers, body, status });
         let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
         let mut out = stream;
