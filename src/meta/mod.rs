@@ -26,5 +26,6 @@ pub use selection::PartSelection;
 pub use sqlite::{SqliteMeta, SqliteSettings};
 pub use store::MetaStore;
 pub use upkeep::{
-    Admission, ExpireVersion, ExpiryOutcome, OwnerAccount, RestoreVersion, RetainedQuery, RetainedVersion,
+    Admission, ExpireVersion, ExpiryOutcome, OwnerAccount, RestoreVersion, RetainedEnvelope, RetainedQuery,
+    RetainedVersion,
 };

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
-    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion, StoredPart,
-    StoredVersion, UploadRecord,
+    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion,
+    StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
@@ -184,7 +184,7 @@ pub trait MetaStore: Send + Sync + 'static {
     /// A page of restorable versions by key, the oldest of a key first.
     async fn retained(&self, query: &RetainedQuery) -> Result<Vec<RetainedVersion>, MetaError>;
     /// Ids and encryption envelopes of restorable versions with ids above `after`, in order; `None` for plain ones.
-    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, MetaError>;
+    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<RetainedEnvelope>, MetaError>;
     /// Puts a restorable version back as the current one: `NoSuchBucket`, `NoSuchVersion`, `WouldLose`.
     async fn restore(&self, restore: RestoreVersion) -> Result<PutOutcome, MetaError>;
     /// Removes up to `max` restorable versions for good whose time has come; returns how many.

@@ -83,6 +83,9 @@ pub struct RetainedVersion {
     pub until: Timestamp,
 }
 
+/// The id of a restorable version, and its encryption envelope if it has one.
+pub type RetainedEnvelope = (u64, Option<Vec<u8>>);
+
 /// A page of restorable versions as it is asked for.
 #[derive(Clone, Debug)]
 pub struct RetainedQuery {

@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
-    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
-    StoredPart, StoredVersion, UploadRecord,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery,
+    RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -304,7 +304,7 @@ impl MetaStore for FaultyMeta {
         self.inner.retained(query).await
     }
 
-    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, MetaError> {
+    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<RetainedEnvelope>, MetaError> {
         self.inner.retained_envelopes(after, max).await
     }
 

@@ -10,8 +10,8 @@ use super::upload::upload_name;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
-    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
-    StoredPart, StoredVersion, UploadRecord,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery,
+    RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -258,7 +258,7 @@ impl MetaStore for MemoryMeta {
         self.transact(|state| Ok(state.list_retained(query)))
     }
 
-    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, MetaError> {
+    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<RetainedEnvelope>, MetaError> {
         self.transact(|state| {
             let above = state.retained.range(after.saturating_add(1)..).take(max as usize);
             Ok(above.map(|(id, row)| (*id, row.row.version.metadata.attributes.encryption.clone())).collect())

@@ -14,8 +14,8 @@ use super::{
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
-    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion,
-    StoredPart, StoredVersion, UploadRecord,
+    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery,
+    RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -279,7 +279,7 @@ impl MetaStore for SqliteMeta {
         self.readers.read("list restorable versions", move |connection| undelete::list(connection, &query)).await
     }
 
-    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, MetaError> {
+    async fn retained_envelopes(&self, after: u64, max: u32) -> Result<Vec<RetainedEnvelope>, MetaError> {
         self.readers.read("list envelopes", move |connection| undelete::envelopes(connection, after, max)).await
     }
 

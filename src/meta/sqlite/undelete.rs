@@ -9,7 +9,7 @@ use super::row::{blob, count, etag, key, signed};
 use super::version::{Before, VersionRow};
 use super::writer::Transaction;
 use super::{body, bucket, event, sql, usage, version};
-use crate::meta::{MetaError, PutOutcome, RestoreVersion, RetainedQuery, RetainedVersion};
+use crate::meta::{MetaError, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion};
 use crate::rules::{Growth, Undelete, Versioning};
 use crate::types::{BucketId, BucketName, EventKind, ObjectKey, OwnerId, StorageClass, Timestamp};
 
@@ -85,7 +85,7 @@ fn read(row: &Row<'_>) -> Result<RetainedVersion, Failure> {
 }
 
 /// Ids and encryption envelopes of restorable versions with ids above `after`.
-pub(super) fn envelopes(connection: &Connection, after: u64, max: u32) -> Result<Vec<(u64, Option<Vec<u8>>)>, Failure> {
+pub(super) fn envelopes(connection: &Connection, after: u64, max: u32) -> Result<Vec<RetainedEnvelope>, Failure> {
     const LIST: &str = "SELECT r.id, s.metadata FROM retained r JOIN side s ON s.id = r.id WHERE r.id > ?1
         ORDER BY r.id LIMIT ?2";
     let mut statement = connection.prepare_cached(LIST)?;
