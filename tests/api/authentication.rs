@@ -38,7 +38,7 @@ fn anonymous_is_refused() {
     anonymous.get("/guarded/k").expect_error(403, "AccessDenied");
     anonymous.get("/").expect_error(403, "AccessDenied");
     anonymous.put("/guarded/k", "mine").expect_error(403, "AccessDenied");
-    anonymous.get("/no-such-bucket/k").expect_error(403, "AccessDenied");
+    anonymous.get("/no-such-bucket/k").expect_error(404, "NoSuchBucket");
     anonymous.delete("/guarded/k").expect_error(403, "AccessDenied");
 }
 

@@ -42,8 +42,8 @@ fn writes_follow_their_conditions() {
     put("none", "if-match", &format!("\"{etag}\"")).expect_error(404, "NoSuchKey");
     assert_eq!(client.get("/things/k").body, b"one");
     put("new", "if-none-match", "*").expect(200);
-    let etag = put("new", "if-none-match", "\"0\"").expect(200).header("etag").expect("an ETag").to_owned();
-    put("new", "if-none-match", &etag).expect_error(412, "PreconditionFailed");
+    let written = put("new", "if-none-match", "\"0\"").expect(200).header("etag").expect("an ETag").to_owned();
+    put("new", "if-none-match", &written).expect_error(412, "PreconditionFailed");
     put("k", "if-match", &format!("\"{etag}\"")).expect(200);
     assert_eq!(client.get("/things/k").body, b"two");
 }
