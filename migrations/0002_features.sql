@@ -23,6 +23,12 @@ CREATE TABLE key_policy (
     PRIMARY KEY (key_id, name)
 ) STRICT, WITHOUT ROWID;
 
+-- Secrets of the gateways on this store: what proves that they made a session's token.
+CREATE TABLE gateway_secret (
+    name  TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Usage and quotas --------------------------------------------------------------------------------------
 
 -- In whose name a version or upload is; NULL for the bucket's owner.

@@ -196,6 +196,18 @@ pub const KEY_POLICIES_MAX: usize = 10;
 pub const KEY_POLICIES_BYTES_MAX: u64 = 512 * KIB;
 /// Longest name of a policy in bytes.
 pub const POLICY_NAME_BYTES_MAX: usize = 64;
+/// Most bytes of the body of a request to the Security Token Service.
+pub const STS_BODY_BYTES_MAX: usize = 16 * KIB as usize;
+/// Most parameters of such a request.
+pub const STS_PARAMETERS_MAX: usize = 64;
+/// Most ready-made policies that one session may name (STS API Reference, AssumeRole).
+pub const SESSION_POLICIES_MAX: usize = 10;
+/// Shortest name of a session in bytes (same source).
+pub const SESSION_NAME_BYTES_MIN: usize = 2;
+/// Longest name of a session in bytes (same source).
+pub const SESSION_NAME_BYTES_MAX: usize = 64;
+/// Longest token of a session in bytes. Ours are shorter; stops others from being decoded.
+pub const SESSION_TOKEN_BYTES_MAX: usize = 8 * KIB as usize;
 /// Most characters of a statement's `Sid` that a log line shows.
 pub const POLICY_SID_SHOWN_MAX: usize = 64;
 /// Most ETags in one `If-Match` or `If-None-Match` header.
@@ -244,6 +256,16 @@ pub const RETRY_AFTER_SECONDS: u64 = 1;
 /// Milliseconds that a partly filled block may wait for its client before it is written out. While
 /// others wait for a block the pause is zero.
 pub const STALL_FLUSH_MS: u64 = 20;
+/// Shortest life of a session in seconds (STS API Reference).
+pub const SESSION_SECONDS_MIN: u64 = 900;
+/// Longest life of a session by AssumeRole in seconds (same source).
+pub const ROLE_SESSION_SECONDS_MAX: u64 = 12 * 3600;
+/// Life of a session by AssumeRole if nothing is asked, in seconds (same source).
+pub const ROLE_SESSION_SECONDS_DEFAULT: u64 = 3600;
+/// Longest life of a session by GetSessionToken in seconds (same source).
+pub const TOKEN_SESSION_SECONDS_MAX: u64 = 36 * 3600;
+/// Life of a session by GetSessionToken if nothing is asked, in seconds (same source).
+pub const TOKEN_SESSION_SECONDS_DEFAULT: u64 = 12 * 3600;
 /// Milliseconds after which a stored access key that changed is seen by a running server, at most.
 pub const KEYRING_REFRESH_MS: u64 = 500;
 /// Seconds that graceful drain may take before what is left is cancelled (default of `--drain-timeout`).

@@ -233,9 +233,12 @@ pub enum AuthError {
     },
 
     // Who ------------------------------------------------------------------------------------------------
-    /// `InvalidToken`, 400. There are no temporary credentials here.
+    /// `InvalidToken`, 400. A session's token that nobody here made, that is not this key's, or whose key is gone.
     #[error("The provided token is malformed or otherwise invalid.")]
     SecurityToken,
+    /// `ExpiredToken`, 400.
+    #[error("The provided token has expired.")]
+    ExpiredToken,
     /// `InvalidAccessKeyId`, 403, element `AWSAccessKeyId`.
     #[error("The AWS Access Key Id you provided does not exist in our records.")]
     UnknownAccessKey {

@@ -11,6 +11,7 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq as _;
 
 use crate::auth::error::Mismatch;
+use crate::auth::verify::ClaimedKey;
 use crate::auth::{AuthError, AuthSettings, PostPolicy, SecretLookup, v4};
 use crate::types::Timestamp;
 
@@ -64,6 +65,8 @@ pub enum FormVerdict {
     Signed {
         /// Whose key signed it.
         access_key_id: String,
+        /// The token of the session that the key is of, if it is of one.
+        token: Option<String>,
         /// What was signed.
         policy: PostPolicy,
     },
@@ -90,10 +93,11 @@ pub fn verify_form(
         (true, true) => return Err(AuthError::SeveralMechanisms),
         (false, true) if !settings.allow_v2 => return Err(AuthError::V2Disabled),
         (true, false) => verify_v4(fields, keys, settings, now)?,
-        (false, true) => verify_v2(fields, keys)?,
+        (false, true) => verify_v2(fields, keys, now)?,
     };
     let policy = PostPolicy::parse(required(fields, "policy", "policy")?).map_err(AuthError::FormPolicy)?;
-    Ok(FormVerdict::Signed { access_key_id: access_key_id.to_owned(), policy })
+    let token = token(fields).map(str::to_owned);
+    Ok(FormVerdict::Signed { access_key_id: access_key_id.to_owned(), token, policy })
 }
 
 fn required<'a>(fields: &'a FormFields, field: &str, name: &'static str) -> Result<&'a str, AuthError> {
@@ -111,8 +115,7 @@ fn verify_v4<'a>(
     let date = required(fields, "x-amz-date", "X-Amz-Date")?;
     let signature = required(fields, "x-amz-signature", "X-Amz-Signature")?;
     let policy = required(fields, "policy", "policy")?;
-    refuse_token(fields)?;
-    let claim = v4::FormClaim { algorithm, credential, date };
+    let claim = v4::FormClaim { algorithm, credential, token: token(fields), date };
     let (access_key_id, key) = v4::form_signing_key(&claim, keys, &v4::Endpoint::s3(settings), now)?;
     let computed = calculate_signature(key.key.expose(), policy.as_bytes());
     compare(access_key_id, policy, &computed, signature)?;
@@ -120,13 +123,11 @@ fn verify_v4<'a>(
     Ok(access_key_id)
 }
 
-fn verify_v2<'a>(fields: &'a FormFields, keys: &dyn SecretLookup) -> Result<&'a str, AuthError> {
+fn verify_v2<'a>(fields: &'a FormFields, keys: &dyn SecretLookup, now: Timestamp) -> Result<&'a str, AuthError> {
     let access_key_id = required(fields, "awsaccesskeyid", "AWSAccessKeyId")?;
     let signature = required(fields, "signature", "signature")?;
     let policy = required(fields, "policy", "policy")?;
-    refuse_token(fields)?;
-    let unknown = || AuthError::UnknownAccessKey { access_key_id: access_key_id.to_owned() };
-    let secret = keys.secret(access_key_id).ok_or_else(unknown)?;
+    let secret = ClaimedKey { access_key_id, token: token(fields), now }.secret(keys)?;
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
     mac.update(policy.as_bytes());
     let computed = BASE64.encode(mac.finalize().into_bytes());
@@ -134,8 +135,9 @@ fn verify_v2<'a>(fields: &'a FormFields, keys: &dyn SecretLookup) -> Result<&'a 
     Ok(access_key_id)
 }
 
-fn refuse_token(fields: &FormFields) -> Result<(), AuthError> {
-    if fields.value("x-amz-security-token").is_some() { Err(AuthError::SecurityToken) } else { Ok(()) }
+/// The token of a session. The policy must name it like every other field.
+fn token(fields: &FormFields) -> Option<&str> {
+    fields.value("x-amz-security-token").filter(|token| !token.is_empty())
 }
 
 fn compare(access_key_id: &str, policy: &str, computed: &str, provided: &str) -> Result<(), AuthError> {

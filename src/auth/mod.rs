@@ -18,4 +18,7 @@ pub use error::{AuthError, Mismatch, Place};
 pub use form::{FormFields, FormVerdict, verify_form};
 pub use head::request_host;
 pub use post_policy::{FileSize, PostPolicy, PostPolicyError};
-pub use verify::{AuthSettings, FrameSigning, PayloadKind, SecretKey, SecretLookup, Verdict, Verified, verify};
+pub use verify::{
+    AuthSettings, FrameSigning, PayloadKind, SecretKey, SecretLookup, TokenRefusal, Verdict, Verified, verify,
+    verify_sts,
+};

@@ -15,10 +15,13 @@ use subtle::ConstantTimeEq as _;
 use crate::auth::error::Mismatch;
 use crate::auth::head::{Head, parse_date_header};
 use crate::auth::payload::{Promise, payload_kind};
+use crate::auth::verify::ClaimedKey;
 use crate::auth::{AuthError, AuthSettings, SecretLookup, Verified};
 use crate::limits::CLOCK_SKEW_SECONDS_MAX;
 use crate::types::Timestamp;
 
+/// The token of a session.
+const TOKEN: &str = "x-amz-security-token";
 /// Query parameters that are part of the canonical resource: those that AWS documents, and those that botocore and
 /// minio-go sign beyond. Sorted, as they are signed.
 const SUB_RESOURCES: [&str; 38] = [
@@ -83,7 +86,7 @@ pub(super) fn verify_header(
     }
     // A date that stands among the x-amz headers is signed there; the date line is then empty.
     let date_line = if amz_date.is_some() { "" } else { text };
-    let claim = Claim { access_key_id, signature, date_line, presigned: false };
+    let claim = Claim { access_key_id, signature, date_line, presigned: false, now };
     verify_claim(head, &claim, keys, settings)
 }
 
@@ -105,7 +108,7 @@ pub(super) fn verify_query(
     if now > expires {
         return Err(AuthError::Expired { expires_seconds: None, expires, server_time: now });
     }
-    let claim = Claim { access_key_id, signature, date_line: expires_text, presigned: true };
+    let claim = Claim { access_key_id, signature, date_line: expires_text, presigned: true, now };
     verify_claim(head, &claim, keys, settings)
 }
 
@@ -116,6 +119,7 @@ struct Claim<'a> {
     /// The fourth line of the string to sign: the date, nothing, or when the URL expires.
     date_line: &'a str,
     presigned: bool,
+    now: Timestamp,
 }
 
 fn verify_claim(
@@ -124,12 +128,13 @@ fn verify_claim(
     keys: &dyn SecretLookup,
     settings: &AuthSettings,
 ) -> Result<Verified, AuthError> {
-    if head.headers().contains_key("x-amz-security-token") || head.has_parameter("x-amz-security-token") {
-        return Err(AuthError::SecurityToken);
-    }
-    let secret = keys
-        .secret(claim.access_key_id)
-        .ok_or_else(|| AuthError::UnknownAccessKey { access_key_id: claim.access_key_id.to_owned() })?;
+    // A token in the query of a presigned URL is signed like the header that it would be.
+    let token = match (head.header(TOKEN)?, head.parameter(TOKEN)?) {
+        (Some(_), Some(_)) => return Err(AuthError::SecurityToken),
+        (None, Some(_)) if !claim.presigned => return Err(AuthError::SecurityToken),
+        (header, parameter) => header.or(parameter).filter(|token| !token.is_empty()),
+    };
+    let secret = ClaimedKey { access_key_id: claim.access_key_id, token, now: claim.now }.secret(keys)?;
     let holds = |string_to_sign: &[u8]| {
         let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
         mac.update(string_to_sign);
@@ -150,7 +155,8 @@ fn verify_claim(
     }
     let promise = Promise::parse_optional(head.header("x-amz-content-sha256")?)?;
     let payload = payload_kind(head, promise, None)?;
-    Ok(Verified { access_key_id: claim.access_key_id.to_owned(), payload, presigned: claim.presigned })
+    let (access_key_id, token) = (claim.access_key_id.to_owned(), token.map(str::to_owned));
+    Ok(Verified { access_key_id, token, payload, presigned: claim.presigned })
 }
 
 /// How the path ends in the canonical resource.

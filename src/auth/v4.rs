@@ -12,6 +12,7 @@ use crate::auth::error::{Mismatch, Place};
 use crate::auth::head::{Head, parse_date_header};
 use crate::auth::payload::{Promise, UNSIGNED_PAYLOAD, payload_kind};
 use crate::auth::signing_key::{Found, KeyScope, SIGNING_KEYS};
+use crate::auth::verify::ClaimedKey;
 use crate::auth::{AuthError, AuthSettings, FrameSigning, SecretKey, SecretLookup, Verified};
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, PRESIGN_SECONDS_MAX};
 use crate::types::Timestamp;
@@ -25,6 +26,9 @@ const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 struct Claim<'a> {
     place: Place,
     credential: Credential<'a>,
+    /// The token of a session.
+    token: Option<&'a str>,
+    now: Timestamp,
     signed_headers: &'a str,
     signature: &'a str,
     /// The date as it was signed, `20130524T000000Z`.
@@ -94,6 +98,10 @@ impl<'a> Endpoint<'a> {
     pub(super) fn s3(settings: &'a AuthSettings) -> Self {
         Self { region: &settings.region, service: "s3" }
     }
+
+    fn sts(settings: &'a AuthSettings) -> Self {
+        Self { region: &settings.region, service: "sts" }
+    }
 }
 
 /// Verifies an `Authorization: AWS4-HMAC-SHA256 …` header.
@@ -104,26 +112,54 @@ pub(super) fn verify_header(
     expected: &Endpoint<'_>,
     now: Timestamp,
 ) -> Result<Verified, AuthError> {
+    let payload = || {
+        let line = head.header("x-amz-content-sha256")?.ok_or(AuthError::MissingContentSha256)?;
+        Ok((line.to_owned(), Promise::parse(line)?))
+    };
+    verify_header_over(head, authorization, &payload, keys, expected, now)
+}
+
+/// Verifies the header of a request to the Security Token Service. Its body was read: whatever the head promises of
+/// it, the hash of what came must have been signed.
+pub(super) fn verify_sts_header(
+    head: &Head<'_>,
+    authorization: &str,
+    body: &[u8],
+    keys: &dyn SecretLookup,
+    settings: &AuthSettings,
+    now: Timestamp,
+) -> Result<Verified, AuthError> {
+    let payload = || Ok((hex::encode(Sha256::digest(body)), Promise::Unsigned));
+    verify_header_over(head, authorization, &payload, keys, &Endpoint::sts(settings), now)
+}
+
+fn verify_header_over(
+    head: &Head<'_>,
+    authorization: &str,
+    payload: &dyn Fn() -> Result<(String, Promise), AuthError>,
+    keys: &dyn SecretLookup,
+    expected: &Endpoint<'_>,
+    now: Timestamp,
+) -> Result<Verified, AuthError> {
     let components = Components::parse(authorization)?;
     let credential = Credential::parse(components.credential, Place::Header)?;
     let (timestamp, time) = header_date(head)?;
     credential.check(&timestamp, Place::Header, expected)?;
-    if head.header("x-amz-security-token")?.is_some() {
-        return Err(AuthError::SecurityToken);
-    }
-    let payload_line = head.header("x-amz-content-sha256")?.ok_or(AuthError::MissingContentSha256)?;
-    let promise = Promise::parse(payload_line)?;
+    let token = head.header("x-amz-security-token")?.filter(|token| !token.is_empty());
+    let (payload_line, promise) = payload()?;
     if (now.seconds() - time.seconds()).abs() > CLOCK_SKEW_SECONDS_MAX {
         return Err(AuthError::RequestTimeTooSkewed { request_time: time, server_time: now });
     }
     let claim = Claim {
         place: Place::Header,
         credential,
+        token,
+        now,
         signed_headers: components.signed_headers,
         signature: components.signature,
         timestamp,
         time,
-        payload_lines: vec![payload_line],
+        payload_lines: vec![&payload_line],
     };
     verify_claim(head, &claim, promise, keys)
 }
@@ -148,9 +184,11 @@ pub(super) fn verify_query(
     let credential = Credential::parse(credential_text, Place::Query)?;
     let time = parse_amz_date(timestamp).ok_or(AuthError::MalformedQueryDate)?;
     credential.check(timestamp, Place::Query, expected)?;
-    if head.header("x-amz-security-token")?.is_some() || head.has_parameter("X-Amz-Security-Token") {
-        return Err(AuthError::SecurityToken);
-    }
+    // One that is not in the query is a header, which must be signed like any; which of two counts is no guess.
+    let token = match (head.parameter("X-Amz-Security-Token")?, head.header("x-amz-security-token")?) {
+        (Some(_), Some(_)) => return Err(AuthError::SecurityToken),
+        (parameter, header) => parameter.or(header).filter(|token| !token.is_empty()),
+    };
     check_lifetime(time, expires_text, now)?;
     let promised = match head.parameter("X-Amz-Content-Sha256")? {
         Some(value) => Some(value),
@@ -166,6 +204,8 @@ pub(super) fn verify_query(
     let claim = Claim {
         place: Place::Query,
         credential,
+        token,
+        now,
         signed_headers,
         signature,
         timestamp: timestamp.to_owned(),
@@ -179,6 +219,7 @@ pub(super) fn verify_query(
 pub(super) struct FormClaim<'a> {
     pub(super) algorithm: &'a str,
     pub(super) credential: &'a str,
+    pub(super) token: Option<&'a str>,
     pub(super) date: &'a str,
 }
 
@@ -197,8 +238,7 @@ pub(super) fn form_signing_key<'a>(
     credential.check(claim.date, Place::Query, expected)?;
     check_lifetime(time, &PRESIGN_SECONDS_MAX.to_string(), now)?;
     let Credential { access_key_id, region, service, .. } = credential;
-    let unknown = || AuthError::UnknownAccessKey { access_key_id: access_key_id.to_owned() };
-    let secret = keys.secret(access_key_id).ok_or_else(unknown)?;
+    let secret = ClaimedKey { access_key_id, token: claim.token, now }.secret(keys)?;
     Ok((access_key_id, SIGNING_KEYS.find(&secret, &KeyScope { access_key_id, time, region, service })))
 }
 
@@ -313,14 +353,12 @@ fn verify_claim(
 ) -> Result<Verified, AuthError> {
     check_signed_headers(head, claim.signed_headers)?;
     let access_key_id = claim.credential.access_key_id;
-    // The answer tells whether the key exists, as AWS's does, so there is no work to keep constant here.
-    let secret = keys
-        .secret(access_key_id)
-        .ok_or_else(|| AuthError::UnknownAccessKey { access_key_id: access_key_id.to_owned() })?;
+    let secret = ClaimedKey { access_key_id, token: claim.token, now: claim.now }.secret(keys)?;
     let signing = check_signature(head, claim, &secret)?;
     let payload = payload_kind(head, promise, Some(signing))?;
     let presigned = claim.place == Place::Query;
-    Ok(Verified { access_key_id: access_key_id.to_owned(), payload, presigned })
+    let token = claim.token.map(str::to_owned);
+    Ok(Verified { access_key_id: access_key_id.to_owned(), token, payload, presigned })
 }
 
 /// Computes the signature of every canonical request that the client may have meant; one must be the one provided.

@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of who stands behind an access key, nor of what the request wants.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use subtle::ConstantTimeEq as _;
 
@@ -29,7 +31,55 @@ impl SecretKey {
 /// Finds the secret of an access key.
 pub trait SecretLookup: Send + Sync {
     /// The secret of `access_key_id`, or `None` if there is no such key.
-    fn secret(&self, access_key_id: &str) -> Option<std::sync::Arc<SecretKey>>;
+    fn secret(&self, access_key_id: &str) -> Option<Arc<SecretKey>>;
+
+    /// The secret of the session that `token` proves, if the key id is that session's.
+    ///
+    /// # Errors
+    /// Why the token proves nothing; without sessions, none does.
+    fn session_secret(&self, access_key_id: &str, token: &str, now: Timestamp) -> Result<Arc<SecretKey>, TokenRefusal> {
+        let _ = (access_key_id, token, now);
+        Err(TokenRefusal::Invalid)
+    }
+}
+
+/// Why a session's token proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRefusal {
+    /// It was not made here, or for another key id, or the key behind it is gone.
+    Invalid,
+    /// It was good once.
+    Expired,
+}
+
+impl From<TokenRefusal> for AuthError {
+    fn from(refusal: TokenRefusal) -> Self {
+        match refusal {
+            TokenRefusal::Invalid => Self::SecurityToken,
+            TokenRefusal::Expired => Self::ExpiredToken,
+        }
+    }
+}
+
+/// A key that a request names, with the token of its session.
+#[derive(Clone, Copy)]
+pub(super) struct ClaimedKey<'a> {
+    pub(super) access_key_id: &'a str,
+    pub(super) token: Option<&'a str>,
+    pub(super) now: Timestamp,
+}
+
+impl ClaimedKey<'_> {
+    /// Its secret. The answer tells whether a key exists, as AWS's does, so there is no work to keep constant here.
+    pub(super) fn secret(&self, keys: &dyn SecretLookup) -> Result<Arc<SecretKey>, AuthError> {
+        let access_key_id = self.access_key_id;
+        match self.token {
+            Some(token) => Ok(keys.session_secret(access_key_id, token, self.now)?),
+            None => keys
+                .secret(access_key_id)
+                .ok_or_else(|| AuthError::UnknownAccessKey { access_key_id: access_key_id.to_owned() }),
+        }
+    }
 }
 
 /// What verification depends on beside the request.
@@ -94,6 +144,8 @@ impl std::fmt::Debug for FrameSigning {
 pub struct Verified {
     /// Whose key signed it.
     pub access_key_id: String,
+    /// The token of the session that the key is of, if it is of one.
+    pub token: Option<String>,
     /// How to read its body.
     pub payload: PayloadKind,
     /// Whether it was presigned.
@@ -135,6 +187,25 @@ pub fn verify(
         Mechanism::V2Header(_) | Mechanism::V2Query if !settings.allow_v2 => Err(AuthError::V2Disabled),
         Mechanism::V2Header(value) => v2::verify_header(&head, value, keys, settings, now).map(Verdict::Signed),
         Mechanism::V2Query => v2::verify_query(&head, keys, settings, now).map(Verdict::Signed),
+    }
+}
+
+/// Judges the head of a request to the Security Token Service, whose body was read; `None` if it is not signed.
+///
+/// # Errors
+/// The check that refused. Only Signature Version 4 in the header is accepted.
+pub fn verify_sts(
+    head: &Parts,
+    body: &[u8],
+    keys: &dyn SecretLookup,
+    settings: &AuthSettings,
+    now: Timestamp,
+) -> Result<Option<Verified>, AuthError> {
+    let head = Head::new(head);
+    match Mechanism::find(&head)? {
+        Mechanism::Anonymous => Ok(None),
+        Mechanism::V4Header(value) => v4::verify_sts_header(&head, value, body, keys, settings, now).map(Some),
+        Mechanism::V4Query | Mechanism::V2Header(_) | Mechanism::V2Query => Err(AuthError::UnsupportedAuthorization),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::types::{OwnerId, Timestamp};
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const BASE62: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/// Characters behind `AKIA`: 80 random bits.
+/// Characters behind `AKIA` or `ASIA`: 80 random bits.
 const ID_RANDOM_CHARACTERS: usize = 16;
 /// Characters of a secret: 238 random bits. Letters and digits only, so that it pastes into any URL or shell.
 const SECRET_CHARACTERS: usize = 40;
@@ -88,9 +88,12 @@ pub(super) fn check_pair(access_key_id: &str, secret: &str) -> Result<(), NewKey
 
 /// An id like AWS's and a secret, from the system's randomness.
 pub(super) fn random_pair() -> Result<(String, String), NewKeyError> {
-    let mut access_key_id = String::from("AKIA");
-    access_key_id.push_str(&random_text(BASE32, ID_RANDOM_CHARACTERS)?);
-    Ok((access_key_id, random_text(BASE62, SECRET_CHARACTERS)?))
+    Ok((random_id("AKIA")?, random_text(BASE62, SECRET_CHARACTERS)?))
+}
+
+/// An id with that beginning.
+pub(super) fn random_id(prefix: &str) -> Result<String, NewKeyError> {
+    Ok(format!("{prefix}{}", random_text(BASE32, ID_RANDOM_CHARACTERS)?))
 }
 
 /// Random characters of an alphabet, each equally likely: bytes beyond the last whole multiple of its size are drawn

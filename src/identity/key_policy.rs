@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::identity::session::Claims;
 use crate::limits::POLICY_NAME_BYTES_MAX;
 use crate::meta::KeyPolicy;
 use crate::policy::{BUILTIN_NAMES, Document, Kind, PolicyError, builtin};
@@ -88,6 +89,25 @@ pub(super) fn document(policy: &KeyPolicy) -> Arc<Document> {
         let nothing = Document::parse(Kind::Identity, NOTHING.as_bytes());
         nothing.expect("what allows nothing is a policy").named(&label)
     }))
+}
+
+/// What limits a session beside its access key; `None` if it named nothing.
+pub(super) fn session_policies(claims: &Claims) -> Option<Policies> {
+    let own = claims
+        .policy
+        .iter()
+        .map(|text| KeyPolicy { name: "of the session".to_owned(), document: Some(text.as_str().into()) });
+    let ready_made = claims.ready_made.iter().map(|name| KeyPolicy { name: name.clone(), document: None });
+    let attached: Vec<KeyPolicy> = own.chain(ready_made).collect();
+    (!attached.is_empty()).then(|| attached.iter().map(document).collect())
+}
+
+/// Checks the policy of a new session.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_session_policy(text: &str) -> Result<(), PolicyError> {
+    Document::parse(Kind::Session, text.as_bytes()).map(|_| ())
 }
 
 #[cfg(test)]

@@ -11,14 +11,17 @@ use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::auth::{SecretKey, SecretLookup};
-use crate::identity::key_policy::document;
-use crate::identity::{Policies, RootCredentials};
+use crate::auth::{SecretKey, SecretLookup, TokenRefusal};
+use crate::identity::key_policy::{document, session_policies};
+use crate::identity::session::{Claims, Sealer, Token, random_secret};
+use crate::identity::{NewKeyError, NewSession, Policies, RootCredentials, Session, SessionCredentials};
 use crate::limits::ACCESS_KEYS_MAX;
-use crate::meta::{AccessKey, KeyPolicy, MetaError, MetaStore};
+use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError, MetaStore};
 use crate::policy::Document;
 use crate::types::{OwnerId, Timestamp};
 
+/// The name of the secret that tokens of sessions are sealed with.
+const SEALING: &str = "sessions";
 /// Root's name, in logs and as `DisplayName`. No stored key may have it.
 pub const ROOT_NAME: &str = "root";
 
@@ -68,7 +71,19 @@ pub enum Principal {
         is_root: bool,
         /// What limits it; `None` if it may do all that its owner may.
         policies: Option<Policies>,
+        /// The session by which it asks; `None` if it signed itself.
+        session: Option<Arc<Session>>,
     },
+}
+
+impl Principal {
+    /// The session by which it asks.
+    pub fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Anonymous => None,
+            Self::Identity { session, .. } => session.as_deref(),
+        }
+    }
 }
 
 /// All access keys. A change in the store is seen within `KEYRING_REFRESH_MS`.
@@ -76,6 +91,8 @@ pub struct Keyring {
     root: Arc<Root>,
     meta: Arc<dyn MetaStore>,
     snapshot: ArcSwap<Snapshot>,
+    /// Part of what tokens of sessions are sealed with.
+    sealing: GatewaySecret,
 }
 
 struct Root {
@@ -180,6 +197,7 @@ impl Snapshot {
             access_key_id: access_key_id.to_owned(),
             is_root: entry.is_root,
             policies: entry.policies.clone(),
+            session: None,
         })
     }
 }
@@ -192,7 +210,9 @@ impl Keyring {
     pub async fn load(root: RootCredentials, meta: Arc<dyn MetaStore>) -> Result<Self, MetaError> {
         let root = Arc::new(Root::new(root));
         let snapshot = ArcSwap::from_pointee(Snapshot::build(&root, meta.access_keys().await?));
-        Ok(Self { root, meta, snapshot })
+        let candidate = random_secret().map_err(|error| MetaError::Storage(error.to_string()))?;
+        let sealing = meta.gateway_secret(SEALING, candidate).await?;
+        Ok(Self { root, meta, snapshot, sealing })
     }
 
     /// Reads the store again. Called every `KEYRING_REFRESH_MS` by a task of `app`.
@@ -212,6 +232,54 @@ impl Keyring {
         self.snapshot.load().principal(access_key_id)
     }
 
+    /// Makes a session of an access key; `None` if the key went meanwhile.
+    ///
+    /// # Errors
+    /// If the system gives no randomness.
+    pub fn begin_session(
+        &self,
+        access_key_id: &str,
+        new: NewSession,
+        now: Timestamp,
+    ) -> Result<Option<SessionCredentials>, NewKeyError> {
+        let snapshot = self.snapshot.load();
+        let Some(entry) = snapshot.keys.get(access_key_id) else { return Ok(None) };
+        self.sealer(access_key_id, entry).begin(access_key_id, new, now).map(Some)
+    }
+
+    /// The principal behind the session that `token` proves.
+    ///
+    /// # Errors
+    /// Why the token proves nothing.
+    pub fn session(&self, access_key_id: &str, token: &str, now: Timestamp) -> Result<Principal, TokenRefusal> {
+        let snapshot = self.snapshot.load();
+        let token = Token::decode(token)?;
+        let (claims, _) = self.open(&snapshot, &token, access_key_id, now)?;
+        let mut principal = token.access_key_id().and_then(|id| snapshot.principal(id)).ok_or(TokenRefusal::Invalid)?;
+        if let Principal::Identity { session, .. } = &mut principal {
+            let (issued, policies) = (claims.issued(), session_policies(&claims));
+            let (access_key_id, role_session) = (access_key_id.to_owned(), claims.role_session);
+            *session = Some(Arc::new(Session { access_key_id, role_session, issued, policies }));
+        }
+        Ok(principal)
+    }
+
+    fn open(
+        &self,
+        snapshot: &Snapshot,
+        token: &Token,
+        access_key_id: &str,
+        now: Timestamp,
+    ) -> Result<(Claims, SecretKey), TokenRefusal> {
+        let found = token.access_key_id().and_then(|id| snapshot.keys.get_key_value(id));
+        let (parent, entry) = found.ok_or(TokenRefusal::Invalid)?;
+        self.sealer(parent, entry).open(token, access_key_id, now)
+    }
+
+    fn sealer(&self, access_key_id: &str, entry: &Entry) -> Sealer {
+        Sealer::new(&self.sealing, access_key_id, &entry.secret, (&entry.owner, entry.created))
+    }
+
     /// The display name of an owner (the name of its oldest key, or `root`).
     pub fn display_name(&self, owner: &OwnerId) -> Option<String> {
         self.snapshot.load().names.get(owner).cloned()
@@ -227,16 +295,21 @@ impl SecretLookup for Keyring {
     fn secret(&self, access_key_id: &str) -> Option<Arc<SecretKey>> {
         self.snapshot.load().keys.get(access_key_id).map(|entry| Arc::clone(&entry.secret))
     }
+
+    fn session_secret(&self, access_key_id: &str, token: &str, now: Timestamp) -> Result<Arc<SecretKey>, TokenRefusal> {
+        let (_, secret) = self.open(&self.snapshot.load(), &Token::decode(token)?, access_key_id, now)?;
+        Ok(Arc::new(secret))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::{Principal, Root, Snapshot, owner_names, root_owner};
-    use crate::auth::SecretKey;
-    use crate::identity::RootCredentials;
-    use crate::meta::{AccessKey, KeyPolicy};
+    use super::{Keyring, Principal, Root, Snapshot, owner_names, root_owner};
+    use crate::auth::{SecretKey, SecretLookup as _, TokenRefusal};
+    use crate::identity::{NewSession, RootCredentials};
+    use crate::meta::{AccessKey, KeyPolicy, MemoryMeta, MetaStore as _};
     use crate::types::{OwnerId, Timestamp};
 
     fn root() -> Root {
@@ -274,6 +347,44 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_session_is_its_key_until_either_ends() {
+        const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
+        let meta = Arc::new(MemoryMeta::new());
+        meta.add_access_key(key("A", "alice", "a")).await.unwrap();
+        let credentials = |id: &str| RootCredentials { access_key_id: id.to_owned(), secret: SecretKey::new("root") };
+        let keyring = Keyring::load(credentials("ROOT"), meta.clone()).await.unwrap();
+        let ready_made = vec!["read-only".to_owned()];
+        let new = NewSession { role_session: Some("n".to_owned()), policy: None, ready_made, seconds: 900 };
+        let made = keyring.begin_session("A", new.clone(), NOW).unwrap().unwrap();
+        let at = |keyring: &Keyring, seconds: i64| {
+            let now = NOW.plus_seconds(seconds);
+            let secret = keyring.session_secret(&made.access_key_id, &made.token, now);
+            let principal = keyring.session(&made.access_key_id, &made.token, now);
+            assert_eq!(secret.as_ref().err(), principal.as_ref().err());
+            assert!(secret.is_err() || secret.unwrap().expose() == *made.secret);
+            principal
+        };
+        let principal = at(&keyring, 899).unwrap();
+        assert!(matches!(&principal, Principal::Identity { name, access_key_id, policies: None, .. }
+            if name == "alice" && access_key_id == "A"));
+        let session = principal.session().unwrap();
+        assert_eq!((session.name(), session.issued), ("n", NOW));
+        assert_eq!(session.policies.as_ref().map(|policies| policies.len()), Some(1));
+        assert_eq!(at(&keyring, 900).unwrap_err(), TokenRefusal::Expired);
+        // Another gateway on the store opens it too; a key of no store, or a session's own, makes none.
+        let other = Keyring::load(credentials("OTHER"), meta.clone()).await.unwrap();
+        assert_eq!(at(&other, 1).unwrap(), principal);
+        assert!(keyring.begin_session("B", new.clone(), NOW).unwrap().is_none());
+        assert!(keyring.begin_session(&made.access_key_id, new, NOW).unwrap().is_none());
+        meta.remove_access_key("A").await.unwrap();
+        keyring.refresh().await.unwrap();
+        assert_eq!(at(&keyring, 1).unwrap_err(), TokenRefusal::Invalid);
+        meta.add_access_key(AccessKey { created: NOW, ..key("A", "alice", "a") }).await.unwrap();
+        keyring.refresh().await.unwrap();
+        assert_eq!(at(&keyring, 1).unwrap_err(), TokenRefusal::Invalid, "a new key is another key");
+    }
+
     #[test]
     fn an_owner_has_the_name_of_its_oldest_key() {
         let of = |name: &str, owner: OwnerId, seconds| AccessKey {
@@ -292,7 +403,8 @@ mod tests {
     fn root_and_stored_keys_are_found_by_id_and_owner() {
         let root = root();
         let snapshot = Snapshot::build(&root, vec![key("A", "alice", "a"), key("B", "bob", "b")]);
-        let Some(Principal::Identity { owner, name, access_key_id, is_root, policies: None }) = snapshot.principal("B")
+        let Some(Principal::Identity { owner, name, access_key_id, is_root, policies: None, session: None }) =
+            snapshot.principal("B")
         else {
             panic!("bob is nobody");
         };

@@ -6,9 +6,13 @@ pub mod keyring;
 pub mod master_key;
 pub mod root;
 pub mod secret_file;
+pub mod session;
 
 pub use access_key::{NewKeyError, new_access_key};
-pub use key_policy::{NewPolicyError, Policies, confining_policy, own_policy, ready_made_names, ready_made_policy};
+pub use key_policy::{
+    NewPolicyError, Policies, check_session_policy, confining_policy, own_policy, ready_made_names, ready_made_policy,
+};
 pub use keyring::{Keyring, Principal, ROOT_NAME, account_id, owner_names, root_owner};
 pub use master_key::{KeyRingSettings, KeyRingSource, LoadKeyRingError, LoadedKeyRing};
 pub use root::{LoadedRoot, RootCredentials, RootError, RootSource};
+pub use session::{NewSession, Session, SessionCredentials};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use crate::limits::INLINE_BYTES_MAX;
 use crate::meta::PartSelection;
@@ -408,6 +409,9 @@ impl std::fmt::Debug for AccessKey {
         write!(f, "AccessKey({}, {})", self.access_key_id, self.name)
     }
 }
+
+/// A secret of the gateways. Never printed; wiped on drop.
+pub type GatewaySecret = Zeroizing<[u8; 32]>;
 
 /// A boot of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]

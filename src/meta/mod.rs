@@ -17,8 +17,8 @@ pub mod upkeep;
 pub use error::MetaError;
 pub use fact::{
     AccessKey, BodyRef, BodySource, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, KeyPolicy, NewBody, NewBucket, NewExtent, NewUpload,
-    PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, GatewaySecret, KeyPolicy, NewBody, NewBucket,
+    NewExtent, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
 };
 pub use memory::MemoryMeta;
 pub use origin::{carrying_origin, current_origin, on_behalf_of};

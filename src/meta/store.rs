@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
-    NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion,
-    StoredPart, StoredVersion, UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, GatewaySecret,
+    KeyPolicy, MetaError, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope,
+    RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
@@ -52,6 +52,9 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn attach_policies(&self, name_or_id: &str, policies: Vec<KeyPolicy>) -> Result<(), MetaError>;
     /// Detaches policies by name; the key stays limited: `NoSuchAccessKey`, `NoSuchKeyPolicy`.
     async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError>;
+
+    /// The secret of that name, which all gateways on this store share; `candidate` from now on if there is none.
+    async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError>;
 
     // Buckets -------------------------------------------------------------------------------------------
 

@@ -75,11 +75,22 @@ impl AccessRecord {
         self.key = routed.key.as_ref().map(ToString::to_string).unwrap_or_default();
     }
 
+    /// Notes an operation of another service.
+    pub(crate) fn note_operation(&mut self, operation: &'static str) {
+        self.operation = operation;
+    }
+
+    /// Notes that an operation of another service is refused.
+    pub(crate) fn note_refusal(&mut self, cause: String) {
+        self.cause = Some(cause);
+    }
+
     /// Notes who asks.
     pub(crate) fn note_principal(&mut self, principal: &Principal) {
         self.principal = match principal {
             Principal::Anonymous => "anonymous".to_owned(),
-            Principal::Identity { name, .. } => name.clone(),
+            Principal::Identity { name, session: None, .. } => name.clone(),
+            Principal::Identity { name, session: Some(session), .. } => format!("{name}/{}", session.name()),
         };
         if let Some(line) = &mut self.line {
             line.1.note_principal(principal);

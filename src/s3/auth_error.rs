@@ -65,6 +65,7 @@ fn code_of(error: &AuthError) -> Code {
         | AuthError::MalformedV2Expires { .. } => Code::AccessDenied,
         AuthError::RequestTimeTooSkewed { .. } => Code::RequestTimeTooSkewed,
         AuthError::SecurityToken => Code::InvalidToken,
+        AuthError::ExpiredToken => Code::ExpiredToken,
         AuthError::UnknownAccessKey { .. } => Code::InvalidAccessKeyId,
         AuthError::SignatureMismatch(_) => Code::SignatureDoesNotMatch,
         AuthError::EcdsaFrames => Code::NotImplemented,
@@ -120,6 +121,7 @@ fn details_of(error: &AuthError) -> Vec<(&'static str, String)> {
         | AuthError::ExpiresBelowOne
         | AuthError::ExpiresTooLong
         | AuthError::SecurityToken
+        | AuthError::ExpiredToken
         | AuthError::SignatureMismatch(_)
         | AuthError::MissingContentSha256
         | AuthError::EcdsaFrames
@@ -178,7 +180,7 @@ impl From<ChunkedError> for S3Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::auth::{AuthError, ChunkedError, Mismatch, Place};
+    use crate::auth::{AuthError, ChunkedError, Mismatch, Place, TokenRefusal};
     use crate::s3::{Code, S3Error};
     use crate::types::Timestamp;
 
@@ -201,6 +203,18 @@ mod tests {
         let document = error.document("/", "R", "H");
         assert!(document.contains("<ServerTime>2015-10-21T07:28:00.000Z</ServerTime>"), "{document}");
         assert!(document.contains("<MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds>"), "{document}");
+    }
+
+    #[test]
+    fn an_old_token_is_told_from_a_wrong_one() {
+        let told = |error: AuthError| {
+            let error = S3Error::from(error);
+            (error.code, error.status().as_u16(), error.message)
+        };
+        let expired = told(TokenRefusal::Expired.into());
+        assert_eq!(expired, (Code::ExpiredToken, 400, "The provided token has expired.".into()));
+        let (code, status, _) = told(TokenRefusal::Invalid.into());
+        assert_eq!((code, status), (Code::InvalidToken, 400));
     }
 
     #[test]

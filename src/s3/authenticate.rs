@@ -85,7 +85,7 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
     let (principal, payload, signature) = match verdict {
         Verdict::Anonymous { payload } => (anonymous(gateway)?, payload, None),
         Verdict::Signed(verified) => {
-            let principal = identity(gateway, &verified.access_key_id)?;
+            let principal = identity(gateway, &verified.access_key_id, verified.token.as_deref())?;
             let signature = Signature::of(&headers, &routed.query, verified.presigned);
             if verified.presigned {
                 hoist(&mut headers, &routed.query);
@@ -119,11 +119,11 @@ pub(crate) fn authenticate_form(
     let (principal, signature, size) = match verify_form(fields, gateway.keyring.as_ref(), &gateway.settings.auth, now)?
     {
         FormVerdict::Anonymous => (anonymous(gateway)?, None, FileSize::ANY),
-        FormVerdict::Signed { access_key_id, policy } => {
+        FormVerdict::Signed { access_key_id, token, policy } => {
             let bucket = routed.bucket.as_ref().map(BucketName::as_str).unwrap_or_default();
             let size = policy.judge(fields, bucket, now).map_err(AuthError::FormPolicy)?;
             let signature = Signature::new(fields.value("x-amz-signature").is_some(), "POST");
-            (identity(gateway, &access_key_id)?, Some(signature), size)
+            (identity(gateway, &access_key_id, token.as_deref())?, Some(signature), size)
         }
     };
     let (routed, path) = (routed.about(Operation::PutObject, Some(key)), head.uri.path().to_owned());
@@ -156,9 +156,18 @@ fn anonymous(gateway: &Gateway) -> Result<Principal, S3Error> {
     }
 }
 
-fn identity(gateway: &Gateway, access_key_id: &str) -> Result<Principal, S3Error> {
-    let gone = || S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key_id);
-    gateway.keyring.principal(access_key_id).ok_or_else(gone)
+/// Who is behind a key that was just verified.
+///
+/// # Errors
+/// If the key, or the session, went meanwhile.
+pub(crate) fn identity(gateway: &Gateway, access_key_id: &str, token: Option<&str>) -> Result<Principal, AuthError> {
+    match token {
+        Some(token) => Ok(gateway.keyring.session(access_key_id, token, gateway.clock.now())?),
+        None => gateway
+            .keyring
+            .principal(access_key_id)
+            .ok_or_else(|| AuthError::UnknownAccessKey { access_key_id: access_key_id.to_owned() }),
+    }
 }
 
 /// Moves headers that a presigner put into the query back among the headers, as S3 reads them (the JavaScript

@@ -90,6 +90,9 @@ impl RequestContext<'_> {
             "aws:requestedregion" => Some(self.gateway.settings.auth.region.clone()),
             // The gateway has no services that act on their own, and none through which others act.
             "aws:principalisawsservice" | "aws:viaawsservice" => Some(false.to_string()),
+            "aws:tokenissuetime" => call.principal.session().map(|session| session.issued.iso_millis()),
+            // Sessions are made without a second factor; keys of their own have no such property.
+            "aws:multifactorauthpresent" => call.principal.session().map(|_| false.to_string()),
             "aws:resourceaccount" | "s3:resourceaccount" => self.bucket_owner.map(account_id),
             "s3:prefix" => match self.prefix {
                 Some(prefix) => Some(prefix.to_owned()),

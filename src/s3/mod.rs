@@ -44,6 +44,7 @@ pub(crate) mod respond;
 pub mod route;
 pub(crate) mod route_table;
 pub mod service;
+pub(crate) mod sts;
 pub(crate) mod tagging;
 pub(crate) mod unbuilt;
 pub(crate) mod verdict;

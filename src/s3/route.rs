@@ -94,6 +94,11 @@ fn visit(head: &Parts, bucket: &str) -> Result<Routed, S3Error> {
     Ok(Routed { operation, bucket: Some(bucket), key, query: Query::default(), _seal: () })
 }
 
+/// Whether a request names the service itself, and no bucket.
+pub(crate) fn names_service(head: &Parts, domains: &[String]) -> bool {
+    head.uri.path() == "/" && hosted_bucket(host(head), domains).is_none()
+}
+
 /// The host that the request names, without its port.
 fn host(head: &Parts) -> &str {
     let named = request_host(head).unwrap_or_default();

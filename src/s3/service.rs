@@ -28,7 +28,7 @@ use crate::s3::op::post_object;
 use crate::s3::requester_pays;
 use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
-use crate::s3::{Code, Operation, S3Error, website};
+use crate::s3::{Code, Operation, S3Error, sts, website};
 use crate::types::{Clock, ObjectOwnership, Origin};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
@@ -134,6 +134,9 @@ impl Gateway {
     ) -> Result<Response, S3Error> {
         if let Some(visit) = route_website(&head, &self.settings.domains, &self.settings.website_domains) {
             return Ok(self.visit(&head, visit, request_id, record, crossing).await);
+        }
+        if sts::is_for_sts(&head, &self.settings.domains) {
+            return Ok(Box::pin(sts::answer(self, &head, body, request_id, record)).await);
         }
         let routed = route(&head, &self.settings.domains)?;
         record.note_route(&routed);

@@ -71,7 +71,10 @@ impl<'a> Attached<'a> {
     fn to(principal: &'a Principal) -> Self {
         match principal {
             Principal::Anonymous => Self { identity: None, session: None },
-            Principal::Identity { policies, .. } => Self { identity: policies.as_deref(), session: None },
+            Principal::Identity { policies, session, .. } => Self {
+                identity: policies.as_deref(),
+                session: session.as_ref().and_then(|session| session.policies.as_deref()),
+            },
         }
     }
 }
@@ -241,7 +244,7 @@ mod tests {
 
     fn key(name: &str, is_root: bool) -> Principal {
         let (name, access_key_id) = (name.to_owned(), name.to_owned());
-        Principal::Identity { owner: owner(&name), name, access_key_id, is_root, policies: None }
+        Principal::Identity { owner: owner(&name), name, access_key_id, is_root, policies: None, session: None }
     }
 
     fn bucket() -> Bucket {

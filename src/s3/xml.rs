@@ -23,6 +23,13 @@ impl XmlWriter {
         writer
     }
 
+    /// Begins a document with root element `root` in another service's namespace.
+    pub(crate) fn in_namespace(root: &'static str, namespace: &str) -> Self {
+        let mut writer = Self { text: String::from(DECLARATION), open: Vec::new() };
+        writer.open_with(root, &[("xmlns", namespace)]);
+        writer
+    }
+
     /// Begins a document with root element `root` in no namespace, as errors are.
     pub fn plain(root: &'static str) -> Self {
         let mut writer = Self { text: String::from(DECLARATION), open: Vec::new() };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::support::client::Credentials;
 use super::support::server::{ROOT_ID, ROOT_SECRET};
-use super::support::{Server, noise};
+use super::support::{Client, Server, noise};
 use super::{assert_same_tree, make_tree, run};
 
 fn restic(server: &Server, home: &Path) -> Command {
@@ -18,6 +18,7 @@ fn restic_with(server: &Server, home: &Path, key: &Credentials) -> Command {
     command
         .env("AWS_ACCESS_KEY_ID", &key.id)
         .env("AWS_SECRET_ACCESS_KEY", &key.secret)
+        .envs(key.token.iter().map(|token| ("AWS_SESSION_TOKEN", token)))
         .env("RESTIC_REPOSITORY", format!("s3:{}/backups/host", server.endpoint()))
         .env("RESTIC_PASSWORD", "a password")
         .env("RESTIC_CACHE_DIR", home.join("cache"))
@@ -104,6 +105,14 @@ fn an_append_only_key_backs_up_and_forgets_nothing() {
     let house = owner.credentials.clone().expect("a key");
     run(restic_with(&server, at, &house).args(["forget", "--keep-last", "1", "--prune"]));
     by_key(&["backup", "tree"]);
+    // A session of the key does the same; restic signs every frame of what it sends.
+    let form = "Action=GetSessionToken&Version=2011-06-15";
+    let client = Client::new(server.address(), Some(key.clone())).call("POST", "/").service("sts").body(form);
+    let answer = client.header("content-type", "application/x-www-form-urlencoded").send().expect(200);
+    let token = Some(answer.one("SessionToken"));
+    let session = Credentials { id: answer.one("AccessKeyId"), secret: answer.one("SecretAccessKey"), token };
+    std::fs::write(at.join("tree/changing"), noise(9, 20 << 20)).unwrap();
+    run(restic_with(&server, at, &session).args(["backup", "tree"]));
     server.stop_and_check();
 }
 

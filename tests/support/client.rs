@@ -25,12 +25,14 @@ pub struct Credentials {
     pub id: String,
     /// Its secret.
     pub secret: String,
+    /// The token of the session that it is of.
+    pub token: Option<String>,
 }
 
 impl Credentials {
     /// A key.
     pub fn new(id: &str, secret: &str) -> Self {
-        Self { id: id.to_owned(), secret: secret.to_owned() }
+        Self { id: id.to_owned(), secret: secret.to_owned(), token: None }
     }
 }
 
@@ -134,6 +136,7 @@ pub struct Call {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     payload: Payload,
+    service: &'static str,
 }
 
 /// What the signature says about the body.
@@ -169,6 +172,7 @@ impl Client {
             headers: Vec::new(),
             body: Vec::new(),
             payload: Payload::Hashed,
+            service: "s3",
         }
     }
 
@@ -224,6 +228,12 @@ impl Call {
         self
     }
 
+    /// Signs for another service.
+    pub fn service(mut self, service: &'static str) -> Self {
+        self.service = service;
+        self
+    }
+
     /// Signs `text` as `x-amz-content-sha256` instead of the body's hash.
     pub fn payload(mut self, text: &str) -> Self {
         self.payload = Payload::Text(text.to_owned());
@@ -273,11 +283,12 @@ impl Call {
     }
 
     fn signature(&self, credentials: &Credentials, headers: &[(String, String)]) -> Vec<(String, String)> {
-        let identity = AwsCredentials::new(&credentials.id, &credentials.secret, None, None, "test").into();
+        let identity =
+            AwsCredentials::new(&credentials.id, &credentials.secret, credentials.token.clone(), None, "test").into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.client.region)
-            .name("s3")
+            .name(self.service)
             .time(SystemTime::now())
             .settings(self.settings(SignatureLocation::Headers))
             .build()
@@ -303,13 +314,14 @@ impl Call {
     /// As `presign`, signed at another time.
     pub fn presign_at(&self, seconds: u64, time: SystemTime) -> String {
         let credentials = self.client.credentials.as_ref().expect("a key to sign with");
-        let identity = AwsCredentials::new(&credentials.id, &credentials.secret, None, None, "test").into();
+        let identity =
+            AwsCredentials::new(&credentials.id, &credentials.secret, credentials.token.clone(), None, "test").into();
         let mut settings = self.settings(SignatureLocation::QueryParams);
         settings.expires_in = Some(Duration::from_secs(seconds));
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.client.region)
-            .name("s3")
+            .name(self.service)
             .time(time)
             .settings(settings)
             .build()

@@ -1,6 +1,7 @@
 //! What the tests of the verdict share.
 
 mod refusals;
+mod sessions;
 mod signer;
 mod v2;
 mod vectors;

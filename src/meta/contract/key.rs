@@ -3,7 +3,7 @@
 use super::Store;
 use super::boot::access_key;
 use crate::limits::{KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
-use crate::meta::{AccessKey, KeyPolicy, MetaError};
+use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError};
 
 fn policy(name: &str, document: Option<&str>) -> KeyPolicy {
     KeyPolicy { name: name.to_owned(), document: document.map(Into::into) }
@@ -69,4 +69,11 @@ pub(super) async fn policies_are_bounded(store: Store) {
     store.attach_policies("bob", vec![policy("own", Some("x"))]).await.unwrap();
     store.add_access_key(AccessKey { policies: Some(vec![]), ..access_key("ID4", "dave") }).await.unwrap();
     assert_eq!(policies(&store, "dave").await, Some(vec![]));
+}
+
+pub(super) async fn the_first_secret_of_a_name_is_kept(store: Store) {
+    let secret = |byte| GatewaySecret::new([byte; 32]);
+    assert_eq!(store.gateway_secret("one", secret(1)).await.unwrap(), secret(1));
+    assert_eq!(store.gateway_secret("one", secret(2)).await.unwrap(), secret(1));
+    assert_eq!(store.gateway_secret("two", secret(2)).await.unwrap(), secret(2));
 }

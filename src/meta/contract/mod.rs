@@ -76,7 +76,8 @@ contract! {
         access_keys_are_unique_by_id_and_by_name;
     key: policies_limit_a_key_until_it_goes,
         what_is_not_there_is_not_detached,
-        policies_are_bounded;
+        policies_are_bounded,
+        the_first_secret_of_a_name_is_kept;
     bucket: a_bucket_is_found_until_it_is_deleted,
         a_bucket_with_anything_in_it_is_not_deleted,
         open_uploads_go_with_their_bucket,

@@ -9,9 +9,9 @@ use super::MemoryMeta;
 use super::upload::upload_name;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, KeyPolicy, MetaError,
-    MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery,
-    RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, GatewaySecret,
+    KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope,
+    RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -66,6 +66,10 @@ impl MetaStore for MemoryMeta {
 
     async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError> {
         self.transact(|state| state.detach_policies(name_or_id, &names))
+    }
+
+    async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError> {
+        self.transact(|state| Ok(state.secrets.entry(name).or_insert(candidate).clone()))
     }
 
     async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {

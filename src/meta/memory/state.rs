@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::limits::BUCKETS_PER_OWNER_MAX;
-use crate::meta::{AccessKey, BodyRef, EpochStart, MetaError, NewBucket, PutOutcome, UploadRecord};
+use crate::meta::{AccessKey, BodyRef, EpochStart, GatewaySecret, MetaError, NewBucket, PutOutcome, UploadRecord};
 use crate::rules::{ObjectLock, Quota, Seen, Versioning, lock};
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, ListedPart, ManifestId,
@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) uploads: BTreeMap<UploadName, UploadRow>,
     pub(super) completed: BTreeMap<UploadName, PutOutcome>,
     pub(super) keys: BTreeMap<String, AccessKey>,
+    pub(super) secrets: BTreeMap<&'static str, GatewaySecret>,
     pub(super) epochs: BTreeMap<Epoch, EpochState>,
     pub(super) leases: BTreeMap<String, (Epoch, Timestamp)>,
     pub(super) quotas: BTreeMap<OwnerId, Quota>,

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, params};
 
 use super::failure::Failure;
+use super::row::blob;
 use super::sql;
 use super::writer::Transaction;
 use crate::limits::{ACCESS_KEYS_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
-use crate::meta::{AccessKey, KeyPolicy, MetaError};
+use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError};
 use crate::types::{OwnerId, Timestamp};
 
 /// Adds a key.
@@ -93,6 +94,22 @@ pub(super) fn detach(tx: &Transaction<'_>, name_or_id: &str, names: &[String]) -
         }
     }
     Ok(())
+}
+
+/// The secret of that name; `candidate` if there is none yet.
+pub(super) fn gateway_secret(
+    tx: &Transaction<'_>,
+    name: &str,
+    candidate: &GatewaySecret,
+) -> Result<GatewaySecret, Failure> {
+    const KEEP: &str = "INSERT OR IGNORE INTO gateway_secret (name, value) VALUES (?1, ?2)";
+    const FIND: &str = "SELECT value FROM gateway_secret WHERE name = ?1";
+    sql::execute(tx.connection(), KEEP, params![name, candidate.as_slice()])?;
+    let found = sql::first(tx.connection(), FIND, [name], |row| {
+        let value = <[u8; 32]>::try_from(blob(row, 0)?).map_err(|_| Failure::Corrupt("secret"))?;
+        Ok(GatewaySecret::new(value))
+    })?;
+    found.ok_or(Failure::Corrupt("secret"))
 }
 
 /// The id of the key of that name, or else of that id.

@@ -199,12 +199,6 @@ fn the_host_of_http_2_is_the_authority() {
 }
 
 #[test]
-fn temporary_credentials_are_refused() {
-    assert_eq!(refusal(&with(get(), "x-amz-security-token", "t")), AuthError::SecurityToken);
-    assert_eq!(presigned_edited("X-Amz-Date", "X-Amz-Security-Token=t&X-Amz-Date"), AuthError::SecurityToken);
-}
-
-#[test]
 fn the_payload_line_is_one_that_we_know() {
     assert_eq!(refusal(&without(get(), "x-amz-content-sha256")), AuthError::MissingContentSha256);
     for value in ["", "e3b0", "UNSIGNED", "STREAMING-AWS4-HMAC-SHA256", &"g".repeat(64), &"0".repeat(66)] {
