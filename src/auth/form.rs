@@ -20,6 +20,16 @@ use crate::types::Timestamp;
 pub struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
+    /// Those of a test's form.
+    #[cfg(test)]
+    pub(crate) fn for_test(pairs: &[(&str, &str)]) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in pairs {
+            fields.add(name, (*value).to_owned()).expect("a test names each field once");
+        }
+        fields
+    }
+
     /// Adds a field.
     ///
     /// # Errors
@@ -179,11 +189,12 @@ mod tests {
 
     fn verify(fields: &[(&str, &str)], allow_v2: bool) -> Result<FormVerdict, AuthError> {
         let settings = AuthSettings { region: "us-east-1".to_owned(), allow_v2, domains: Vec::new() };
-        let mut form = FormFields::default();
-        for (name, value) in fields {
-            form.add(name, (*value).to_owned()).unwrap();
-        }
-        verify_form(&form, &Keys, &settings, Timestamp::parse_amz_basic("20151229T001000Z").unwrap())
+        verify_form(
+            &FormFields::for_test(fields),
+            &Keys,
+            &settings,
+            Timestamp::parse_amz_basic("20151229T001000Z").unwrap(),
+        )
     }
 
     fn v4() -> Vec<(&'static str, &'static str)> {

@@ -228,11 +228,7 @@ mod tests {
     fn judge(conditions: &str, fields: &[(&str, &str)]) -> Result<FileSize, PostPolicyError> {
         let policy =
             parse(&format!(r#"{{"expiration":"2030-01-01T00:00:00.000Z","conditions":[{conditions}]}}"#)).unwrap();
-        let mut form = FormFields::default();
-        for (name, value) in fields {
-            form.add(name, (*value).to_owned()).unwrap();
-        }
-        policy.judge(&form, "abc", NOW)
+        policy.judge(&FormFields::for_test(fields), "abc", NOW)
     }
 
     const BUCKET: &str = r#"{"bucket":"abc"}"#;

@@ -223,14 +223,6 @@ mod tests {
     use crate::net::RequestBody;
     use crate::s3::Code;
 
-    fn fields(pairs: &[(&str, &str)]) -> FormFields {
-        let mut fields = FormFields::default();
-        for (name, value) in pairs {
-            fields.add(name, (*value).to_owned()).unwrap();
-        }
-        fields
-    }
-
     #[test]
     fn a_form_becomes_the_headers_of_a_put() {
         let mut posted = HeaderMap::new();
@@ -247,18 +239,22 @@ mod tests {
             ("policy", "p"),
             ("submit", "go"),
         ];
-        let headers = form_headers(&posted, &fields(&form)).unwrap();
+        let headers = form_headers(&posted, &FormFields::for_test(&form)).unwrap();
         assert_eq!(headers["content-type"], "text/plain");
         assert_eq!(headers["x-amz-meta-a"].as_bytes(), "ü".as_bytes());
         assert_eq!(headers["x-amz-tagging"], "a%20b=%3D");
         assert_eq!(headers["host"], "h");
         assert_eq!(headers.len(), 4, "{headers:?}");
-        assert_eq!(form_headers(&posted, &fields(&[("acl", "private")])).unwrap()["x-amz-acl"], "private");
+        assert_eq!(
+            form_headers(&posted, &FormFields::for_test(&[("acl", "private")])).unwrap()["x-amz-acl"],
+            "private"
+        );
     }
 
     #[test]
     fn fields_that_cannot_be_headers_are_refused() {
-        let code = |pairs: &[(&str, &str)]| form_headers(&HeaderMap::new(), &fields(pairs)).unwrap_err().code;
+        let code =
+            |pairs: &[(&str, &str)]| form_headers(&HeaderMap::new(), &FormFields::for_test(pairs)).unwrap_err().code;
         assert_eq!(code(&[("x-amz-meta-a", "1\r\nx: y")]), Code::InvalidArgument);
         assert_eq!(code(&[("x-amz-meta- a", "1")]), Code::InvalidArgument);
         assert_eq!(code(&[("x-amz-copy-source", "/a/b")]), Code::InvalidArgument);

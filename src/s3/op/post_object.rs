@@ -146,14 +146,6 @@ mod tests {
     use crate::s3::Code;
     use crate::types::{ETag, ObjectKey, Timestamp};
 
-    fn fields(pairs: &[(&str, &str)]) -> FormFields {
-        let mut fields = FormFields::default();
-        for (name, value) in pairs {
-            fields.add(name, (*value).to_owned()).unwrap();
-        }
-        fields
-    }
-
     fn answered(pairs: &[(&str, &str)]) -> Response {
         let written = Written {
             version: None,
@@ -163,7 +155,7 @@ mod tests {
             modified: Timestamp::from_seconds(0),
         };
         let key = ObjectKey::parse("a b&c").unwrap();
-        let fields = fields(pairs);
+        let fields = FormFields::for_test(pairs);
         let done =
             Done { fields: &fields, bucket: "abc", key: &key, place: "http://h/abc/a%20b%26c", written: &written };
         answer(&done, HeaderMap::new())
@@ -216,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_form_needs_a_key() {
-        let code = |pairs: &[(&str, &str)]| form_key(&fields(pairs)).map_err(|error| error.code);
+        let code = |pairs: &[(&str, &str)]| form_key(&FormFields::for_test(pairs)).map_err(|error| error.code);
         assert_eq!(code(&[]), Err(Code::InvalidArgument));
         assert_eq!(code(&[("key", "")]), Err(Code::InvalidArgument));
         assert_eq!(code(&[("key", &"k".repeat(1025))]), Err(Code::KeyTooLongError));
