@@ -49,8 +49,8 @@ impl Engine {
     }
 
     /// Wraps the data keys of all versions whose keys are held by the gateway under the active key. Versions that
-    /// are written meanwhile are under it anyway. What names its key (SSE-KMS) restorable versions and open uploads keep
-    /// their envelopes, and are counted.
+    /// are written meanwhile are under it anyway. What names its key (SSE-KMS), what can be restored and open uploads
+    /// keep their envelopes, and are counted.
     ///
     /// # Errors
     /// `Cipher` if a version is wrapped under a key that is not in the ring; `Meta`.
