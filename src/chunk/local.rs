@@ -168,16 +168,36 @@ impl ChunkStore for LocalChunks {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed("remove chunk file", error)),
         }
+        let removals = self.epoch_directory.removals();
+        let Some((directory, epoch)) = path.parent().and_then(|directory| Some((directory, directory.parent()?)))
+        else {
+            unreachable!("a chunk lies two directories deep")
+        };
+        removals.note(directory);
         // Nobody adds files to an epoch that ended, so its directories go with their last file. Removing one
         // that is not empty fails, and that is all there is to it.
-        if chunk.epoch() != self.epoch
-            && let Some(directory) = path.parent()
-            && std::fs::remove_dir(directory).is_ok()
-            && let Some(epoch) = directory.parent()
-        {
-            let _ = std::fs::remove_dir(epoch);
+        if chunk.epoch() != self.epoch && std::fs::remove_dir(directory).is_ok() {
+            removals.note(epoch);
+            if std::fs::remove_dir(epoch).is_ok() {
+                removals.note(&self.tree);
+            }
         }
         Ok(())
+    }
+
+    fn sync_removals(&self) -> Result<(), ChunkError> {
+        self.epoch_directory.removals().sync()
+    }
+
+    fn sync_epoch(&self, epoch: Epoch) -> Result<(), ChunkError> {
+        let removals = self.epoch_directory.removals();
+        let path = self.tree.join(epoch_name(epoch));
+        for directory in names(&path, "list chunk directories")? {
+            removals.note(&directory?.path());
+        }
+        removals.note(&path);
+        removals.note(&self.tree);
+        removals.sync()
     }
 
     fn visit_epoch(&self, epoch: Epoch, visit: &mut dyn FnMut(ChunkId) -> bool) -> Result<(), ChunkError> {

@@ -61,11 +61,25 @@ pub trait ChunkStore: Send + Sync + 'static {
     /// `Damaged` if the file is missing or its table does not match `record.seal`; `Io`.
     fn open(&self, record: &ChunkRecord) -> Result<Box<dyn ChunkReader>, ChunkError>;
 
-    /// Removes a chunk file. A file that is already gone is no error.
+    /// Removes a chunk file. A file that is already gone is no error. A power cut may bring it back until
+    /// `sync_removals` has returned.
     ///
     /// # Errors
     /// `Io`.
     fn remove(&self, chunk: ChunkId) -> Result<(), ChunkError>;
+
+    /// Makes every removal that was asked for before this call durable, also those of writers that were dropped.
+    /// Whoever forgets a chunk, or that its epoch may have orphans, calls this before.
+    ///
+    /// # Errors
+    /// `Io`: any of them may be undone by a power cut.
+    fn sync_removals(&self) -> Result<(), ChunkError>;
+
+    /// As `sync_removals`, for whatever went from `epoch`, also if a process that is gone removed it.
+    ///
+    /// # Errors
+    /// `Io`: any of it may be undone by a power cut.
+    fn sync_epoch(&self, epoch: Epoch) -> Result<(), ChunkError>;
 
     /// Calls `visit` for each chunk file of `epoch` until it returns false. Used to find orphans.
     ///
