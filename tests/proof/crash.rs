@@ -180,7 +180,10 @@ fn what_was_acknowledged_survives_death_at_every_durable_step() {
     }
     let (total, distinct): (u64, usize) = (all.points.values().sum(), all.points.len());
     let (acknowledged, seconds) = (all.acknowledged, began.elapsed().as_secs_f64());
-    eprintln!("{total} deaths at {distinct} points, {acknowledged} acknowledged writes, {seconds:.0} s, seed {}", seed());
+    eprintln!(
+        "{total} deaths at {distinct} points, {acknowledged} acknowledged writes, {seconds:.0} s, seed {}",
+        seed()
+    );
     for ((kind, class), count) in &all.calls {
         eprintln!("{count:6} at a {} of a {}", kind::name(*kind), class::name(*class));
     }

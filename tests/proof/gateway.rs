@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::shim::{self, Control};
 use super::support::client::{Client, Credentials};
 use super::support::server::{ROOT_ID, ROOT_SECRET, binary};
+use super::verify::Verdict;
 
 /// How long a process may take for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,8 +44,17 @@ impl Lane {
         Self { control, data: scratch.join("data"), log: scratch.join("log"), record: None }
     }
 
-    /// Starts the gateway; `None` if it died before it listened.
+    /// Starts the gateway; `None` if it was killed before it listened.
     pub fn start(&self) -> Option<Process> {
+        match self.try_start() {
+            Ok(process) => Some(process),
+            Err(_) if self.control.killed().is_some() => None,
+            Err(wrong) => panic!("{wrong}"),
+        }
+    }
+
+    /// Starts the gateway, or says how it ended before it listened.
+    pub fn try_start(&self) -> Result<Process, String> {
         let log = std::fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let mut command = binary();
         command
@@ -64,31 +74,38 @@ impl Lane {
         let address = loop {
             let Some(Ok(line)) = lines.next() else {
                 let status = child.wait().unwrap();
-                let died = self.control.killed().is_some() || self.control.fired() > 0;
-                assert!(died, "the gateway does not start: {status}\n{}", self.tail());
-                return None;
+                return Err(format!("the gateway does not start: {status}\n{}", self.tail()));
             };
             if let Some((_, address)) = line.split_once("listening on http://") {
                 break address.trim().parse().unwrap();
             }
         };
         std::thread::spawn(move || for _ in lines.by_ref() {});
-        Some(Process { child, address })
+        Ok(Process { child, address })
     }
 
     /// Requires `check` to find nothing wrong, and the collector and the sweeper to leave no file without a row.
     pub fn check(&self) {
+        self.try_check().unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+
+    /// As `check`, or says what is wrong.
+    pub fn try_check(&self) -> Verdict {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let checked = binary().args(["check", "--json", "--data-dir"]).arg(&self.data).output().unwrap();
             let text = String::from_utf8_lossy(&checked.stdout).into_owned();
             let errors = String::from_utf8_lossy(&checked.stderr).into_owned();
-            assert!(checked.status.success(), "check: {text}{errors}\n{}", self.tail());
+            if !checked.status.success() {
+                return Err(format!("check: {text}{errors}\n{}", self.tail()));
+            }
             let facts: serde_json::Value = serde_json::from_str(&text).expect("check prints JSON");
             if facts["files"] == facts["chunks"] && facts["unclaimed_files"] == 0 {
-                return;
+                return Ok(());
             }
-            assert!(Instant::now() < deadline, "files without rows stay: {text}\n{}", self.tail());
+            if Instant::now() >= deadline {
+                return Err(format!("files without rows stay: {text}\n{}", self.tail()));
+            }
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -104,16 +121,6 @@ impl Lane {
 impl Process {
     pub fn client(&self) -> Client {
         Client::new(self.address, Some(Credentials::new(ROOT_ID, ROOT_SECRET)))
-    }
-
-    /// Waits for its death.
-    pub fn reap(mut self) {
-        self.child.wait().unwrap();
-    }
-
-    /// Whether it has died.
-    pub fn is_dead(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
     }
 
     /// kill -9.

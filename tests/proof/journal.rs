@@ -121,7 +121,8 @@ impl State {
         let id = id.map(str::to_owned);
         match effect {
             Effect::Set(stored) => {
-                self.versions = stored.iter().map(|stored| Version { id: None, stored: Some(stored.clone()) }).collect();
+                self.versions =
+                    stored.iter().map(|stored| Version { id: None, stored: Some(stored.clone()) }).collect();
             }
             Effect::Add(stored) => self.versions.push(Version { id, stored: stored.clone() }),
             Effect::Remove(gone) => self.versions.retain(|version| version.id.as_ref() != Some(gone)),
@@ -139,7 +140,7 @@ impl State {
 }
 
 /// A request that changes something.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Event {
     pub effect: Effect,
     pub started: u64,
@@ -148,7 +149,7 @@ pub struct Event {
 }
 
 /// A key with its history. One client writes to it, one request after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Slot {
     pub bucket: &'static str,
     pub key: String,
@@ -196,7 +197,7 @@ impl Slot {
 }
 
 /// One of several clients that want to be the first to write a key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Attempt {
     pub stored: Stored,
     pub started: u64,
@@ -205,7 +206,7 @@ pub struct Attempt {
 }
 
 /// A key that several clients want to be the first to write.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Contest {
     pub base: Option<Stored>,
     pub attempts: Vec<Attempt>,
@@ -215,9 +216,8 @@ impl Contest {
     /// What is wrong with `found` (an ETag) at `cut`.
     pub fn judge(&self, cut: u64, found: Option<&str>) -> Result<Option<Stored>, String> {
         let known = self.attempts.iter().filter(|attempt| attempt.started < cut);
-        let answered = |attempt: &&Attempt, won: bool| {
-            attempt.ended.is_some_and(|(ended, first)| ended <= cut && first == won)
-        };
+        let answered =
+            |attempt: &&Attempt, won: bool| attempt.ended.is_some_and(|(ended, first)| ended <= cut && first == won);
         let winners: Vec<_> = known.clone().filter(|attempt| answered(attempt, true)).map(|a| &a.stored).collect();
         let winners: Vec<_> = winners.into_iter().chain(self.base.as_ref()).collect();
         if winners.len() > 1 {

@@ -20,7 +20,9 @@ mod support;
 
 mod crash;
 mod gateway;
+mod image;
 mod journal;
+mod power;
 mod shim;
 mod verify;
 mod workload;

@@ -45,6 +45,7 @@ struct control {
     _Atomic uint64_t fired;         /* 12: calls that it hit */
     _Atomic uint64_t swallowed;     /* 13: classes whose syncs succeed without being done */
     _Atomic uint64_t resynced;      /* 14: syncs of a descriptor whose sync had failed */
+    _Atomic uint64_t serials;       /* 15: files that were opened, by all processes of one log */
 };
 
 struct record {
@@ -61,7 +62,6 @@ static char root[PATH_BYTES];
 static size_t root_length;
 static int log_file = -1;
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic uint32_t serials;
 
 static struct {
     _Atomic uint32_t class; /* 0: none of ours */
@@ -170,7 +170,7 @@ static int opened(int directory, const char *path, int flags, mode_t mode) {
     if (refused(kind, class)) return -1;
     int fd = syscall(SYS_openat, directory, path, flags, mode);
     if (fd >= 0 && fd < FILES) {
-        uint32_t serial = atomic_fetch_add(&serials, 1) + 1;
+        uint32_t serial = atomic_fetch_add(&control->serials, 1) + 1;
         atomic_store(&files[fd].serial, serial);
         atomic_store(&files[fd].sync_failed, 0);
         atomic_store(&files[fd].class, class);

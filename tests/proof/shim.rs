@@ -96,7 +96,7 @@ const FAULT_VALUE: u64 = 11;
 const FIRED: u64 = 12;
 const SWALLOWED: u64 = 13;
 const RESYNCED: u64 = 14;
-const WORDS: u64 = 15;
+const WORDS: u64 = 16;
 
 /// The control page of one gateway process after another.
 pub struct Control {
@@ -109,6 +109,12 @@ impl Control {
     pub fn new(path: &Path) -> Self {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(path).unwrap();
         file.set_len(8 * WORDS).unwrap();
+        Self { file, path: path.to_owned() }
+    }
+
+    /// Another hold on the page at `path`.
+    pub fn share(path: &Path) -> Self {
+        let file = File::options().read(true).write(true).open(path).unwrap();
         Self { file, path: path.to_owned() }
     }
 
@@ -140,10 +146,6 @@ impl Control {
     pub fn kill_at(&self, step: u64, torn: bool) {
         self.set(KILL_TORN, u64::from(torn));
         self.set(KILL_AT, self.steps() + step);
-    }
-
-    pub fn spare(&self) {
-        self.set(KILL_AT, 0);
     }
 
     /// The kind of call and the class of file that the process died at.

@@ -130,7 +130,10 @@ pub fn verify(client: &Client, slots: &mut [Slot], contests: &mut Contests, cut:
             let legal = slot.legal(cut);
             let Some(state) = legal.iter().find_map(|state| matched(state, &found)) else {
                 let key = &slot.key;
-                return Err(format!("{bucket}/{key} at {cut}: found {found:#?}\nlegal: {legal:#?}\n{:#?}", slot.events));
+                return Err(format!(
+                    "{bucket}/{key} at {cut}: found {found:#?}\nlegal: {legal:#?}\n{:#?}",
+                    slot.events
+                ));
             };
             serves(client, slot, &state)?;
             if listed.remove(&slot.key) != state.current().is_some() {
@@ -142,7 +145,8 @@ pub fn verify(client: &Client, slots: &mut [Slot], contests: &mut Contests, cut:
             for (key, contest) in contests.iter_mut() {
                 let found = found.remove(key).unwrap_or_default();
                 let etag = found.versions.first().and_then(|(_, etag)| etag.as_deref());
-                let stored = contest.judge(cut, etag).map_err(|wrong| format!("{key} at {cut}: {wrong} {contest:#?}"))?;
+                let stored =
+                    contest.judge(cut, etag).map_err(|wrong| format!("{key} at {cut}: {wrong} {contest:#?}"))?;
                 if listed.remove(key) != stored.is_some() {
                     return Err(format!("{key}: LIST and its versions disagree"));
                 }

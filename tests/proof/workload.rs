@@ -97,7 +97,8 @@ pub fn run(arena: &Arc<Arena>, slots: Vec<Slot>, seed: u64, time: Duration) -> V
             let slots: Vec<_> = slots.by_ref().take(per_client).collect();
             let arena = Arc::clone(arena);
             std::thread::spawn(move || {
-                let mut runner = Runner { arena, slots, dice: Dice::new(seed << 8 | number), bodies: seed << 32 | number << 24 };
+                let mut runner =
+                    Runner { arena, slots, dice: Dice::new(seed << 8 | number), bodies: seed << 32 | number << 24 };
                 while Instant::now() < deadline && runner.step() {}
                 runner.slots
             })
@@ -206,11 +207,13 @@ impl Runner {
         self.change(slot, call, Effect::Set(Some(Stored::plain(&body))))
     }
 
-    /// PUT under a condition that does not hold: it never happened.
+    /// PUT under a condition that does not hold, or with another digest: it never happened.
     fn refused_put(&mut self, slot: usize) -> bool {
         let body = self.any_body();
         let call = self.arena.client.call("PUT", &self.path(slot)).body(body.bytes());
         let (call, expected) = match self.slots[slot].state().current() {
+            // Known only after the whole body has come, and perhaps been written.
+            _ if self.dice.roll(2) == 0 => (call.header("content-md5", "AAAAAAAAAAAAAAAAAAAAAA=="), 400),
             Some(_) => (call.header("if-none-match", "*"), 412),
             None => (call.header("if-match", "\"00000000000000000000000000000000\""), 404),
         };
