@@ -19,6 +19,7 @@
 mod support;
 
 mod crash;
+mod cuts;
 mod gateway;
 mod image;
 mod journal;

@@ -1,6 +1,6 @@
 //! The workload: clients that write, overwrite, copy, delete and race, each with its own keys and its own dice.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ pub struct Arena {
     pub client: Client,
     /// Tells the time: records in the log of the disk.
     pub clock: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// The clients begin nothing new.
+    pub stop: AtomicBool,
     pub contests: Mutex<Contests>,
     pub attempts: AtomicU64,
     /// Statuses and codes of answers that left a request in doubt.
@@ -56,6 +58,7 @@ impl Arena {
         Self {
             client,
             clock: Box::new(clock),
+            stop: AtomicBool::new(false),
             // Each run races for new keys.
             attempts: AtomicU64::new(contests.len() as u64 * ATTEMPTS),
             contests: Mutex::new(contests),
@@ -98,7 +101,7 @@ pub fn run(arena: &Arc<Arena>, slots: Vec<Slot>, seed: u64, time: Duration) -> V
             let arena = Arc::clone(arena);
             std::thread::spawn(move || {
                 let mut runner =
-                    Runner { arena, slots, dice: Dice::new(seed << 8 | number), bodies: seed << 32 | number << 24 };
+                    Runner { arena, slots, dice: Dice::new(seed << 8 | number), bodies: seed << 32 | number << 24, now: 0 };
                 while Instant::now() < deadline && runner.step() {}
                 runner.slots
             })
@@ -113,6 +116,8 @@ pub struct Runner {
     pub slots: Vec<Slot>,
     pub dice: Dice,
     pub bodies: u64,
+    /// When this step began.
+    pub now: u64,
 }
 
 impl Runner {
@@ -132,7 +137,8 @@ impl Runner {
 
     /// Does something; false if the gateway is gone.
     fn step(&mut self) -> bool {
-        if self.slots.iter().all(Slot::is_in_doubt) {
+        self.now = (self.arena.clock)();
+        if self.arena.stop.load(Ordering::SeqCst) || self.slots.iter().all(Slot::is_in_doubt) {
             return false;
         }
         let slot = self.dice.roll(self.slots.len() as u64) as usize;
@@ -151,7 +157,7 @@ impl Runner {
 
     /// Sends a request that changes a key; false if no answer came.
     fn change(&mut self, slot: usize, call: Call, effect: Effect) -> bool {
-        let started = (self.arena.clock)();
+        let started = self.now;
         self.slots[slot].events.push(Event { effect, started, ended: None });
         let Ok(answer) = call.try_send() else { return false };
         let ended = (self.arena.clock)();
@@ -313,7 +319,7 @@ impl Runner {
         let length = SIZES[[1, 3][self.dice.roll(2) as usize]];
         let body = self.body(length);
         let call = self.arena.client.call("PUT", &format!("/{PLAIN}/{key}")).body(body.bytes());
-        let started = (self.arena.clock)();
+        let started = self.now;
         let index = {
             let mut contests = self.arena.contests.lock().unwrap();
             let attempts = &mut contests.entry(key.clone()).or_default().attempts;
