@@ -15,7 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
 use crate::chunk::layout::{SpanTable, SpanWriter, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
-use crate::limits::{CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY};
+use crate::limits::{
+    CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY, SPACE_RESERVE_BYTES_MAX, SPACE_RESERVE_BYTES_MIN,
+    SPACE_RESERVE_DIVISOR,
+};
 use crate::types::{ChunkId, Epoch};
 
 const TREE: &str = "chunks";
@@ -27,6 +30,7 @@ pub struct LocalChunks {
     epoch: Epoch,
     epoch_directory: Arc<Directory>,
     write_path: WritePath,
+    space: Arc<Space>,
     /// Number of the next chunk. Epochs are never reused, so it starts at 0.
     next: AtomicU64,
     directories: Mutex<BTreeMap<u64, Arc<Directory>>>,
@@ -57,11 +61,13 @@ impl LocalChunks {
         }
         let tree = Directory::open(root)?.subdirectory(TREE)?;
         let epoch_directory = Arc::new(tree.subdirectory(&epoch_name(epoch))?);
+        let space = Arc::new(Space::new(tree.path())?);
         Ok(Self {
             tree: tree.path().to_owned(),
             epoch,
             epoch_directory,
             write_path: WritePath::Buffered,
+            space,
             next: AtomicU64::new(0),
             directories: Mutex::default(),
         })
@@ -86,6 +92,44 @@ impl LocalChunks {
         let directory = directory_name(id.sequence() / CHUNKS_PER_DIRECTORY);
         self.tree.join(epoch_name(id.epoch())).join(directory).join(file_name(id))
     }
+}
+
+/// The space of the disk. New data leaves a reserve free: on a disk that is full to the brim not even a delete can
+/// be recorded.
+struct Space {
+    tree: PathBuf,
+    reserve_bytes: u64,
+}
+
+impl Space {
+    fn new(tree: &Path) -> Result<Self, ChunkError> {
+        let status = statvfs(tree)?;
+        let total_bytes = status.f_blocks.saturating_mul(status.f_frsize);
+        Ok(Self { tree: tree.to_owned(), reserve_bytes: reserve_bytes(total_bytes) })
+    }
+
+    fn free_bytes(&self) -> Result<u64, ChunkError> {
+        let status = statvfs(&self.tree)?;
+        Ok(status.f_bavail.saturating_mul(status.f_frsize).saturating_sub(self.reserve_bytes))
+    }
+
+    /// Whether `bytes` more may be written.
+    fn admit(&self, bytes: usize) -> Result<(), ChunkError> {
+        if self.free_bytes()? < bytes as u64 {
+            return Err(ChunkError::Full(io::ErrorKind::StorageFull.into()));
+        }
+        Ok(())
+    }
+}
+
+fn statvfs(path: &Path) -> Result<rustix::fs::StatVfs, ChunkError> {
+    rustix::fs::statvfs(path).map_err(|errno| failed("read free space", errno.into()))
+}
+
+/// What new data leaves free on a disk of `total_bytes`: never more than a quarter, however small it is.
+fn reserve_bytes(total_bytes: u64) -> u64 {
+    let share = (total_bytes / SPACE_RESERVE_DIVISOR).clamp(SPACE_RESERVE_BYTES_MIN, SPACE_RESERVE_BYTES_MAX);
+    share.min(total_bytes / 4)
 }
 
 fn epoch_name(epoch: Epoch) -> String {
@@ -141,7 +185,8 @@ impl ChunkStore for LocalChunks {
             }
             let id = ChunkId::new(self.epoch, sequence);
             let file = NewFile::create(&directory, &file_name(id), self.write_path)?;
-            return Ok(Box::new(LocalWriter { id, file, spans: SpanWriter::new() }));
+            let space = Arc::clone(&self.space);
+            return Ok(Box::new(LocalWriter { id, file, spans: SpanWriter::new(), space }));
         }
     }
 
@@ -231,8 +276,7 @@ impl ChunkStore for LocalChunks {
     }
 
     fn free_bytes(&self) -> Result<u64, ChunkError> {
-        let status = rustix::fs::statvfs(&self.tree).map_err(|errno| failed("read free space", errno.into()))?;
-        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+        self.space.free_bytes()
     }
 }
 
@@ -241,6 +285,7 @@ struct LocalWriter {
     id: ChunkId,
     file: NewFile,
     spans: SpanWriter,
+    space: Arc<Space>,
 }
 
 impl ChunkWriter for LocalWriter {
@@ -253,6 +298,7 @@ impl ChunkWriter for LocalWriter {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), ChunkError> {
+        self.space.admit(bytes.len())?;
         self.spans.append(bytes);
         self.file.append(bytes)
     }
@@ -262,7 +308,7 @@ impl ChunkWriter for LocalWriter {
     }
 
     fn seal(self: Box<Self>) -> Result<ChunkRecord, ChunkError> {
-        let Self { id, mut file, spans } = *self;
+        let Self { id, mut file, spans, space: _ } = *self;
         let (tail, record) = spans.finish(id);
         file.append(&tail)?;
         file.sync()?.list()?;
@@ -309,7 +355,7 @@ mod tests {
     use std::ffi::OsStr;
     use std::path::{Path, PathBuf};
 
-    use super::{LocalChunks, id_in_name};
+    use super::{LocalChunks, id_in_name, reserve_bytes};
     use crate::chunk::contract::{self, Subject};
     use crate::chunk::{ChunkError, ChunkStore};
     use crate::limits::CHUNKS_PER_DIRECTORY;
@@ -362,6 +408,16 @@ mod tests {
         let mut writer = store.create().unwrap();
         writer.append(b"bytes").unwrap();
         writer.seal().unwrap().id
+    }
+
+    #[test]
+    fn the_reserve_fits_its_disk() {
+        let mib = |mib: u64| mib << 20;
+        for (total, reserve) in
+            [(0, 0), (mib(16), mib(4)), (mib(64), mib(8)), (mib(1000), mib(50)), (mib(1 << 20), mib(256))]
+        {
+            assert_eq!(reserve_bytes(total), reserve, "{total}");
+        }
     }
 
     #[test]
