@@ -20,6 +20,7 @@ mod support;
 
 mod crash;
 mod cuts;
+mod full;
 mod gateway;
 mod image;
 mod journal;

@@ -100,8 +100,13 @@ pub fn run(arena: &Arc<Arena>, slots: Vec<Slot>, seed: u64, time: Duration) -> V
             let slots: Vec<_> = slots.by_ref().take(per_client).collect();
             let arena = Arc::clone(arena);
             std::thread::spawn(move || {
-                let mut runner =
-                    Runner { arena, slots, dice: Dice::new(seed << 8 | number), bodies: seed << 32 | number << 24, now: 0 };
+                let mut runner = Runner {
+                    arena,
+                    slots,
+                    dice: Dice::new(seed << 8 | number),
+                    bodies: seed << 32 | number << 24,
+                    now: 0,
+                };
                 while Instant::now() < deadline && runner.step() {}
                 runner.slots
             })
