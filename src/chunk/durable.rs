@@ -58,7 +58,8 @@ impl Removals {
     /// Makes what was noted before this call durable.
     ///
     /// # Errors
-    /// `Full` or `Io`; whatever was not synced stays noted.
+    /// `Full` or `Io`; whatever was not synced stays noted. That a second sync may do nothing is borne: the worst that
+    /// comes of it is an orphan.
     pub(super) fn sync(&self) -> Result<(), ChunkError> {
         let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut noted = std::mem::take(&mut *self.directories());
@@ -129,8 +130,21 @@ impl Directory {
             Err(error) => return Err(failed("make chunk directory", error)),
         }
         // Also when it existed: whoever made it may not have lived to sync it.
-        self.sync()?;
+        if let Err(error) = self.sync_name() {
+            // The name counts as lost. It goes, so that whoever wants it next makes it anew, and syncs that.
+            if std::fs::remove_dir(&path).is_err() {
+                self.state().failed = Some(Errno::IO.raw_os_error());
+            }
+            return Err(error);
+        }
         Self::open_below(&path, Arc::clone(&self.removals))
+    }
+
+    /// Syncs the directory for a name that was just added and that nobody uses yet.
+    fn sync_name(&self) -> Result<(), ChunkError> {
+        let earlier = self.state().failed.map(io::Error::from_raw_os_error);
+        let synced = earlier.map_or_else(|| self.file.sync_all(), Err);
+        synced.map_err(|source| failed("sync chunk directory", source))
     }
 
     /// What went from this directory and all that share its tree.
