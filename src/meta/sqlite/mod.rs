@@ -9,6 +9,7 @@ mod bucket;
 mod complete;
 mod connection;
 mod document;
+mod errno;
 mod event;
 mod expiry;
 mod failure;

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::errno;
 use super::failure::Failure;
 use super::sql;
 use super::usage::{self, SharedBook};
@@ -295,6 +296,11 @@ pub(super) fn run_group(connection: &Connection, group: &mut [Box<dyn Command>])
 
 /// Rolls back what an attempt that failed as a whole has left, and says what its members are told.
 fn give_up(connection: &Connection, failure: Failure) -> Verdict {
+    // Asked first: what follows may fail in its turn.
+    let failure = match failure {
+        Failure::Sql(error) if errno::is_quota(connection, &error) => Failure::Refused(MetaError::Full),
+        failure => failure,
+    };
     if !connection.is_autocommit()
         && let Err(error) = connection.execute_batch("ROLLBACK")
     {
