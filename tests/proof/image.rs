@@ -191,7 +191,8 @@ impl<'l> Disk<'l> {
             kind::SYNC if offset == 0 => {
                 self.syncing.insert(serial, self.at);
             }
-            kind::SYNC => self.synced(serial),
+            kind::SYNC if offset == 1 => self.synced(serial),
+            kind::SYNC => self.lost(serial),
             kind::MKDIR => {
                 if let Some((directory, name)) = self.parent(&self.text(bytes)) {
                     self.directories.push(Directory::default());
@@ -254,6 +255,14 @@ impl<'l> Disk<'l> {
                 pending.iter().for_each(|(_, step)| rename(durable, step));
                 *pending = later;
             }
+        }
+    }
+
+    /// After a failed sync the system takes for written what was not: it never will be, unless it is written again.
+    fn lost(&mut self, serial: u32) {
+        match self.open[&serial] {
+            Entry::File(file) => self.files[file].pending.clear(),
+            Entry::Directory(directory) => self.directories[directory].pending.clear(),
         }
     }
 

@@ -20,6 +20,7 @@ mod support;
 
 mod crash;
 mod cuts;
+mod faults;
 mod full;
 mod gateway;
 mod image;

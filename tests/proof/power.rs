@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::gateway::{Lane, PATIENCE, scratch};
 use super::image::{Disk, Fate, Log};
 use super::journal::{Body, Contests, END, Slot};
-use super::shim::class;
+use super::shim::{Action, Fault, class, kind};
 use super::verify::{Verdict, verify};
 use super::workload::{Arena, Dice, make_buckets, run, slots};
 use super::{is_full, seed, setting};
@@ -37,12 +37,19 @@ struct Recording {
     boots: Vec<Boot>,
 }
 
-/// Records boots that end by a kill, by an orderly stop and by a kill again. Syncs of files of the classes
-/// `swallowed` do nothing.
-fn record(scratch: &Path, swallowed: u64) -> Recording {
+/// What is wrong with the disk while a run is recorded, from when the buckets are there.
+#[derive(Clone, Copy)]
+enum Disorder {
+    Nothing,
+    /// Syncs of files of these classes do nothing.
+    Swallowed(u64),
+    Faulty(Fault),
+}
+
+/// Records boots that end by a kill, by an orderly stop and by a kill again.
+fn record(scratch: &Path, disorder: Disorder) -> Recording {
     let mut lane = Lane::new(scratch);
     lane.record = Some(scratch.join("record"));
-    lane.control.swallow_syncs(swallowed);
     let control = Arc::new(super::shim::Control::share(lane.control.path()));
     let (mut boots, mut made): (Vec<Boot>, u64) = (Vec::new(), 0);
     for number in 0..3 {
@@ -57,11 +64,19 @@ fn record(scratch: &Path, swallowed: u64) -> Recording {
         };
         verify(&process.client(), &mut slots, &mut contests, END).expect("nothing was lost yet");
         let from = control.logged();
+        match disorder {
+            Disorder::Nothing => {}
+            Disorder::Swallowed(classes) => control.swallow_syncs(classes),
+            Disorder::Faulty(fault) => control.set_fault(fault),
+        }
         let clock = Arc::clone(&control);
         let arena = Arc::new(Arena::new(process.client(), contests, move || clock.logged()));
         let slots = run(&arena, slots, seed() << 8 | number, WORK);
         let arena = Arc::into_inner(arena).expect("the clients have ended");
-        assert!(arena.refusals.lock().unwrap().is_empty(), "{:?}", arena.refusals);
+        if !matches!(disorder, Disorder::Faulty(_)) {
+            assert!(arena.refusals.lock().unwrap().is_empty(), "{:?}", arena.refusals);
+        }
+        control.clear_fault();
         boots.push(Boot { from, slots, contests: arena.contests.into_inner().unwrap() });
         if number == 1 {
             assert!(process.stop(), "an orderly stop");
@@ -112,7 +127,7 @@ fn what_was_acknowledged_survives_a_power_cut() {
     let wanted = setting("SLUICEGATE_PROOF_CUTS").unwrap_or(if is_full() { CUTS_FULL } else { CUTS });
     let began = Instant::now();
     let place = scratch();
-    let recording = record(place.path(), 0);
+    let recording = record(place.path(), Disorder::Nothing);
     let (answers, records) = (recording.answers(), recording.log.len());
     let mut dice = Dice::new(seed());
     let mut cuts: Vec<_> = (0..wanted)
@@ -153,7 +168,7 @@ fn a_gateway_that_skips_a_sync_is_caught() {
         [("chunk files", class::CHUNK), ("directories", class::DIRECTORY), ("the log of the database", class::WAL)]
     {
         let place = scratch();
-        let recording = record(place.path(), swallowed);
+        let recording = record(place.path(), Disorder::Swallowed(swallowed));
         let answers = recording.answers();
         let cuts: Vec<_> = answers.iter().step_by(answers.len() / 20 + 1).map(|at| (*at, Fate::Lost)).collect();
         let (done, verdict) = recording.cut_at(&cuts, scratch().path());
@@ -165,6 +180,69 @@ fn a_gateway_that_skips_a_sync_is_caught() {
             wrong.lines().next().unwrap()
         );
     }
+}
+
+/// Moments right after answers, at which what was not synced is lost or torn.
+fn after_answers(recording: &Recording, wanted: usize) -> Vec<(u64, Fate)> {
+    let answers = recording.answers();
+    let cuts = answers.iter().step_by(answers.len() / wanted + 1).enumerate();
+    cuts.map(|(number, at)| (*at, [Fate::Lost, Fate::Torn][number % 2])).collect()
+}
+
+/// Syncs that fail: what they were for never reaches the disk, whoever syncs again.
+fn failing_syncs(classes: u64, action: Action) -> Disorder {
+    Disorder::Faulty(Fault { kinds: kind::SYNC, classes, first: 4, last: 9, action })
+}
+
+#[test]
+fn nothing_depends_on_a_sync_that_failed() {
+    let wanted = if is_full() { 200 } else { 12 };
+    for classes in [class::CHUNK, class::DIRECTORY, class::WAL | class::DATABASE] {
+        let place = scratch();
+        let recording = record(place.path(), failing_syncs(classes, Action::Fail(libc::EIO)));
+        let cuts = after_answers(&recording, wanted);
+        let (done, verdict) = recording.cut_at(&cuts, scratch().path());
+        verdict.unwrap_or_else(|wrong| panic!("{}: {wrong}", class::name(classes)));
+        eprintln!("{done} power cuts after failed syncs of class {classes}");
+    }
+}
+
+/// A gateway that syncs again after a failure is told that all is well. It loses something, and this notices.
+#[test]
+fn a_gateway_that_syncs_again_is_caught() {
+    for classes in [class::CHUNK, class::DIRECTORY, class::WAL] {
+        let place = scratch();
+        let recording = record(place.path(), failing_syncs(classes, Action::Lie));
+        let (done, verdict) = recording.cut_at(&after_answers(&recording, 20), scratch().path());
+        let wrong = verdict.expect_err(&format!("{}: nothing was lost in {done} cuts", class::name(classes)));
+        eprintln!("{} synced again: caught: {}", class::name(classes), wrong.lines().next().unwrap());
+    }
+}
+
+/// The file of a chunk that could not be synced goes, the write is refused, and no sync is tried again.
+#[test]
+fn a_chunk_that_could_not_be_synced_is_discarded() {
+    let place = scratch();
+    let lane = Lane::new(place.path());
+    let process = lane.start().expect("nothing kills it");
+    let client = process.client();
+    assert!(make_buckets(&client));
+    let (old, new) = (Body::new(1, 40_000), Body::new(2, 40_000));
+    client.put("/plain/k", old.bytes()).expect(200);
+    for classes in [class::CHUNK, class::DIRECTORY] {
+        let Disorder::Faulty(fault) = failing_syncs(classes, Action::Fail(libc::EIO)) else { unreachable!() };
+        lane.control.set_fault(Fault { first: 1, last: 1, ..fault });
+        client.put("/plain/k", new.bytes()).expect_error(500, "InternalError");
+        assert_eq!(lane.control.fired(), 1);
+        assert_eq!(client.get("/plain/k").expect(200).etag(), old.md5);
+        // One file is left: neither a part of the refused body, nor a second try.
+        lane.check();
+        assert_eq!(lane.control.resynced(), 0, "a sync of a {} was tried again", class::name(classes));
+    }
+    client.put("/plain/k", new.bytes()).expect(200);
+    assert_eq!(client.get("/plain/k").expect(200).etag(), new.md5);
+    assert!(process.stop(), "an orderly stop");
+    lane.check();
 }
 
 /// A boot removes the files of uploads that failed and is killed before it synced that; the next one sweeps, and says

@@ -26,7 +26,7 @@
 
 enum kind { CREATE = 1, WRITE = 2, SYNC = 4, RENAME = 8, UNLINK = 16, TRUNCATE = 32, MKDIR = 64, READ = 128, OPEN = 256 };
 enum class { CHUNK = 1, DIRECTORY = 2, DATABASE = 4, WAL = 8, SHARED_MEMORY = 16, OTHER = 32 };
-enum action { FAIL = 1, SHORT = 2, STALL = 3, FLIP = 4, KILL = 5 };
+enum action { FAIL = 1, SHORT = 2, STALL = 3, FLIP = 4, KILL = 5, LIE = 6 };
 
 /* Every word is 8 bytes; the test reads and writes them by number. */
 struct control {
@@ -51,7 +51,7 @@ struct control {
 struct record {
     uint32_t kind;
     uint32_t serial; /* of the open file */
-    uint64_t offset; /* of a write; length of a truncation; 1 at the end of a sync; flags of an open */
+    uint64_t offset; /* of a write; length of a truncation; of a sync 0: begins, 1: ends, 2: failed; of an open 1: cuts */
     uint64_t length; /* of what follows */
 };
 
@@ -257,7 +257,12 @@ static int synced(int fd, long call) {
     if (!class) return syscall(call, fd);
     uint32_t serial = atomic_load(&files[fd].serial);
     if (atomic_load(&files[fd].sync_failed)) atomic_fetch_add(&control->resynced, 1);
-    if (refused(SYNC, class)) {
+    if (counted(SYNC, class)) die(SYNC, class);
+    enum action action = fault(SYNC, class);
+    if (action == FAIL || action == LIE) {
+        /* The kernel marks the pages clean: no later sync writes them. A lie is what whoever syncs again is told. */
+        note(SYNC, serial, 2, "", 0);
+        if (action == LIE) return 0;
         atomic_store(&files[fd].sync_failed, 1);
         return -1;
     }

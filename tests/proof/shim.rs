@@ -67,6 +67,8 @@ pub enum Action {
     Flip,
     /// Kills the process.
     Kill,
+    /// A sync that failed is told as one that succeeded.
+    Lie,
 }
 
 /// Which calls fail, and how.
@@ -168,6 +170,7 @@ impl Control {
             Action::Stall(ms) => (3, ms),
             Action::Flip => (4, 0),
             Action::Kill => (5, 0),
+            Action::Lie => (6, 0),
         };
         self.set(MATCHED, 0);
         self.set(FIRED, 0);

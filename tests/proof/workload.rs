@@ -119,13 +119,25 @@ pub fn run(arena: &Arc<Arena>, slots: Vec<Slot>, seed: u64, time: Duration) -> V
 pub struct Runner {
     pub arena: Arc<Arena>,
     pub slots: Vec<Slot>,
-    pub dice: Dice,
+    dice: Dice,
     pub bodies: u64,
     /// When this step began.
-    pub now: u64,
+    now: u64,
 }
 
 impl Runner {
+    /// A client that owns `slots`. Its dice and bodies follow from `seed`.
+    pub fn new(arena: Arc<Arena>, slots: Vec<Slot>, seed: u64) -> Self {
+        Self { arena, slots, dice: Dice::new(seed), bodies: seed, now: 0 }
+    }
+
+    /// Does `what` unless the key is in doubt.
+    pub fn unless_in_doubt(&mut self, slot: usize, what: impl FnOnce(&mut Self) -> bool) {
+        if !self.slots[slot].is_in_doubt() {
+            assert!(what(self), "{}: no answer", self.path(slot));
+        }
+    }
+
     fn body(&mut self, length: usize) -> Arc<Body> {
         self.bodies += 1;
         Body::new(self.bodies, length)
@@ -204,6 +216,13 @@ impl Runner {
             0 => call.header("x-amz-server-side-encryption", "AES256"),
             _ => call,
         };
+        self.change(slot, call, Effect::Set(Some(Stored::plain(&body))))
+    }
+
+    /// PUT of a body of `length`.
+    pub fn put_of(&mut self, slot: usize, length: usize) -> bool {
+        let body = self.body(length);
+        let call = self.arena.client.call("PUT", &self.path(slot)).body(body.bytes());
         self.change(slot, call, Effect::Set(Some(Stored::plain(&body))))
     }
 
