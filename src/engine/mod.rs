@@ -10,6 +10,7 @@ pub(crate) mod copy;
 pub mod error;
 pub mod event;
 pub(crate) mod expect;
+pub(crate) mod inline;
 pub mod lifecycle;
 pub mod lock_clock;
 pub mod maintenance;

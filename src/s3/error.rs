@@ -223,6 +223,7 @@ impl From<EngineError> for S3Error {
                 Err(unknown) => Self::new(Code::InternalError).cause(unknown),
             },
             EngineError::Stopped => Self::new(Code::ServiceUnavailable).cause("the operation was stopped"),
+            EngineError::Damaged(what) => Self::new(Code::InternalError).cause(what),
             EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
             EngineError::Cipher(source) => source.into(),
             EngineError::UploadKey(source) => upload_key_error(source),
