@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::gateway::{Lane, Process, scratch};
-use super::journal::{Contests, END, Slot};
+use super::journal::{Body, Contests, END, Slot};
 use super::shim::{Action, Fault, class, kind};
 use super::support::md5_hex;
 use super::verify::{PLAIN, verify};
@@ -201,6 +201,46 @@ fn a_flipped_bit_is_never_served() {
 #[test]
 fn a_failed_read_is_refused() {
     reads_are_right_or_refused(Action::Fail(libc::EIO));
+}
+
+/// Bodies in the database too: it does not check what it reads.
+#[test]
+fn a_flipped_bit_of_the_database_is_never_served() {
+    let bodies: Vec<_> = (0..20).map(|number| Body::new(seed() << 8 | number, 16_000)).collect();
+    let (mut right, mut refused) = (0, 0);
+    for call in 0..if is_full() { 80 } else { 16 } {
+        let scratch = scratch();
+        let lane = Lane::new(scratch.path());
+        let process = lane.start().expect("nothing kills it");
+        assert!(make_buckets(&process.client()));
+        for (number, body) in bodies.iter().enumerate() {
+            process.client().put(&format!("/{PLAIN}/{number}"), body.bytes()).expect(200);
+        }
+        let parts = process.client().post(&format!("/{PLAIN}/parts?uploads"), "").expect(200).one("UploadId");
+        let part = format!("/{PLAIN}/parts?partNumber=1&uploadId={parts}");
+        let etag = process.client().put(&part, bodies[0].bytes()).expect(200).etag();
+        let list = format!("<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>");
+        let list = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
+        process.client().post(&format!("/{PLAIN}/parts?uploadId={parts}"), list).expect(200);
+        assert!(process.stop(), "an orderly stop");
+        // Another process: what this one has read is not cached.
+        let process = lane.start().expect("nothing kills it");
+        let fault = Fault { kinds: kind::READ, classes: META, first: call + 1, last: call + 1, action: Action::Flip };
+        lane.control.set_fault(fault);
+        let get = |key: &str| process.client().call("GET", &format!("/{PLAIN}/{key}")).try_send();
+        let keys = (0..bodies.len()).map(|number| number.to_string()).chain(["parts".to_owned()]);
+        for (key, body) in keys.zip(bodies.iter().chain([&bodies[0]])) {
+            match get(&key) {
+                Ok(answer) if answer.status == 200 => {
+                    assert_eq!(md5_hex(&answer.body), body.md5, "call {call}, {key}");
+                    right += 1;
+                }
+                Ok(_) | Err(_) => refused += 1,
+            }
+        }
+    }
+    eprintln!("{right} answers right, {refused} refused");
+    assert!(refused > 0, "{right} answers, none refused");
 }
 
 fn reads_are_right_or_refused(action: Action) {
