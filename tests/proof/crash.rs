@@ -14,7 +14,7 @@ use super::workload::{Arena, make_buckets, run, slots};
 use super::{is_full, seed, setting};
 
 /// Crash points of an ordinary run, and of a full one.
-const POINTS: u64 = 240;
+const POINTS: u64 = 160;
 const POINTS_FULL: u64 = 2_400;
 /// Sweeps at a time, each on its own data.
 const LANES: u64 = 2;

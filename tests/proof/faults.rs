@@ -16,7 +16,7 @@ use super::workload::{Arena, Runner, make_buckets, slots};
 use super::{is_full, seed};
 
 /// Calls that an ordinary run goes through one by one; beyond, it takes larger and larger steps.
-const EACH: u64 = 4;
+const EACH: u64 = 3;
 
 /// A kind of fault, and what clients are to be told: of a full disk 507, else 500.
 struct Case {

@@ -16,7 +16,7 @@ use super::workload::{Arena, Dice, make_buckets, run, slots};
 use super::{is_full, seed, setting};
 
 /// Power cuts of an ordinary run, and of a full one.
-const CUTS: u64 = 120;
+const CUTS: u64 = 80;
 const CUTS_FULL: u64 = 2_000;
 /// How long the clients work in each boot of a recording.
 const WORK: Duration = Duration::from_millis(1_200);
