@@ -15,6 +15,7 @@ use sluicegate::engine::complete::{ClaimedPart, CompletionClaim};
 use sluicegate::engine::{
     ByteSource, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Engine,
     EngineError, Expected, LifecycleStep, OpenObject, PutObject, RenameObject, SourceError, UploadPart, Written,
+    confirm_lock_clock,
 };
 use sluicegate::meta::{MemoryMeta, MetaStore, SqliteMeta, SqliteSettings};
 use sluicegate::rules::{DayLength, DeletePrecondition, ObjectLock, ReadPrecondition, Versioning, WritePrecondition};
@@ -29,6 +30,8 @@ pub const DAY: i64 = 24 * HOUR;
 const MICROS: i64 = 1_000_000;
 /// How long ago the time of locks may have been kept last, in a process that looks after it.
 const KEPT_SECONDS: i64 = HOUR;
+/// How long a machine is believed to have been off, and a little less.
+const OFF_SECONDS: i64 = 29 * DAY;
 
 /// A machine: the time that it really is, how far its clock is turned, and when it came up.
 pub struct Machine {
@@ -99,7 +102,7 @@ enum Stores {
 }
 
 impl Stores {
-    async fn engine(&self, machine: &Arc<Machine>) -> (Engine, Epoch) {
+    async fn engine(&self, machine: &Arc<Machine>) -> (Engine, Arc<dyn MetaStore>, Epoch) {
         let (meta, epoch, chunks): (Arc<dyn MetaStore>, _, Arc<dyn ChunkStore>) = match self {
             Self::Memory(meta, chunks) => (meta.clone(), Epoch(0), Arc::new(chunks.clone())),
             Self::Disk(directory) => {
@@ -109,7 +112,7 @@ impl Stores {
                 (Arc::new(meta), epoch, Arc::new(LocalChunks::open(directory.path(), epoch).unwrap()))
             }
         };
-        (Engine::new(meta, chunks, BlockPool::new(16), machine.clone()), epoch)
+        (Engine::new(meta.clone(), chunks, BlockPool::new(16), machine.clone()), meta, epoch)
     }
 }
 
@@ -118,6 +121,7 @@ pub struct House {
     pub machine: Arc<Machine>,
     stores: Stores,
     engine: Engine,
+    meta: Arc<dyn MetaStore>,
     epoch: Epoch,
     bucket: Bucket,
     /// The true time at which the time of locks was last looked after.
@@ -139,7 +143,7 @@ impl House {
             let epoch = meta.begin_epoch().await.unwrap().epoch;
             Stores::Memory(meta, MemoryChunks::new(epoch))
         };
-        let (engine, epoch) = stores.engine(&machine).await;
+        let (engine, meta, epoch) = stores.engine(&machine).await;
         let mut new = CreateBucket::new(BucketName::parse("model").unwrap(), OwnerId("o".repeat(64)));
         if has_lock {
             new.versioning = Versioning::Enabled;
@@ -147,7 +151,7 @@ impl House {
             new.documents = Documents([(DocumentKind::ObjectLock, lock.into())].into());
         }
         let bucket = engine.create_bucket(new).await.unwrap();
-        let mut house = Self { machine, stores, engine, epoch, bucket, kept: start };
+        let mut house = Self { machine, stores, engine, meta, epoch, bucket, kept: start };
         house.keep_time().await;
         house
     }
@@ -166,6 +170,15 @@ impl House {
         self.kept.plus_seconds(-KEPT_SECONDS)
     }
 
+    /// Puts the clock right. Who let it be wrong for longer than a machine may be off has to confirm it.
+    pub async fn put_right(&mut self) {
+        self.machine.turn(0);
+        if self.kept.plus_seconds(OFF_SECONDS) < self.machine.true_time() {
+            confirm_lock_clock(&*self.meta, &*self.machine).await.unwrap();
+        }
+        self.keep_time().await;
+    }
+
     /// Lets time pass.
     pub async fn pass(&mut self, seconds: i64) {
         self.machine.pass(seconds);
@@ -177,7 +190,7 @@ impl House {
         if matches!(self.stores, Stores::Disk(_)) {
             assert!(self.engine.shutdown(self.epoch).await.unwrap());
         }
-        (self.engine, self.epoch) = self.stores.engine(&self.machine).await;
+        (self.engine, self.meta, self.epoch) = self.stores.engine(&self.machine).await;
     }
 
     /// Switches the machine off, and on after some time.

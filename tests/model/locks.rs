@@ -400,8 +400,7 @@ async fn turn(house: &mut House, model: &mut Model, dice: &mut Dice) {
         8 | 9 => house.restart().await,
         _ => {
             model.reboots = 0;
-            house.machine.turn(0);
-            house.keep_time().await;
+            house.put_right().await;
         }
     }
 }
@@ -516,6 +515,12 @@ fn locks_and_lifecycle_agree_with_the_model_under_a_turned_clock() {
     for seed in [0x5eed_000b, 0x5eed_000d, 0x5eed_000f] {
         run_everywhere(seed);
     }
+}
+
+#[test]
+fn a_clock_that_is_put_right_is_believed_although_the_process_restarted_meanwhile() {
+    run(1_534_316_350_123_687_505, 300, false, true);
+    run(1_459_519_404_732_361_793, 400, false, true);
 }
 
 #[test]
