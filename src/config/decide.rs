@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::config::rate::decide_rates;
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size, parse_span};
 use crate::config::webhook::{WebhookConfig, decide_webhooks};
 use crate::config::{ConfigError, RawConfig};
@@ -15,7 +16,7 @@ use crate::limits::{
     DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, LIFECYCLE_DAY_SECONDS, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN,
     UPLOAD_EXPIRY_DAYS, UPLOAD_EXPIRY_DAYS_MAX,
 };
-use crate::types::ObjectOwnership;
+use crate::types::{ObjectOwnership, RateLimits};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:9000";
 const DEFAULT_ADMIN_LISTEN: &str = "127.0.0.1:9001";
@@ -105,6 +106,8 @@ pub struct Config {
     pub webhooks: Vec<WebhookConfig>,
     /// Time between two deliveries of server access logs.
     pub access_log_interval: Duration,
+    /// Limits of rates.
+    pub rates: RateLimits,
     /// Root's credentials, if they were configured.
     pub root: Option<RootPair>,
     /// File of keys for encryption at rest.
@@ -139,6 +142,7 @@ impl Config {
             return Err(ConfigError::SameAddress { address: listen });
         }
         let (memory_bytes, memory_lowered) = decide_memory(raw.memory.as_deref(), cgroup_limit_bytes)?;
+        let rates = decide_rates(&raw)?;
         let tls = decide_tls(raw.tls_cert, raw.tls_key)?;
         let domains = decide_domains("domain", &raw.domain)?;
         let website_domains = decide_domains("website-domain", &raw.website_domain)?;
@@ -167,6 +171,7 @@ impl Config {
             allow_signature_v2: decide_flag("allow-signature-v2", raw.allow_signature_v2.as_deref(), true)?,
             webhooks: decide_webhooks(raw.webhook)?,
             access_log_interval: decide_log_interval(raw.access_log_interval.as_deref())?,
+            rates,
             root,
             encryption_keys: raw.encryption_keys,
             master_key: raw.master_key.map(MasterKeyText),

@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod decide;
 pub mod error;
 pub mod file;
+mod rate;
 pub mod raw;
 pub mod value;
 pub mod webhook;

@@ -35,6 +35,7 @@ mod objects;
 mod operations;
 mod post_object;
 mod quota;
+mod rates;
 mod rename;
 mod sts;
 mod tagging;
