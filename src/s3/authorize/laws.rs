@@ -26,7 +26,7 @@ use crate::s3::route::route;
 use crate::s3::{Code, Gateway, S3Error, S3Settings};
 use crate::types::{
     BucketName, ChecksumValue, DocumentKind, Documents, ManualClock, ObjectKey, ObjectMetadata, ObjectOwnership,
-    OwnerId, Timestamp, VersionAttributes,
+    OwnerId, RateLimits, Timestamp, VersionAttributes,
 };
 
 const REQUESTS: [(&str, &str); 7] = [
@@ -225,6 +225,7 @@ async fn gateway() -> Gateway {
         default_ownership: ObjectOwnership::BucketOwnerEnforced,
         lifecycle_day: DayLength::default(),
         webhooks: Vec::new(),
+        rates: RateLimits::default(),
     };
     Gateway::new(Arc::new(engine), Arc::new(keyring), Admission::new(9, 9), Drain::new(), clock, settings)
 }
