@@ -105,8 +105,11 @@ impl Gateway {
             Ok(ticket) => (Some(ticket), self.run(head, body, &request_id, &mut record, crossing.as_mut()).await),
             Err(refused) => (None, Err(refused)),
         };
-        let outcome =
-            outcome.and_then(|response| self.refuse_long(response.body().size_hint().exact()).map(|()| response));
+        // An answer of unknown length tells of something that was done.
+        let outcome = outcome.and_then(|response| {
+            let bytes = response.body().size_hint().exact().unwrap_or_default();
+            self.refuse_long(Some(bytes)).map(|()| response)
+        });
         let mut response = outcome.unwrap_or_else(|error| {
             record.note_error(&error);
             error.into_response(&path, &request_id, &self.host_id)
