@@ -258,7 +258,7 @@ fn reads_are_right_or_refused(action: Action) {
             let answer = patient.process.client().call("GET", &format!("/{PLAIN}/{}", slot.key)).try_send();
             match answer {
                 Ok(answer) if answer.status == 200 => {
-                    assert_eq!(md5_hex(&answer.body), stored.body.md5, "{}", slot.key)
+                    assert_eq!(md5_hex(&answer.body), stored.body.md5, "{}", slot.key);
                 }
                 Ok(answer) => {
                     assert_eq!((answer.status, answer.one("Code").as_str()), (500, "InternalError"));
