@@ -208,7 +208,11 @@ fn a_failed_read_is_refused() {
 fn a_flipped_bit_of_the_database_is_never_served() {
     let bodies: Vec<_> = (0..20).map(|number| Body::new(seed() << 8 | number, 16_000)).collect();
     let (mut right, mut refused) = (0, 0);
-    for call in 0..if is_full() { 80 } else { 16 } {
+    for call in 0..80 {
+        // Most reads are of pages without a body: an ordinary run goes on until one of a body was hit.
+        if call >= 16 && refused > 0 && !is_full() {
+            break;
+        }
         let scratch = scratch();
         let lane = Lane::new(scratch.path());
         let process = lane.start().expect("nothing kills it");
