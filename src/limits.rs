@@ -3,9 +3,15 @@
 //! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
 //! checked when this file is compiled. Knows nothing of any other module.
 
+mod keeping;
 mod memory_plan;
 mod telling;
 
+pub use keeping::{
+    CHUNK_USES_MAX, SCRUB_INTERVAL_SECONDS, SCRUB_INTERVAL_SECONDS_MAX, SCRUB_LOOK_MS, SCRUB_RATE, SCRUB_RATE_MAX,
+    SCRUB_RATE_MIN, SCRUB_STEP, SCRUB_SUSPECTS_MAX, SCRUB_SUSPECTS_STEP, SNAPSHOT_FIRST_SECONDS, SNAPSHOT_FREE_FACTOR,
+    SNAPSHOT_INTERVAL_SECONDS, SNAPSHOT_INTERVAL_SECONDS_MAX, SNAPSHOT_KEEP, SNAPSHOT_KEEP_MAX, SNAPSHOT_LOOK_MS,
+};
 pub use memory_plan::{MemoryPlan, Transport};
 pub use telling::{
     ACCESS_LOG_BUFFER_BYTES_MAX, ACCESS_LOG_FIELD_BYTES_MAX, ACCESS_LOG_INTERVAL_SECONDS,

@@ -35,7 +35,7 @@ use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
 use crate::worker::{
     AccessLogDelivery, Collector, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper, Runner,
-    UndeleteCollector, UploadExpiry,
+    Scrubber, SnapshotKeeper, UndeleteCollector, UploadExpiry,
 };
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -345,6 +345,13 @@ fn start_workers(
     workers.start(Arc::new(Leased::new(lifecycle, Arc::clone(engine), epoch, crashed.clone())));
     let undelete = UndeleteCollector::new(Arc::clone(engine));
     workers.start(Arc::new(Leased::new(undelete, Arc::clone(engine), epoch, crashed.clone())));
+    let scrubber = Scrubber::new(Arc::clone(engine), config.keeping.scrub_rate, config.keeping.scrub_interval);
+    workers.start(Arc::new(Leased::new(scrubber, Arc::clone(engine), epoch, crashed.clone())));
+    if let Some(interval) = config.keeping.snapshot_interval {
+        let snapshots = data_dir::snapshots(&config.data_dir, config.keeping.snapshot_dir.as_deref());
+        let keeper = SnapshotKeeper::new(Arc::clone(engine), snapshots, interval, config.keeping.snapshot_keep);
+        workers.start(Arc::new(Leased::new(keeper, Arc::clone(engine), epoch, crashed.clone())));
+    }
     workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
     for webhook in webhooks {
         let delivery = EventDelivery::new(Arc::clone(engine), webhook, config.region.clone());

@@ -266,6 +266,12 @@ impl ChunkReader for LocalReader {
         self.spans.appendix()
     }
 
+    fn forget_cached(&self) {
+        // Advice: a file system without a cache, or one that keeps it, reads what it has.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
     fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError> {
         let damaged = |detail| ChunkError::Damaged { chunk: self.record.id, detail };
         let (start, length) = self.spans.place(index);

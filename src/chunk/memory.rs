@@ -190,6 +190,8 @@ impl ChunkReader for MemoryReader {
         self.spans.appendix()
     }
 
+    fn forget_cached(&self) {}
+
     fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError> {
         let (start, length) = self.spans.place(index);
         let span = &mut buffer[..length];

@@ -4,6 +4,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::types::{ChunkId, Epoch};
 
 /// A sealed chunk, as metadata refers to it.
@@ -40,6 +42,20 @@ pub enum ChunkError {
         #[source]
         source: io::Error,
     },
+}
+
+impl ChunkError {
+    /// Whether the chunk itself is bad: its bytes are wrong, gone or cannot be read from the medium. Everything else
+    /// (no file descriptors, no permission) may well be over at the next try.
+    pub fn is_damage(&self) -> bool {
+        // EIO, and what file systems with checksums of their own answer instead.
+        const BAD_MEDIUM: [Errno; 3] = [Errno::IO, Errno::BADMSG, Errno::ILSEQ];
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Io { source, .. } => Errno::from_io_error(source).is_some_and(|errno| BAD_MEDIUM.contains(&errno)),
+            Self::Full(_) => false,
+        }
+    }
 }
 
 /// Stores immutable chunks.
@@ -118,6 +134,9 @@ pub trait ChunkReader: Send + Sync {
 
     /// What was attached to the chunk; empty if nothing was.
     fn appendix(&self) -> &[u8];
+
+    /// Drops what memory holds of the chunk, as far as the system lets: what is read next comes from the medium.
+    fn forget_cached(&self);
 
     /// Reads span `index` (bytes `index * BLOCK_BYTES ..`) into the front of `buffer` and checks it.
     /// Returns its length: `BLOCK_BYTES`, or less for the last span.

@@ -9,6 +9,7 @@ pub mod key;
 pub mod lifecycle;
 pub mod output;
 pub mod quota;
+pub mod scrub;
 pub mod serve;
 pub mod settings;
 pub mod undelete;
@@ -36,6 +37,8 @@ enum Command {
     Bucket(bucket::BucketArgs),
     /// Verify every chunk against every row, both ways; exit 1 on any fault
     Check(check::CheckArgs),
+    /// Show how far scrub has come and what it found; works while a server runs; exit 1 on any damage
+    Scrub(scrub::ScrubArgs),
     /// Manage the keys of the encryption at rest
     Encryption(encryption::EncryptionArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(arguments),
         Command::Bucket(arguments) => bucket::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Scrub(arguments) => scrub::run(arguments),
         Command::Encryption(arguments) => encryption::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
@@ -103,6 +107,9 @@ mod tests {
             "bucket lifecycle --dry-run b --at 2030-01-01T00:00:00Z --json --data-dir d",
             "bucket lifecycle --dry-run --lifecycle-day-seconds 10 --data-dir d",
             "check --data-dir d --json",
+            "scrub --data-dir d --json",
+            "serve --data-dir d --scrub-rate 4MiB --scrub-interval 7d",
+            "serve --data-dir d --snapshot-interval 6h --snapshot-keep 9 --snapshot-dir s",
             "doctor --data-dir d --memory 64MiB --json",
             "encryption rotate --data-dir d",
             "encryption rewrap --data-dir d --encryption-keys f",

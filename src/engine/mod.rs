@@ -20,8 +20,11 @@ pub(crate) mod quota;
 pub mod reader;
 pub mod request;
 pub mod rewrap;
+pub mod scrub;
 pub(crate) mod seal;
+pub mod snapshot;
 pub mod source;
+pub(crate) mod suspect;
 pub(crate) mod unclaimed;
 pub(crate) mod unsealed;
 pub mod upload;
@@ -37,6 +40,7 @@ use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::lock_clock::SharedLockClock;
 use crate::engine::pin::Pins;
+use crate::engine::suspect::{Suspects, WatchedChunks};
 use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
 use crate::types::Clock;
@@ -56,6 +60,8 @@ pub use request::{
     ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
 pub use rewrap::Rewrapped;
+pub use scrub::{ScrubBudget, ScrubStep, scrub_state};
+pub use snapshot::{SNAPSHOTS, Snapshot, Snapshots};
 pub use source::{ByteSource, SourceError};
 pub use upload::default_checksum_type;
 
@@ -70,6 +76,7 @@ pub struct Engine {
     documents: DocumentCache,
     lock_clock: SharedLockClock,
     pins: Pins,
+    suspects: Arc<Suspects>,
     access_logs: AccessLogs,
 }
 
@@ -78,6 +85,8 @@ impl Engine {
     pub fn new(meta: Arc<dyn MetaStore>, chunks: Arc<dyn ChunkStore>, pool: BlockPool, clock: Arc<dyn Clock>) -> Self {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
+        let suspects = Arc::default();
+        let chunks: Arc<dyn ChunkStore> = Arc::new(WatchedChunks::new(chunks, Arc::clone(&suspects)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
         Self {
             meta,
@@ -89,6 +98,7 @@ impl Engine {
             documents: DocumentCache::default(),
             lock_clock: SharedLockClock::default(),
             pins: Pins::default(),
+            suspects,
             access_logs: AccessLogs::default(),
         }
     }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, GatewaySecret,
-    KeyPolicy, MetaError, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope,
-    RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
+    GatewaySecret, KeyPolicy, MetaError, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion,
+    RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
@@ -223,6 +223,13 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<(ChunkId, u64, u64)>, MetaError>;
     /// Which of `chunks` have a row, live or dead.
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError>;
+    /// Marks a live chunk as damaged, or takes the mark away; true if it was not so before. A mark is gone with its
+    /// chunk; one that is made again keeps the time of the first.
+    async fn mark_damage(&self, chunk: ChunkId, damage: Option<Damage>) -> Result<bool, MetaError>;
+    /// Chunks that are marked as damaged, with ids above `after`, in order, at most `max`.
+    async fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<DamagedChunk>, MetaError>;
+    /// Who has bytes in these chunks, in the order of the chunks, at most `max`. Walks all extents.
+    async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError>;
     /// Checks the store against itself (database integrity, reference counts, sizes, orphan rows) and calls
     /// `report` with one line per fault.
     async fn verify(&self, report: &mut (dyn FnMut(String) + Send)) -> Result<(), MetaError>;

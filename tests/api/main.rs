@@ -36,6 +36,7 @@ mod operations;
 mod post_object;
 mod quota;
 mod rename;
+mod scrub;
 mod sts;
 mod tagging;
 mod undelete;

@@ -4,6 +4,7 @@
 
 mod boot;
 mod bucket;
+mod damage;
 mod event;
 mod expiry;
 mod fixture;
@@ -164,4 +165,7 @@ contract! {
         a_manifest_in_use_is_never_released,
         garbage_is_released_in_bounded_steps,
         chunks_are_listed_and_known;
+    damage: a_chunk_is_marked_while_it_lives,
+        damaged_chunks_are_listed_in_pages,
+        whose_bytes_are_in_a_chunk_is_found_through_parts_and_copies;
 }

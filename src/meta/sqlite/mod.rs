@@ -8,6 +8,7 @@ mod boot;
 mod bucket;
 mod complete;
 mod connection;
+mod damage;
 mod document;
 mod event;
 mod expiry;
@@ -22,6 +23,7 @@ mod port;
 mod reader;
 mod rename;
 mod row;
+mod snapshot;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ use std::thread::JoinHandle;
 use crate::limits::{SQLITE_READER_CACHE_BYTES, SQLITE_READERS, SQLITE_WRITER_CACHE_BYTES};
 use crate::meta::{MetaError, current_origin};
 use reader::Readers;
+pub use snapshot::copy_database;
 use writer::{Transaction, WriterQueue};
 
 /// What the store may spend.

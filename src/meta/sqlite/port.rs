@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, document, event, expiry, garbage, key, listing, object, rename, undelete,
-    upload, usage, verify, version, version_listing,
+    SqliteMeta, body, boot, bucket, complete, damage, document, event, expiry, garbage, key, listing, object, rename,
+    undelete, upload, usage, verify, version, version_listing,
 };
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, GatewaySecret,
-    KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope,
-    RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
+    GatewaySecret, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion,
+    RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -337,6 +337,18 @@ impl MetaStore for SqliteMeta {
 
     async fn chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<(ChunkId, u64, u64)>, MetaError> {
         self.readers.read("read chunks", move |connection| garbage::chunks(connection, after, max)).await
+    }
+
+    async fn mark_damage(&self, chunk: ChunkId, damage: Option<Damage>) -> Result<bool, MetaError> {
+        self.write("mark damage", move |tx| damage::mark(tx, chunk, damage.as_ref())).await
+    }
+
+    async fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<DamagedChunk>, MetaError> {
+        self.readers.read("list damage", move |connection| damage::list(connection, after, max)).await
+    }
+
+    async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
+        self.readers.read("find users of chunks", move |connection| damage::uses(connection, &chunks, max)).await
     }
 
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {

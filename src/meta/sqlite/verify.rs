@@ -187,6 +187,10 @@ const PROMISES: &[Promise] = &[
         sql: "SELECT 'chunk ' || d.id || ': dead and alive' FROM dead_chunk d
               WHERE EXISTS (SELECT 1 FROM chunk c WHERE c.id = d.id)",
     },
+    Promise {
+        sql: "SELECT 'chunk ' || d.id || ': marked as damaged, but not alive' FROM damaged_chunk d
+              WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = d.id)",
+    },
     // Events are counted.
     Promise {
         sql: "WITH target (name) AS (SELECT name FROM event_target UNION SELECT target FROM event),
@@ -329,6 +333,7 @@ mod tests {
             "INSERT INTO garbage_manifest VALUES (20)",
             "INSERT INTO garbage_manifest VALUES (99)",
             "INSERT INTO dead_chunk VALUES (7)",
+            "INSERT INTO damaged_chunk VALUES (8, 0, 'gone')",
             "UPDATE state SET value = 49",
             "INSERT INTO event VALUES ('hook', 50, 1, x'61', 0, 0, x'')",
             "INSERT INTO event_target VALUES ('hook', 1, 0)",
