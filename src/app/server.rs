@@ -16,7 +16,7 @@ use crate::app::store::open_database;
 use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
-use crate::chunk::local::LocalChunks;
+use crate::chunk::local::{LocalChunks, epochs_in};
 use crate::cipher::KeyRing;
 use crate::config::{Config, MemoryLowered, TlsPaths, WebhookConfig};
 use crate::engine::{Engine, LogStyle};
@@ -172,10 +172,19 @@ async fn open_stores(
     plan: &MemoryPlan,
     announce: &(dyn Fn(Announcement) + Sync),
 ) -> Result<Stores, StartError> {
+    let epochs = epochs_in(&config.data_dir).map_err(StartError::Chunk)?;
+    if !epochs.is_empty() && !data_dir::database(&config.data_dir).exists() {
+        return Err(StartError::NoDatabase { path: config.data_dir.clone() });
+    }
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
     let root = load_root(config, announce)?;
     let keys = load_keys(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
+    // Listed before the epoch was handed out, so all of them were before it, if this database did so.
+    if epochs.last().is_some_and(|last| *last >= boot.epoch) {
+        let _ = meta.end_epoch(boot.epoch).await;
+        return Err(StartError::OldDatabase { path: config.data_dir.clone() });
+    }
     if !boot.crashed.is_empty() {
         tracing::warn!(epochs = boot.crashed.len(), "an earlier run did not end cleanly: its files will be swept");
     }

@@ -83,9 +83,50 @@ impl LocalChunks {
     }
 
     fn path(&self, id: ChunkId) -> PathBuf {
-        let directory = directory_name(id.sequence() / CHUNKS_PER_DIRECTORY);
-        self.tree.join(epoch_name(id.epoch())).join(directory).join(file_name(id))
+        path_in(&self.tree, id)
     }
+}
+
+/// The epochs that have a directory under `root`, which nobody needs to have opened.
+///
+/// # Errors
+/// `Io`.
+pub fn epochs_in(root: &Path) -> Result<Vec<Epoch>, ChunkError> {
+    let mut epochs = Vec::new();
+    for entry in names(&root.join(TREE), "list epochs")? {
+        epochs.extend(epoch_in_name(&entry?.file_name()));
+    }
+    epochs.sort_unstable();
+    Ok(epochs)
+}
+
+/// Whether the chunk has a file under `root`, whatever is in it.
+pub fn has_file(root: &Path, chunk: ChunkId) -> bool {
+    path_in(&root.join(TREE), chunk).exists()
+}
+
+/// Moves the file of a chunk to the same place under another root on the same file system, durably.
+///
+/// # Errors
+/// `Full` or `Io`.
+pub fn move_file(from: &Path, to: &Path, chunk: ChunkId) -> Result<(), ChunkError> {
+    std::fs::create_dir_all(to).map_err(|source| failed("make chunk directory", source))?;
+    let tree = Directory::open(to)?.subdirectory(TREE)?;
+    let number = directory_name(chunk.sequence() / CHUNKS_PER_DIRECTORY);
+    let directory = tree.subdirectory(&epoch_name(chunk.epoch()))?.subdirectory(&number)?;
+    let source = path_in(&from.join(TREE), chunk);
+    std::fs::rename(&source, directory.path().join(file_name(chunk)))
+        .map_err(|source| failed("move chunk file", source))?;
+    directory.sync()?;
+    match source.parent() {
+        Some(parent) => Directory::open(parent)?.sync(),
+        None => Ok(()),
+    }
+}
+
+fn path_in(tree: &Path, id: ChunkId) -> PathBuf {
+    let directory = directory_name(id.sequence() / CHUNKS_PER_DIRECTORY);
+    tree.join(epoch_name(id.epoch())).join(directory).join(file_name(id))
 }
 
 fn epoch_name(epoch: Epoch) -> String {

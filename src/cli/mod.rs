@@ -9,9 +9,11 @@ pub mod key;
 pub mod lifecycle;
 pub mod output;
 pub mod quota;
+pub mod restore;
 pub mod scrub;
 pub mod serve;
 pub mod settings;
+pub mod snapshot;
 pub mod undelete;
 
 use std::error::Error;
@@ -39,6 +41,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Show how far scrub has come and what it found; works while a server runs; exit 1 on any damage
     Scrub(scrub::ScrubArgs),
+    /// Take a snapshot of the database now, or list them; works while a server runs
+    Snapshot(snapshot::SnapshotArgs),
+    /// Put a snapshot in the place of the database; the server must be stopped
+    Restore(restore::RestoreArgs),
     /// Manage the keys of the encryption at rest
     Encryption(encryption::EncryptionArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
@@ -58,6 +64,8 @@ pub fn run() -> ExitCode {
         Command::Bucket(arguments) => bucket::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Scrub(arguments) => scrub::run(arguments),
+        Command::Snapshot(arguments) => snapshot::run(arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::Encryption(arguments) => encryption::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
@@ -108,6 +116,9 @@ mod tests {
             "bucket lifecycle --dry-run --lifecycle-day-seconds 10 --data-dir d",
             "check --data-dir d --json",
             "scrub --data-dir d --json",
+            "snapshot --data-dir d",
+            "snapshot --data-dir d --list --json --snapshot-dir s",
+            "restore --data-dir d --from s/meta.sqlite",
             "serve --data-dir d --scrub-rate 4MiB --scrub-interval 7d",
             "serve --data-dir d --snapshot-interval 6h --snapshot-keep 9 --snapshot-dir s",
             "doctor --data-dir d --memory 64MiB --json",
@@ -135,6 +146,7 @@ mod tests {
             "bucket undelete restore b k --prefix p",
             "bucket undelete restore b --prefix p --id 1",
             "bucket lifecycle b",
+            "restore --data-dir d",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

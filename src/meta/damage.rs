@@ -46,6 +46,19 @@ pub enum ChunkUser {
     Retained(u64),
 }
 
+/// Something whose bytes are gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostBody {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+    /// What of the key.
+    pub of: ChunkUser,
+    /// Whether it stays although it cannot be read, because object lock holds it.
+    pub is_kept: bool,
+}
+
 impl fmt::Display for ChunkUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -15,7 +15,7 @@ pub mod sqlite;
 pub mod store;
 pub mod upkeep;
 
-pub use damage::{ChunkUse, ChunkUser, Damage, DamagedChunk};
+pub use damage::{ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody};
 pub use error::MetaError;
 pub use fact::{
     AccessKey, BodyRef, BodySource, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, MetaError, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion,
     RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
@@ -31,6 +31,9 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn begin_epoch(&self) -> Result<EpochStart, MetaError>;
     /// Records that `epoch` has no orphans: it ended cleanly, or they were removed. Its leases are free.
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError>;
+    /// Ends every epoch, with its leases, and hands out none up to `last` any more: the chunks of those were written on
+    /// behalf of another state of this store.
+    async fn end_epochs(&self, last: Epoch) -> Result<(), MetaError>;
     /// Takes the named lease for `holder` until `until`; false if another holder has it at `now`.
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError>;
 
@@ -230,6 +233,9 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<DamagedChunk>, MetaError>;
     /// Who has bytes in these chunks, in the order of the chunks, at most `max`. Walks all extents.
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError>;
+    /// Removes everything that has bytes in one of these chunks, which are lost, and tells nobody: versions, uploads,
+    /// restorable versions. A version that is locked at `lock_time` stays. Walks all extents.
+    async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError>;
     /// Checks the store against itself (database integrity, reference counts, sizes, orphan rows) and calls
     /// `report` with one line per fault.
     async fn verify(&self, report: &mut (dyn FnMut(String) + Send)) -> Result<(), MetaError>;

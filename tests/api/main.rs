@@ -37,6 +37,7 @@ mod post_object;
 mod quota;
 mod rename;
 mod scrub;
+mod snapshots;
 mod sts;
 mod tagging;
 mod undelete;

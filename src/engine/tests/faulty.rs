@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion,
-    RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome,
+    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -93,6 +93,10 @@ impl MetaStore for FaultyMeta {
 
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError> {
         self.inner.end_epoch(epoch).await
+    }
+
+    async fn end_epochs(&self, last: Epoch) -> Result<(), MetaError> {
+        self.inner.end_epochs(last).await
     }
 
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
@@ -370,6 +374,10 @@ impl MetaStore for FaultyMeta {
 
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
         self.inner.chunk_uses(chunks, max).await
+    }
+
+    async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {
+        self.inner.drop_chunk_users(chunks, lock_time).await
     }
 
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {

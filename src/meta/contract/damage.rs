@@ -3,7 +3,7 @@ use super::fixture::{NOW, bucket, chunk, copy, delete, key, new_upload, part, pu
 use super::garbage::collect;
 use super::usage::set_window;
 use crate::meta::{ChunkUse, ChunkUser, Damage, DamagedChunk, NewBody};
-use crate::types::{BucketName, VersionId};
+use crate::types::{BucketName, Retention, RetentionMode, VersionId};
 
 fn damage(seconds: i64, detail: &str) -> Damage {
     Damage { found: NOW.plus_seconds(seconds), detail: detail.to_owned() }
@@ -77,4 +77,36 @@ pub(super) async fn whose_bytes_are_in_a_chunk_is_found_through_parts_and_copies
     store.commit_delete(delete(id, "d", None)).await.unwrap();
     let found = uses(&[3], 9).await;
     assert!(matches!(found[..], [ChunkUse { of: ChunkUser::Retained(_), .. }]), "{found:?}");
+}
+
+pub(super) async fn what_lost_its_bytes_is_dropped_unless_it_is_locked(store: Store) {
+    let store = store.as_ref();
+    let id = bucket(store, "bucket").await.id;
+    store.commit_put(put_extents(id, "hit", &[sealed(1, 5), sealed(2, 5)])).await.unwrap();
+    store.commit_put(put_extents(id, "sound", &[sealed(3, 5)])).await.unwrap();
+    let mut locked = put_extents(id, "locked", &[shared(2, 0, 5)]);
+    let until = NOW.plus_seconds(60);
+    locked.metadata.attributes.retention = Some(Retention { mode: RetentionMode::Compliance, until });
+    store.commit_put(locked).await.unwrap();
+    store.create_upload(new_upload(id, "open", 1)).await.unwrap();
+    store.commit_part(part(id, "open", 1, 1, NewBody::Extents(vec![shared(1, 0, 5)]))).await.unwrap();
+    store.commit_part(part(id, "open", 1, 2, NewBody::Extents(vec![sealed(4, 5)]))).await.unwrap();
+    set_window(store, id, 1).await;
+    store.commit_put(put_extents(id, "gone", &[shared(1, 1, 1)])).await.unwrap();
+    store.commit_delete(delete(id, "gone", None)).await.unwrap();
+    let drop_users = async |seconds| {
+        let lost = store.drop_chunk_users(vec![chunk(1), chunk(2), chunk(9)], NOW.plus_seconds(seconds)).await.unwrap();
+        lost.into_iter().map(|lost| (lost.key.as_str().to_owned(), lost.is_kept)).collect::<Vec<_>>()
+    };
+    let lost = |name: &str, is_kept| (name.to_owned(), is_kept);
+    let expected = [lost("gone", false), lost("hit", false), lost("locked", true), lost("open", false)];
+    assert_eq!(drop_users(0).await, expected);
+    assert_eq!(drop_users(0).await, [lost("locked", true)]);
+    collect(store).await;
+    let left: Vec<_> = store.chunks(None, 9).await.unwrap().into_iter().map(|(id, _, _)| id).collect();
+    assert_eq!(left, [chunk(2), chunk(3)]);
+    assert!(store.version(id, &key("sound"), None).await.unwrap().is_some());
+    assert!(store.upload(id, &key("open"), upload_id(1)).await.unwrap().is_none());
+    assert_eq!(drop_users(60).await, [lost("locked", false)]);
+    assert_eq!(store.bucket_usage(id).await.unwrap().bytes, 5);
 }

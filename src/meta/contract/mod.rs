@@ -73,6 +73,7 @@ contract! {
     boot: epochs_are_numbered_once_and_crashed_ones_are_named,
         a_lease_has_one_holder_until_it_ends,
         an_epoch_that_ends_frees_its_leases,
+        epochs_of_another_state_are_never_handed_out,
         the_clock_of_locks_never_goes_back,
         access_keys_are_unique_by_id_and_by_name;
     key: policies_limit_a_key_until_it_goes,
@@ -167,5 +168,6 @@ contract! {
         chunks_are_listed_and_known;
     damage: a_chunk_is_marked_while_it_lives,
         damaged_chunks_are_listed_in_pages,
-        whose_bytes_are_in_a_chunk_is_found_through_parts_and_copies;
+        whose_bytes_are_in_a_chunk_is_found_through_parts_and_copies,
+        what_lost_its_bytes_is_dropped_unless_it_is_locked;
 }

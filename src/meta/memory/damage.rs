@@ -1,8 +1,9 @@
 //! Damaged chunks, and whose bytes are in which chunk.
 
 use super::state::{Content, PartBody, State};
-use crate::meta::{BodyRef, ChunkUse, ChunkUser, Damage, DamagedChunk};
-use crate::types::{ChunkId, ManifestId};
+use crate::meta::{BodyRef, ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody, MetaError};
+use crate::rules::lock;
+use crate::types::{ChunkId, ManifestId, Timestamp};
 
 impl State {
     pub(super) fn mark_damage(&mut self, chunk: ChunkId, damage: Option<Damage>) -> bool {
@@ -51,6 +52,45 @@ impl State {
         });
         found.truncate(max as usize);
         found
+    }
+
+    pub(super) fn drop_chunk_users(
+        &mut self,
+        chunks: &[ChunkId],
+        lock_time: Timestamp,
+    ) -> Result<Vec<LostBody>, MetaError> {
+        let mut lost: Vec<LostBody> = Vec::new();
+        let mut found = self.chunk_uses(chunks, u32::MAX);
+        found.sort_by(|a, b| (a.bucket.as_str(), a.key.as_str()).cmp(&(b.bucket.as_str(), b.key.as_str())));
+        for ChunkUse { bucket, key, of, .. } in found {
+            if lost.iter().any(|other| other.bucket == bucket && other.key == key && other.of == of) {
+                continue;
+            }
+            let id = self.find_bucket(&bucket).map(|bucket| bucket.id);
+            let is_kept = match (of, id) {
+                (ChunkUser::Version(version), Some(id)) => {
+                    let (name, row) = self.find(id, &key, version).ok_or(MetaError::NoSuchVersion)?;
+                    let is_locked = lock::judge_removal(&row.version.metadata.attributes, false, lock_time).is_err();
+                    if !is_locked {
+                        self.remove(&name);
+                    }
+                    is_locked
+                }
+                (ChunkUser::Upload(upload), Some(id)) => {
+                    self.abort_upload(&(id, key.as_str().to_owned(), upload))?;
+                    false
+                }
+                (ChunkUser::Retained(id), _) => {
+                    if let Some(BodyRef::Manifest(manifest)) = self.retained.remove(&id).map(|row| row.row.body) {
+                        self.release(manifest);
+                    }
+                    false
+                }
+                (ChunkUser::Version(_) | ChunkUser::Upload(_), None) => continue,
+            };
+            lost.push(LostBody { bucket, key, of, is_kept });
+        }
+        Ok(lost)
     }
 
     /// Whether a chunk is among the extents of a manifest or of its parts.

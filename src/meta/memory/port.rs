@@ -10,8 +10,8 @@ use super::upload::upload_name;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion,
-    RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome,
+    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -29,6 +29,13 @@ impl MetaStore for MemoryMeta {
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError> {
         self.transact(|state| {
             state.end_epoch(epoch);
+            Ok(())
+        })
+    }
+
+    async fn end_epochs(&self, last: Epoch) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.end_epochs(last);
             Ok(())
         })
     }
@@ -343,6 +350,10 @@ impl MetaStore for MemoryMeta {
 
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
         self.transact(|state| Ok(state.chunk_uses(&chunks, max)))
+    }
+
+    async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {
+        self.transact(|state| state.drop_chunk_users(&chunks, lock_time))
     }
 
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {

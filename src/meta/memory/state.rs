@@ -152,6 +152,12 @@ impl State {
         self.leases.retain(|_, (holder, _)| *holder != epoch);
     }
 
+    pub(super) fn end_epochs(&mut self, last: Epoch) {
+        self.epochs.entry(last).or_insert(EpochState::Ended);
+        self.epochs.values_mut().for_each(|state| *state = EpochState::Ended);
+        self.leases.clear();
+    }
+
     pub(super) fn take_lease(&mut self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> bool {
         let is_free = self.leases.get(name).is_none_or(|(owner, end)| *owner == holder || *end <= now);
         if is_free {

@@ -5,10 +5,12 @@ use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::{array, count, key, unsigned, version_id};
-use super::sql;
+use super::upload::{self, UploadName};
 use super::writer::Transaction;
-use crate::meta::{ChunkUse, ChunkUser, Damage, DamagedChunk};
-use crate::types::{BucketName, ChunkId, Timestamp, UploadId};
+use super::{sql, undelete, version};
+use crate::meta::{ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody};
+use crate::rules::lock;
+use crate::types::{BucketId, BucketName, ChunkId, ObjectKey, Timestamp, UploadId};
 
 /// Marks a live chunk as damaged, or takes the mark away; true if it was not so before.
 pub(super) fn mark(tx: &Transaction<'_>, chunk: ChunkId, damage: Option<&Damage>) -> Result<bool, Failure> {
@@ -78,4 +80,69 @@ fn read_use(row: &Row<'_>) -> Result<ChunkUse, Failure> {
 fn json_list(chunks: &[ChunkId]) -> String {
     let ids: Vec<String> = chunks.iter().map(|chunk| chunk.to_i64().to_string()).collect();
     format!("[{}]", ids.join(","))
+}
+
+/// What of a key has bytes in a lost chunk, with the number that finds its row.
+struct Loser {
+    found: ChunkUse,
+    bucket: BucketId,
+    order: u64,
+}
+
+/// Removes everything that has bytes in one of these chunks, but for locked versions.
+pub(super) fn drop_users(
+    tx: &Transaction<'_>,
+    chunks: &[ChunkId],
+    lock_time: Timestamp,
+) -> Result<Vec<LostBody>, Failure> {
+    let mut lost = Vec::new();
+    for Loser { found, bucket, order } in losers(tx.connection(), chunks)? {
+        let is_kept = match found.of {
+            ChunkUser::Version(_) => !drop_version(tx, bucket, &found.key, order, lock_time)?,
+            ChunkUser::Upload(id) => {
+                upload::abort(tx, UploadName { bucket, key: &found.key, id })?;
+                false
+            }
+            ChunkUser::Retained(id) => {
+                undelete::remove(tx, id)?;
+                false
+            }
+        };
+        lost.push(LostBody { bucket: found.bucket, key: found.key, of: found.of, is_kept });
+    }
+    Ok(lost)
+}
+
+/// False if a lock holds it.
+fn drop_version(
+    tx: &Transaction<'_>,
+    bucket: BucketId,
+    key: &ObjectKey,
+    order: u64,
+    lock_time: Timestamp,
+) -> Result<bool, Failure> {
+    let row = version::by_order(tx.connection(), bucket, key, order)?.ok_or(Failure::Corrupt("version"))?;
+    let attributes = version::metadata_of(tx.connection(), bucket, key, &row)?.attributes;
+    if lock::judge_removal(&attributes, false, lock_time).is_err() {
+        return Ok(false);
+    }
+    version::remove(tx, bucket, key, &row)?;
+    Ok(true)
+}
+
+/// Each once, however many of the chunks it has bytes in.
+fn losers(connection: &Connection, chunks: &[ChunkId]) -> Result<Vec<Loser>, Failure> {
+    let query = format!(
+        "{HIT}
+        SELECT DISTINCT 0, b.name, v.key, 0, -v.rank, v.salt, NULL, b.id
+            FROM version v JOIN hit h ON h.manifest = v.manifest_id JOIN bucket b ON b.id = v.bucket_id
+        UNION ALL SELECT DISTINCT 0, b.name, u.key, 1, 0, NULL, u.id, b.id
+            FROM upload u JOIN hit h ON h.manifest = u.manifest_id JOIN bucket b ON b.id = u.bucket_id
+        UNION ALL SELECT DISTINCT 0, r.bucket_name, r.key, 2, r.id, NULL, NULL, r.bucket_id
+            FROM retained r JOIN hit h ON h.manifest = r.manifest_id
+        ORDER BY 2, 3, 4, 5"
+    );
+    sql::all(connection, &query, [json_list(chunks)], |row| {
+        Ok(Loser { found: read_use(row)?, bucket: BucketId(row.get(7)?), order: count(row, 4)? })
+    })
 }

@@ -14,8 +14,8 @@ use super::{
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion,
-    RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome,
+    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -35,6 +35,10 @@ impl MetaStore for SqliteMeta {
 
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError> {
         self.write("end epoch", move |tx| boot::end_epoch(tx, epoch)).await
+    }
+
+    async fn end_epochs(&self, last: Epoch) -> Result<(), MetaError> {
+        self.write("end epochs", move |tx| boot::end_epochs(tx, last)).await
     }
 
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
@@ -349,6 +353,10 @@ impl MetaStore for SqliteMeta {
 
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
         self.readers.read("find users of chunks", move |connection| damage::uses(connection, &chunks, max)).await
+    }
+
+    async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {
+        self.write("drop users of chunks", move |tx| damage::drop_users(tx, &chunks, lock_time)).await
     }
 
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {
