@@ -50,7 +50,7 @@ pub enum StartError {
     },
     /// There are chunk files and no database: an empty one would make all of them nobody's.
     #[error(
-        "the database in {} is missing, but its chunk files are there: use `sluicegate restore --from SNAPSHOT`",
+        "the database in {} is missing, but its chunk files are there: use `sluicegate restore --from SNAPSHOT`, or, if there is none, `sluicegate rebuild`",
         path.display()
     )]
     NoDatabase {

@@ -16,7 +16,7 @@ use crate::telemetry::{LogForm, Recorder, log};
 
 pub use data_dir::DataLock;
 pub use error::StartError;
-pub use restore::{RestoreError, Restored, restore};
+pub use restore::{RestoreError, RestoreObserver, Restored, rebuild, restore};
 pub use server::Server;
 pub use store::Session;
 

@@ -3,11 +3,12 @@
 //! A snapshot knows nothing of what came after it. Three things follow, and none of them may cost a byte that somebody
 //! could still want:
 //! - Objects that were deleted since have rows and no chunk files: their rows go, each is named.
-//! - Chunk files that were written since have no rows: they are set aside in `unclaimed`, not removed.
+//! - Chunk files that were written since have no rows: those of whole objects are adopted, by what their labels say; the
+//!   others are set aside in `unclaimed`, not removed.
 //! - Epochs of later boots exist as directories: they are never handed out again.
 //!
 //! The restored database is made ready beside the old one and takes its place in one rename; the old one stays. Putting
-//! that back by the same way brings what was set aside back, too.
+//! that back by the same way brings what was set aside back, too. A rebuild is the same with a new database.
 
 use std::fs::File;
 use std::io;
@@ -16,13 +17,14 @@ use std::sync::Arc;
 
 use crate::app::store::open_at;
 use crate::app::{DataLock, StartError, data_dir};
+use crate::buffer::BlockPool;
 use crate::chunk::local::{self, LocalChunks};
 use crate::chunk::{ChunkError, ChunkStore};
-use crate::engine::look_at_lock_clock;
 use crate::engine::maintenance::visit_files;
-use crate::limits::{CHECK_STEP, GARBAGE_STEP};
-use crate::meta::{LostBody, MetaError, MetaStore, SqliteMeta, copy_database};
-use crate::types::{ChunkId, Clock as _, Epoch, SystemClock};
+use crate::engine::{Adopted, Engine, EngineError, Found, look_at_lock_clock};
+use crate::limits::{CHECK_POOL_BLOCKS, CHECK_STEP, GARBAGE_STEP};
+use crate::meta::{LostBody, MetaError, MetaStore, SqliteMeta, copy_database, snapshot_time};
+use crate::types::{ChunkId, Clock as _, Epoch, SystemClock, Timestamp};
 
 /// Directory in the data directory of chunk files that no row knows.
 pub const UNCLAIMED: &str = "unclaimed";
@@ -41,7 +43,16 @@ pub enum RestoreError {
     /// The chunk files could not be read or moved.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
-    /// The snapshot has chunks and there is not one chunk file: another disk is probably not mounted.
+    /// What the chunk files say could not be made objects of.
+    #[error(transparent)]
+    Adopt(#[from] EngineError),
+    /// There is a database: nothing needs to be rebuilt.
+    #[error("there is a database, {}: move it away to rebuild another, or use `sluicegate restore`", path.display())]
+    Exists {
+        /// The database.
+        path: PathBuf,
+    },
+    /// There is not one chunk file, but there should be: another disk is probably not mounted.
     #[error("there are no chunk files in {}: is their disk mounted?", path.display())]
     NoChunks {
         /// The data directory.
@@ -67,36 +78,111 @@ pub struct Restored {
     pub replaced: Option<PathBuf>,
     /// Objects, uploads and restorable versions without bytes.
     pub lost: u64,
-    /// Chunk files that were set aside because the snapshot does not know them.
+    /// What became of bodies that the database did not know.
+    pub adopted: Adopted,
+    /// Chunk files that were set aside because the database does not know them.
     pub set_aside: u64,
     /// Chunk files that had been set aside and are in use again.
     pub brought_back: u64,
 }
 
-/// Puts the database `snapshot` in place in `directory`, and tells `report` of everything that lost its bytes.
+/// Who watches a restoration or a rebuild.
+pub trait RestoreObserver: Send {
+    /// Something has no bytes any more.
+    fn lost(&mut self, lost: &LostBody);
+    /// A body was found that the database does not know.
+    fn found(&mut self, found: &Found);
+}
+
+/// Puts the database `snapshot` in place in `directory`.
 ///
 /// # Errors
 /// `Start` if a server runs; the others as they say.
 pub async fn restore(
     directory: &Path,
     snapshot: &Path,
-    report: &mut (dyn FnMut(&LostBody) + Send),
+    observer: &mut dyn RestoreObserver,
 ) -> Result<Restored, RestoreError> {
+    let _lock = lock(directory)?;
+    let since = snapshot_time(snapshot)?;
+    let fresh = beside(&data_dir::database(directory), ".restoring");
+    remove_all(&fresh)?;
+    copy_database(snapshot, &fresh, None)?;
+    let meta = open_at(&fresh)?;
+    let mut restored = Restored::default();
+    let prepared = prepare(directory, &meta, &mut restored, observer).await;
+    let prepared = match (prepared, since) {
+        // What is no snapshot tells everything of no moment: nothing can be said to be newer.
+        (Ok(()), Some(since)) => adopt(directory, &meta, Some(since), &mut restored, observer).await,
+        (prepared, _) => prepared,
+    };
+    finish(directory, (meta, &fresh), prepared, restored).await
+}
+
+/// Makes a database for `directory`, which has none, of what its chunk files say.
+///
+/// # Errors
+/// `Start` if a server runs; `Exists`; the others as they say.
+pub async fn rebuild(directory: &Path, observer: &mut dyn RestoreObserver) -> Result<Restored, RestoreError> {
+    let _lock = lock(directory)?;
+    let database = data_dir::database(directory);
+    if database.exists() {
+        return Err(RestoreError::Exists { path: database });
+    }
+    let Some(last) = local::epochs_in(directory)?.into_iter().max() else {
+        return Err(RestoreError::NoChunks { path: directory.to_owned() });
+    };
+    let fresh = beside(&database, ".restoring");
+    remove_all(&fresh)?;
+    let meta = open_at(&fresh)?;
+    let mut restored = Restored::default();
+    let prepared = match meta.end_epochs(last).await {
+        Ok(()) => adopt(directory, &meta, None, &mut restored, observer).await,
+        Err(error) => Err(error.into()),
+    };
+    finish(directory, (meta, &fresh), prepared, restored).await
+}
+
+fn lock(directory: &Path) -> Result<DataLock, RestoreError> {
     if !directory.is_dir() {
         return Err(StartError::NoData { path: directory.to_owned() }.into());
     }
-    let _lock = DataLock::take(directory)?;
-    let database = data_dir::database(directory);
-    let restoring = beside(&database, ".restoring");
-    remove_all(&restoring)?;
-    copy_database(snapshot, &restoring)?;
-    let mut restored = Restored::default();
-    let meta = open_at(&restoring)?;
-    let prepared = prepare(directory, meta.as_ref(), &mut restored, report).await;
+    Ok(DataLock::take(directory)?)
+}
+
+async fn adopt(
+    directory: &Path,
+    meta: &Arc<SqliteMeta>,
+    since: Option<Timestamp>,
+    restored: &mut Restored,
+    observer: &mut dyn RestoreObserver,
+) -> Result<(), RestoreError> {
+    let chunks = Arc::new(LocalChunks::existing(directory));
+    let store = Arc::clone(meta) as Arc<dyn MetaStore>;
+    let engine = Engine::new(store, chunks, BlockPool::new(CHECK_POOL_BLOCKS), Arc::new(SystemClock));
+    restored.adopted = engine.adopt(since, &mut |found| observer.found(&found)).await?;
+    Ok(())
+}
+
+/// Puts the ready database in place, if it is ready.
+async fn finish(
+    directory: &Path,
+    (meta, fresh): (Arc<SqliteMeta>, &Path),
+    prepared: Result<(), RestoreError>,
+    mut restored: Restored,
+) -> Result<Restored, RestoreError> {
+    let tidied = match prepared {
+        Ok(()) => forget_garbage(&meta).await,
+        Err(error) => Err(error),
+    };
     meta.close().await?;
-    prepared?;
     drop(meta);
-    swap(&database, &restoring, &mut restored)?;
+    if let Err(error) = tidied {
+        remove_all(fresh)?;
+        return Err(error);
+    }
+    let database = data_dir::database(directory);
+    swap(&database, fresh, &mut restored)?;
     let meta = open_at(&database)?;
     let set_aside = set_aside_unknown(directory, &meta, &mut restored).await;
     meta.close().await?;
@@ -109,7 +195,7 @@ async fn prepare(
     directory: &Path,
     meta: &SqliteMeta,
     restored: &mut Restored,
-    report: &mut (dyn FnMut(&LostBody) + Send),
+    observer: &mut dyn RestoreObserver,
 ) -> Result<(), RestoreError> {
     let last = local::epochs_in(directory)?.into_iter().max();
     if last.is_none() && !meta.chunks(None, 1).await?.is_empty() {
@@ -138,11 +224,11 @@ async fn prepare(
         if !lost.is_empty() {
             for body in meta.drop_chunk_users(lost, lock_time.time).await? {
                 restored.lost += 1;
-                report(&body);
+                observer.lost(&body);
             }
         }
     }
-    forget_garbage(meta).await
+    Ok(())
 }
 
 /// Forgets what nobody refers to, and leaves the files to be set aside: the collector of the next server removes none
@@ -197,8 +283,7 @@ async fn set_aside_unknown(
     meta: &Arc<SqliteMeta>,
     restored: &mut Restored,
 ) -> Result<(), RestoreError> {
-    let boot = meta.begin_epoch().await?;
-    let chunks: Arc<dyn ChunkStore> = Arc::new(LocalChunks::open_buffered(directory, boot.epoch)?);
+    let chunks: Arc<dyn ChunkStore> = Arc::new(LocalChunks::existing(directory));
     let aside = directory.join(UNCLAIMED);
     for epoch in chunks.epochs()? {
         let mut files = visit_files(&chunks, epoch);
@@ -211,7 +296,7 @@ async fn set_aside_unknown(
         }
         files.finish().await.map_err(|error| MetaError::Storage(error.to_string()))?;
     }
-    Ok(meta.end_epoch(boot.epoch).await?)
+    Ok(())
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

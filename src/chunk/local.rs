@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
-use crate::chunk::layout::{SpanTable, SpanWriter, tail_bytes};
+use crate::chunk::layout::{FOOTER_BYTES, SpanTable, SpanWriter, record_of, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
 use crate::limits::{CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY};
 use crate::types::{ChunkId, Epoch};
@@ -25,7 +25,8 @@ const SUFFIX: &str = ".chunk";
 pub struct LocalChunks {
     tree: PathBuf,
     epoch: Epoch,
-    epoch_directory: Arc<Directory>,
+    /// `None` if this store only looks at what is there.
+    epoch_directory: Option<Arc<Directory>>,
     write_path: WritePath,
     /// Number of the next chunk. Epochs are never reused, so it starts at 0.
     next: AtomicU64,
@@ -40,8 +41,22 @@ impl LocalChunks {
     /// `Full` or `Io`.
     pub fn open(root: &Path, epoch: Epoch) -> Result<Self, ChunkError> {
         let mut store = Self::open_buffered(root, epoch)?;
-        store.write_path = probe(&store.epoch_directory)?;
+        if let Some(directory) = &store.epoch_directory {
+            store.write_path = probe(directory)?;
+        }
         Ok(store)
+    }
+
+    /// The chunks that are there, for who writes none. Makes no directory.
+    pub fn existing(root: &Path) -> Self {
+        Self {
+            tree: root.join(TREE),
+            epoch: Epoch(0),
+            epoch_directory: None,
+            write_path: WritePath::Buffered,
+            next: AtomicU64::new(0),
+            directories: Mutex::default(),
+        }
     }
 
     /// As `open`, but writes through the page cache in any case.
@@ -60,7 +75,7 @@ impl LocalChunks {
         Ok(Self {
             tree: tree.path().to_owned(),
             epoch,
-            epoch_directory,
+            epoch_directory: Some(epoch_directory),
             write_path: WritePath::Buffered,
             next: AtomicU64::new(0),
             directories: Mutex::default(),
@@ -74,7 +89,10 @@ impl LocalChunks {
         if let Some(directory) = directories.get(&number) {
             return Ok(Arc::clone(directory));
         }
-        let directory = Arc::new(self.epoch_directory.subdirectory(&directory_name(number))?);
+        let epoch_directory = self.epoch_directory.as_ref();
+        let epoch_directory =
+            epoch_directory.ok_or_else(|| failed("create chunk file", io::ErrorKind::ReadOnlyFilesystem.into()))?;
+        let directory = Arc::new(epoch_directory.subdirectory(&directory_name(number))?);
         directories.insert(number, Arc::clone(&directory));
         while directories.len() > CHUNK_DIRECTORIES_OPEN_MAX {
             directories.pop_first();
@@ -202,6 +220,22 @@ impl ChunkStore for LocalChunks {
         Ok(Box::new(LocalReader { record: *record, file, spans }))
     }
 
+    fn inspect(&self, chunk: ChunkId) -> Result<(ChunkRecord, Vec<u8>), ChunkError> {
+        let damaged = |detail: &str| ChunkError::Damaged { chunk, detail: detail.to_owned() };
+        let file = match File::open(self.path(chunk)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged("the file is missing")),
+            Err(error) => return Err(failed("open chunk file", error)),
+        };
+        let length = file.metadata().map_err(|source| failed("read length of chunk file", source))?.len();
+        let start = length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged("the file is cut"))?;
+        let mut footer = [0; FOOTER_BYTES];
+        file.read_exact_at(&mut footer, start).map_err(|source| failed("read chunk footer", source))?;
+        let record = record_of(chunk, &footer).map_err(damaged)?;
+        let appendix = self.open(&record)?.take_appendix();
+        Ok((record, appendix))
+    }
+
     fn remove(&self, chunk: ChunkId) -> Result<(), ChunkError> {
         let path = self.path(chunk);
         match std::fs::remove_file(&path) {
@@ -303,8 +337,8 @@ impl ChunkReader for LocalReader {
         &self.record
     }
 
-    fn appendix(&self) -> &[u8] {
-        self.spans.appendix()
+    fn take_appendix(&mut self) -> Vec<u8> {
+        self.spans.take_appendix()
     }
 
     fn forget_cached(&self) {

@@ -77,6 +77,12 @@ pub trait ChunkStore: Send + Sync + 'static {
     /// `Damaged` if the file is missing or its table does not match `record.seal`; `Io`.
     fn open(&self, record: &ChunkRecord) -> Result<Box<dyn ChunkReader>, ChunkError>;
 
+    /// What a chunk that no row knows says of itself: its record, and its appendix.
+    ///
+    /// # Errors
+    /// `Damaged` if the file is missing or its end is not that of this chunk; `Io`.
+    fn inspect(&self, chunk: ChunkId) -> Result<(ChunkRecord, Vec<u8>), ChunkError>;
+
     /// Removes a chunk file. A file that is already gone is no error.
     ///
     /// # Errors
@@ -132,8 +138,8 @@ pub trait ChunkReader: Send + Sync {
     /// The record that it was opened with.
     fn record(&self) -> &ChunkRecord;
 
-    /// What was attached to the chunk; empty if nothing was.
-    fn appendix(&self) -> &[u8];
+    /// What was attached to the chunk; empty if nothing was, and once it was taken: most readers need little of it.
+    fn take_appendix(&mut self) -> Vec<u8>;
 
     /// Drops what memory holds of the chunk, as far as the system lets: what is read next comes from the medium.
     fn forget_cached(&self);

@@ -9,6 +9,7 @@ pub mod key;
 pub mod lifecycle;
 pub mod output;
 pub mod quota;
+pub mod rebuild;
 pub mod restore;
 pub mod scrub;
 pub mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Snapshot(snapshot::SnapshotArgs),
     /// Put a snapshot in the place of the database; the server must be stopped
     Restore(restore::RestoreArgs),
+    /// Make a new database of what the chunk files say; the server must be stopped
+    Rebuild(rebuild::RebuildArgs),
     /// Manage the keys of the encryption at rest
     Encryption(encryption::EncryptionArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Scrub(arguments) => scrub::run(arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
         Command::Restore(arguments) => restore::run(&arguments),
+        Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Encryption(arguments) => encryption::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
@@ -119,6 +123,7 @@ mod tests {
             "snapshot --data-dir d",
             "snapshot --data-dir d --list --json --snapshot-dir s",
             "restore --data-dir d --from s/meta.sqlite",
+            "rebuild --data-dir d",
             "serve --data-dir d --scrub-rate 4MiB --scrub-interval 7d",
             "serve --data-dir d --snapshot-interval 6h --snapshot-keep 9 --snapshot-dir s",
             "doctor --data-dir d --memory 64MiB --json",

@@ -2,6 +2,7 @@
 //! uploads, listings and the steps of maintenance. Knows nothing of HTTP, XML, signatures or policy.
 
 pub mod access_log;
+pub mod adopt;
 pub mod bucket;
 pub mod check;
 pub(crate) mod commit;
@@ -10,6 +11,7 @@ pub(crate) mod copy;
 pub mod error;
 pub mod event;
 pub(crate) mod expect;
+pub mod label;
 pub mod lifecycle;
 pub mod lock_clock;
 pub mod maintenance;
@@ -18,12 +20,14 @@ pub mod open_object;
 pub(crate) mod pin;
 pub(crate) mod quota;
 pub mod reader;
+pub(crate) mod record;
 pub mod request;
 pub mod rewrap;
 pub mod scrub;
 pub(crate) mod seal;
 pub mod snapshot;
 pub mod source;
+pub(crate) mod stash;
 pub(crate) mod suspect;
 pub(crate) mod unclaimed;
 pub(crate) mod unsealed;
@@ -46,6 +50,7 @@ use crate::meta::MetaStore;
 use crate::types::Clock;
 
 pub use access_log::{LogStyle, LoggedBucket};
+pub use adopt::{Adopted, Found, Outcome};
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, FixedEncryption, Mismatch};

@@ -96,7 +96,7 @@ impl Snapshots {
         let _lock = self.lock()?;
         let partial = self.directory.join(PARTIAL);
         remove(&partial).map_err(failed("tidy"))?;
-        if let Err(error) = copy_database(&self.database, &partial) {
+        if let Err(error) = copy_database(&self.database, &partial, Some(now)) {
             // Half a copy is of use to nobody.
             let _ = remove(&partial);
             return Err(error);

@@ -59,6 +59,10 @@ impl ChunkStore for WatchedChunks {
         Ok(Box::new(WatchedReader { inner: opened?, suspects: Arc::clone(&self.suspects) }))
     }
 
+    fn inspect(&self, chunk: ChunkId) -> Result<(ChunkRecord, Vec<u8>), ChunkError> {
+        self.inner.inspect(chunk)
+    }
+
     fn remove(&self, chunk: ChunkId) -> Result<(), ChunkError> {
         self.inner.remove(chunk)
     }
@@ -92,8 +96,8 @@ impl ChunkReader for WatchedReader {
         self.inner.record()
     }
 
-    fn appendix(&self) -> &[u8] {
-        self.inner.appendix()
+    fn take_appendix(&mut self) -> Vec<u8> {
+        self.inner.take_appendix()
     }
 
     fn forget_cached(&self) {

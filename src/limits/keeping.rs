@@ -1,6 +1,6 @@
 //! Bounds on how what is stored is kept: scrub, snapshots, rebuilding.
 
-use super::{GIB, MIB};
+use super::{GIB, KIB, MIB};
 
 /// Bytes that scrub reads in a second (default of `--scrub-rate`): 20 TiB a month, a small part of what one disk can.
 pub const SCRUB_RATE: u64 = 8 * MIB;
@@ -37,3 +37,12 @@ pub const SNAPSHOT_FIRST_SECONDS: u64 = 60;
 /// So many times the size of the database must be free where a snapshot goes: room for it, and as much again for
 /// everybody else.
 pub const SNAPSHOT_FREE_FACTOR: u64 = 2;
+/// Most bytes that a chunk says of the object it belongs to: enough for the longest key and the most user metadata that
+/// S3 allows. What finds no room is lost only if the database is.
+pub const CHUNK_LABEL_BYTES_MAX: usize = 8 * KIB as usize;
+/// Parts whose extents are read at once while the record of an upload is written. Bounds its memory.
+pub const RECORD_PARTS_STEP: u32 = 8;
+/// Parts of one upload that a rebuild commits at once, so that they share group commits.
+pub const ADOPT_PARTS_AT_ONCE: usize = 64;
+/// Seconds before a snapshot from which bodies are adopted: one may have been sealed before it and committed after it.
+pub const ADOPTION_SLACK_SECONDS: i64 = 10;

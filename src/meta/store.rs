@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion,
-    RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PartExtents, PutOutcome,
+    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
@@ -150,6 +150,15 @@ pub trait MetaStore: Send + Sync + 'static {
         after: u16,
         max: u32,
     ) -> Result<PartListing, MetaError>;
+    /// Parts of an open upload with numbers above `after`, and where their bytes are, at most `max`: `NoSuchUpload`.
+    async fn part_extents(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<Vec<PartExtents>, MetaError>;
     /// A page of open uploads.
     async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError>;
     /// Ends an upload with an object: `NoSuchUpload`, `PartsChanged`, `NoSuchKey`, `PreconditionFailed`.

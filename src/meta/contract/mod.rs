@@ -124,6 +124,7 @@ contract! {
         a_completed_upload_becomes_an_object_that_keeps_its_parts,
         extents_of_parts_are_found_from_any_byte,
         a_single_empty_part_is_an_object,
+        the_record_of_an_object_goes_with_its_parts,
         a_completion_of_changed_parts_is_refused,
         a_completion_judges_conditions_in_its_transaction,
         a_copy_of_a_multipart_object_shares_its_parts,

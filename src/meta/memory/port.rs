@@ -10,8 +10,9 @@ use super::upload::upload_name;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome,
-    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PartExtents,
+    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
+    UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -200,6 +201,17 @@ impl MetaStore for MemoryMeta {
         max: u32,
     ) -> Result<PartListing, MetaError> {
         self.transact(|state| state.list_parts(&upload_name(bucket, key, upload), after, max))
+    }
+
+    async fn part_extents(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<Vec<PartExtents>, MetaError> {
+        self.transact(|state| state.part_extents(&upload_name(bucket, key, upload), after, max))
     }
 
     async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError> {

@@ -41,8 +41,9 @@ use std::thread::JoinHandle;
 
 use crate::limits::{SQLITE_READER_CACHE_BYTES, SQLITE_READERS, SQLITE_WRITER_CACHE_BYTES};
 use crate::meta::{MetaError, current_origin};
+pub use metadata::{read_metadata, write_metadata};
 use reader::Readers;
-pub use snapshot::copy_database;
+pub use snapshot::{copy_database, snapshot_time};
 use writer::{Transaction, WriterQueue};
 
 /// What the store may spend.

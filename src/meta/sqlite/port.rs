@@ -14,8 +14,9 @@ use super::{
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome,
-    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PartExtents,
+    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
+    UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -218,6 +219,21 @@ impl MetaStore for SqliteMeta {
             upload::list_parts(connection, UploadName { bucket, key: &key, id: upload }, after, max)
         };
         self.readers.read("list parts", list).await
+    }
+
+    async fn part_extents(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<Vec<PartExtents>, MetaError> {
+        let key = key.clone();
+        let find = move |connection: &_| {
+            upload::part_extents(connection, UploadName { bucket, key: &key, id: upload }, after, max)
+        };
+        self.readers.read("list extents of parts", find).await
     }
 
     async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError> {

@@ -8,16 +8,20 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection::open_copied;
 use super::failure::Failure;
+use super::sql;
 use crate::limits::SNAPSHOT_FREE_FACTOR;
 use crate::meta::MetaError;
+use crate::types::Timestamp;
 
 /// Copies the database at `source`, as it is at one moment, to the new file `target` (mode 0600), which is durable but
 /// for its name when this returns. Blocks; neither readers nor the writer of `source` wait for it. In the copy no epoch
 /// runs and no lease is held: a boot from it sweeps nothing, because the files of later commits have no rows in it.
 ///
+/// `taken` is kept in the copy, as the time of which it tells everything; without it the copy is of no such time.
+///
 /// # Errors
 /// `Full` if the disk of `target` would get too full; `Storage`. `target` is then gone or not whole.
-pub fn copy_database(source: &Path, target: &Path) -> Result<(), MetaError> {
+pub fn copy_database(source: &Path, target: &Path, taken: Option<Timestamp>) -> Result<(), MetaError> {
     require_room(source, target)?;
     let failed =
         |step: &str, error: std::io::Error| MetaError::Storage(format!("{step} {}: {error}", target.display()));
@@ -30,11 +34,29 @@ pub fn copy_database(source: &Path, target: &Path) -> Result<(), MetaError> {
         connection.execute("VACUUM INTO ?1", [target.to_string_lossy()])?;
         drop(connection);
         let copy = open_copied(target, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        copy.execute_batch("UPDATE epoch SET running = 0; DELETE FROM lease;")?;
+        copy.execute_batch(
+            "UPDATE epoch SET running = 0; DELETE FROM lease; DELETE FROM state WHERE name = 'snapshot';",
+        )?;
+        if let Some(Timestamp(micros)) = taken {
+            copy.execute("INSERT INTO state (name, value) VALUES ('snapshot', ?1)", [micros])?;
+        }
         require_sound(&copy)
     };
     run().map_err(|failure| failure.into_meta("copy the database"))?;
     file.sync_all().map_err(|error| failed("sync", error))
+}
+
+/// The time of which a snapshot tells everything; `None` if the database is none.
+///
+/// # Errors
+/// `Storage`.
+pub fn snapshot_time(path: &Path) -> Result<Option<Timestamp>, MetaError> {
+    let read = || -> Result<Option<Timestamp>, Failure> {
+        let connection = open_copied(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let query = "SELECT value FROM state WHERE name = 'snapshot'";
+        sql::first(&connection, query, [], |row| Ok(Timestamp(row.get(0)?)))
+    };
+    read().map_err(|failure| failure.into_meta("read the snapshot"))
 }
 
 /// A copy that does not read is none.
@@ -60,7 +82,7 @@ fn require_room(source: &Path, target: &Path) -> Result<(), MetaError> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::copy_database;
+    use super::{copy_database, snapshot_time};
     use crate::meta::{MetaError, MetaStore as _, NewBucket, SqliteMeta, SqliteSettings};
     use crate::types::{BucketName, Epoch, OwnerId, Timestamp};
 
@@ -76,7 +98,12 @@ mod tests {
         create("before").await;
         store.begin_epoch().await.unwrap();
         assert!(store.take_lease("job", Epoch(1), Timestamp(1), Timestamp(i64::MAX)).await.unwrap());
-        copy_database(&source, &target).unwrap();
+        copy_database(&source, &target, Some(Timestamp(9))).unwrap();
+        assert_eq!(snapshot_time(&target).unwrap(), Some(Timestamp(9)));
+        assert_eq!(snapshot_time(&source).unwrap(), None);
+        let plain = directory.path().join("plain");
+        copy_database(&target, &plain, None).unwrap();
+        assert_eq!(snapshot_time(&plain).unwrap(), None);
         create("after").await;
         assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
         let copy = SqliteMeta::open(&target, SqliteSettings::default()).unwrap();
@@ -93,12 +120,12 @@ mod tests {
     fn a_target_that_exists_and_a_source_that_is_none_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         let (source, target) = (directory.path().join("meta.sqlite"), directory.path().join("copy"));
-        assert!(matches!(copy_database(&source, &target), Err(MetaError::Storage(_))));
+        assert!(matches!(copy_database(&source, &target, None), Err(MetaError::Storage(_))));
         drop(SqliteMeta::open(&source, SqliteSettings::default()).unwrap());
         std::fs::write(&target, "somebody's").unwrap();
-        assert!(matches!(copy_database(&source, &target), Err(MetaError::Storage(_))));
+        assert!(matches!(copy_database(&source, &target, None), Err(MetaError::Storage(_))));
         assert_eq!(std::fs::read(&target).unwrap(), b"somebody's");
         std::fs::write(&source, vec![7; 100_000]).unwrap();
-        assert!(matches!(copy_database(&source, &directory.path().join("other")), Err(MetaError::Storage(_))));
+        assert!(matches!(copy_database(&source, &directory.path().join("other"), None), Err(MetaError::Storage(_))));
     }
 }
