@@ -5,6 +5,7 @@
 
 mod keeping;
 mod memory_plan;
+mod rate;
 mod telling;
 
 pub use keeping::{
@@ -14,6 +15,7 @@ pub use keeping::{
     SNAPSHOT_INTERVAL_SECONDS, SNAPSHOT_INTERVAL_SECONDS_MAX, SNAPSHOT_KEEP, SNAPSHOT_KEEP_MAX, SNAPSHOT_LOOK_MS,
 };
 pub use memory_plan::{MemoryPlan, Transport};
+pub use rate::{RATE_BYTES_MIN, RATE_SOURCES_MAX, RETRY_AFTER_SECONDS_MAX, TIMETABLE_ENTRIES_MAX};
 pub use telling::{
     ACCESS_LOG_BUFFER_BYTES_MAX, ACCESS_LOG_FIELD_BYTES_MAX, ACCESS_LOG_INTERVAL_SECONDS,
     ACCESS_LOG_INTERVAL_SECONDS_MAX, ACCESS_LOG_OBJECT_BYTES, ACCESS_LOG_REFRESH_MS, BREAKER_FAILURES,
@@ -436,7 +438,7 @@ pub const TLS_STATE_BYTES: u64 = 3 * 16 * KIB + 4 * KIB;
 pub const LOAN_BLOCKS: usize = 8;
 /// Share of the pool that may be lent, in percent. What stays keeps every processor and disk busy: more blocks
 /// only let more clients wait in the middle of one.
-pub const LOAN_PERCENT_MAX: usize = 75;
+pub const LOAN_PERCENT_MAX: usize = 80;
 /// Milliseconds until a loan that nobody needs goes back to the pool. Keeps connections that come and go from
 /// moving memory each time.
 pub const LOAN_RETURN_MS: u64 = 1_000;

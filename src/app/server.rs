@@ -330,6 +330,7 @@ fn gateway(
         encrypt_by_default: config.encrypt_by_default,
         default_ownership: config.default_object_ownership,
         lifecycle_day,
+        rates: config.rates.clone(),
         webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     };
     let clock = Arc::new(SystemClock);

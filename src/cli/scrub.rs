@@ -62,12 +62,11 @@ async fn show(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure> {
             }
         }
     }
-    match chunks {
-        0 => output::line("no damage"),
-        chunks => {
-            output::line(&format!("{chunks} damaged chunks: restore their objects from elsewhere, or delete them"))
-        }
-    }
+    let verdict = match chunks {
+        0 => "no damage".to_owned(),
+        chunks => format!("{chunks} damaged chunks: restore their objects from elsewhere, or delete them"),
+    };
+    output::line(&verdict);
     Ok(chunks > 0)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::config::keeping::Keeping;
+use crate::config::rate::decide_rates;
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size, parse_span};
 use crate::config::webhook::{WebhookConfig, decide_webhooks};
 use crate::config::{ConfigError, RawConfig};
@@ -16,7 +17,7 @@ use crate::limits::{
     DRAIN_TIMEOUT_SECONDS, DRAIN_TIMEOUT_SECONDS_MAX, LIFECYCLE_DAY_SECONDS, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN,
     UPLOAD_EXPIRY_DAYS, UPLOAD_EXPIRY_DAYS_MAX,
 };
-use crate::types::ObjectOwnership;
+use crate::types::{ObjectOwnership, RateLimits};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:9000";
 const DEFAULT_ADMIN_LISTEN: &str = "127.0.0.1:9001";
@@ -108,6 +109,8 @@ pub struct Config {
     pub access_log_interval: Duration,
     /// How what is stored is kept.
     pub keeping: Keeping,
+    /// Limits of rates.
+    pub rates: RateLimits,
     /// Root's credentials, if they were configured.
     pub root: Option<RootPair>,
     /// File of keys for encryption at rest.
@@ -143,6 +146,7 @@ impl Config {
         }
         let (memory_bytes, memory_lowered) = decide_memory(raw.memory.as_deref(), cgroup_limit_bytes)?;
         let keeping = Keeping::decide(&raw)?;
+        let rates = decide_rates(&raw)?;
         let tls = decide_tls(raw.tls_cert, raw.tls_key)?;
         let domains = decide_domains("domain", &raw.domain)?;
         let website_domains = decide_domains("website-domain", &raw.website_domain)?;
@@ -172,6 +176,7 @@ impl Config {
             webhooks: decide_webhooks(raw.webhook)?,
             access_log_interval: decide_log_interval(raw.access_log_interval.as_deref())?,
             keeping,
+            rates,
             root,
             encryption_keys: raw.encryption_keys,
             master_key: raw.master_key.map(MasterKeyText),

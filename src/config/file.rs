@@ -74,6 +74,11 @@ mod tests {
             access-key-id = "AKIA"
             secret-access-key = "hidden"
             access-log-interval = 60
+            key-requests = 50
+            key-bandwidth = "10MiB"
+            address-requests = "50:100"
+            address-bandwidth = "10MiB"
+            bandwidth = "08:00=2MiB,18:00=off"
             [webhook.hook]
             url = "https://example.com/events"
             token = "hidden"
@@ -89,6 +94,8 @@ mod tests {
         assert_eq!((raw.webhook[0].name.as_str(), raw.webhook[0].url.as_str()), ("hook", "https://example.com/events"));
         assert_eq!(raw.webhook[0].token.as_deref().map(String::as_str), Some("hidden"));
         assert_eq!(raw.access_log_interval.as_deref(), Some("60"));
+        assert_eq!(raw.key_requests.as_deref(), Some("50"));
+        assert_eq!(raw.bandwidth.as_deref(), Some("08:00=2MiB,18:00=off"));
         assert_eq!(raw.secret_access_key.as_deref().map(String::as_str), Some("hidden"));
     }
 

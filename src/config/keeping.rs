@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn what_is_out_of_bounds_names_its_setting() {
-        let cases: [(&str, fn(&mut RawConfig)); 8] = [
+        type Change = fn(&mut RawConfig);
+        let cases: [(&str, Change); 8] = [
             ("scrub-rate", |raw| raw.scrub_rate = Some("1".into())),
             ("scrub-rate", |raw| raw.scrub_rate = Some("fast".into())),
             ("scrub-interval", |raw| raw.scrub_interval = Some("0".into())),

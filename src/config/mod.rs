@@ -6,6 +6,7 @@ pub mod decide;
 pub mod error;
 pub mod file;
 pub mod keeping;
+mod rate;
 pub mod raw;
 pub mod value;
 pub mod webhook;

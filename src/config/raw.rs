@@ -175,6 +175,34 @@ pub struct RawConfig {
     #[arg(long, env = "SLUICEGATE_SNAPSHOT_DIR", value_name = "DIR")]
     pub snapshot_dir: Option<PathBuf>,
 
+    /// Requests that each access key may make in a second, as 50, or with what may come at once, as 50:200;
+    /// more are answered 503 SlowDown [default: no limit]
+    #[arg(long, env = "SLUICEGATE_KEY_REQUESTS", value_name = "RATE")]
+    #[serde(deserialize_with = "scalar")]
+    pub key_requests: Option<String>,
+
+    /// Bytes that each access key may move in a second, both ways together, as 10MiB or 10MiB:100MiB; more wait
+    /// [default: no limit]
+    #[arg(long, env = "SLUICEGATE_KEY_BANDWIDTH", value_name = "RATE")]
+    #[serde(deserialize_with = "scalar")]
+    pub key_bandwidth: Option<String>,
+
+    /// Requests that each client address may make in a second [default: no limit]
+    #[arg(long, env = "SLUICEGATE_ADDRESS_REQUESTS", value_name = "RATE")]
+    #[serde(deserialize_with = "scalar")]
+    pub address_requests: Option<String>,
+
+    /// Bytes that each client address may move in a second [default: no limit]
+    #[arg(long, env = "SLUICEGATE_ADDRESS_BANDWIDTH", value_name = "RATE")]
+    #[serde(deserialize_with = "scalar")]
+    pub address_bandwidth: Option<String>,
+
+    /// Bytes that all clients together may move in a second, as 10MiB, or by local time, as
+    /// 08:00=2MiB,18:30=10MiB,23:00=off [default: no limit]
+    #[arg(long, env = "SLUICEGATE_BANDWIDTH", value_name = "TIMETABLE")]
+    #[serde(deserialize_with = "scalar")]
+    pub bandwidth: Option<String>,
+
     /// Root's access key id: environment or file only.
     #[arg(skip)]
     #[serde(deserialize_with = "scalar")]
@@ -220,6 +248,11 @@ impl RawConfig {
             snapshot_interval: upper.snapshot_interval.or(lower.snapshot_interval),
             snapshot_keep: upper.snapshot_keep.or(lower.snapshot_keep),
             snapshot_dir: upper.snapshot_dir.or(lower.snapshot_dir),
+            key_requests: upper.key_requests.or(lower.key_requests),
+            key_bandwidth: upper.key_bandwidth.or(lower.key_bandwidth),
+            address_requests: upper.address_requests.or(lower.address_requests),
+            address_bandwidth: upper.address_bandwidth.or(lower.address_bandwidth),
+            bandwidth: upper.bandwidth.or(lower.bandwidth),
             access_key_id: upper.access_key_id.or(lower.access_key_id),
             secret_access_key: upper.secret_access_key.or(lower.secret_access_key),
         }
@@ -271,6 +304,11 @@ impl RawConfig {
             snapshot_interval: text(self.snapshot_interval),
             snapshot_keep: text(self.snapshot_keep),
             snapshot_dir: path(self.snapshot_dir),
+            key_requests: text(self.key_requests),
+            key_bandwidth: text(self.key_bandwidth),
+            address_requests: text(self.address_requests),
+            address_bandwidth: text(self.address_bandwidth),
+            bandwidth: text(self.bandwidth),
             access_key_id: text(self.access_key_id),
             secret_access_key: self.secret_access_key.filter(|text| !text.is_empty()),
         }

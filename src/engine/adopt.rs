@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_body_is_whole_only_with_all_of_its_chunks() {
-        let candidate = whole(body(found().into_iter().rev())).ok().expect("in any order");
+        let candidate = whole(body(found().into_iter().rev())).unwrap_or_else(|what| panic!("in any order: {what}"));
         assert_eq!((candidate.at, candidate.pieces.len(), candidate.object.size), (Timestamp(7), 3, 12));
         for missing in 0..3 {
             let mut found = found();

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use crate::cipher::CustomerKey;
 use crate::digest::{ChecksumHasher, combine_crcs};
+use crate::engine::seal::is_sealed_by_customer;
 use crate::engine::{Engine, EngineError, Mismatch, Written};
 use crate::limits::{COMPLETE_STEP, OBJECT_BYTES_MAX, PART_BYTES_MIN, PART_NUMBER_MAX};
 use crate::meta::{CompleteUpload, MetaError, PartSelection, PutOutcome};
@@ -137,13 +138,18 @@ impl Completion<'_> {
         }
     }
 
-    /// Checks the customer's key that a completion carries; one without needs none.
+    /// Checks the customer's key that a completion carries. One without needs it only if the object is to have a
+    /// checksum.
     ///
     /// # Errors
     /// `UploadKey`.
     pub fn check_key(&self, customer: Option<&CustomerKey>) -> Result<(), EngineError> {
-        let (Some(attributes), Some(_)) = (self.attributes(), customer) else { return Ok(()) };
-        self.engine.unseal(attributes, customer).map(drop).map_err(EngineError::UploadKey)
+        let State::Open(open) = &self.state else { return Ok(()) };
+        let is_needed = open.listed.checksum.is_some() && is_sealed_by_customer(&open.metadata.attributes);
+        if customer.is_none() && !is_needed {
+            return Ok(());
+        }
+        self.engine.unseal(&open.metadata.attributes, customer).map(drop).map_err(EngineError::UploadKey)
     }
 
     /// Compares the next entry of the client's list.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::cipher::{BodyKey, CipherError, CustomerKey, DataKey, Envelope, Holder, KeyRing};
+use crate::cipher::{BodyKey, CipherError, CustomerKey, DataKey, Envelope, Holder, KeyRing, Protection};
 use crate::digest::Digests;
 use crate::engine::{Engine, EngineError};
 use crate::types::VersionAttributes;
@@ -56,6 +56,13 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether only a customer's key opens a body.
+pub(crate) fn is_sealed_by_customer(attributes: &VersionAttributes) -> bool {
+    // An envelope that cannot be read is found where it is opened.
+    let envelope = Envelope::of(attributes.encryption.as_deref()).ok().flatten();
+    envelope.is_some_and(|envelope| *envelope.protection() == Protection::Customer)
 }
 
 /// What is stored and told of a body's digests.

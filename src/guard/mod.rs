@@ -1,9 +1,11 @@
-//! What keeps the process within its bounds: admission tickets, connection slots and the drain.
+//! What keeps the process within its bounds: admission tickets, connection slots, rates and the drain.
 
 pub mod admission;
 pub mod breaker;
 pub mod drain;
+pub mod rate;
 
 pub use admission::{Admission, ConnectionSlot, Refused, Ticket};
 pub use breaker::{Breaker, Circuit};
 pub use drain::{Drain, EndCause};
+pub use rate::{Pace, RateLimiter, TooFast};

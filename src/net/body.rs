@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::guard::EndCause;
+use crate::guard::{EndCause, Pace};
 use crate::net::state::{Busy, ConnectionState};
 
 /// Why a body ended early.
@@ -112,6 +112,8 @@ pub struct RequestBody {
     source: Source,
     content_length: Option<u64>,
     received_bytes: u64,
+    /// What slows it down. The client's own slowness is not counted meanwhile: nobody asks for its bytes.
+    pace: Option<Box<Pace>>,
     ended: bool,
     failed: bool,
 }
@@ -143,7 +145,8 @@ impl RequestBody {
         let ended = content_length == Some(0);
         let network =
             Network { incoming: Some(incoming), busy, unasked: expects_continue, timer: None, waiting: false };
-        Self { source: Source::Network(Box::new(network)), content_length, received_bytes: 0, ended, failed: false }
+        let source = Source::Network(Box::new(network));
+        Self { source, content_length, received_bytes: 0, pace: None, ended, failed: false }
     }
 
     /// A body made of these pieces, for tests of upper layers. Its announced length is their sum.
@@ -158,6 +161,7 @@ impl RequestBody {
             source: Source::Pieces(pieces.into_iter().map(Ok).collect()),
             content_length: Some(bytes),
             received_bytes: 0,
+            pace: None,
             ended: bytes == 0,
             failed: false,
         }
@@ -181,6 +185,13 @@ impl RequestBody {
         self
     }
 
+    /// The same body at a pace.
+    #[must_use]
+    pub fn at_pace(mut self, pace: Option<Pace>) -> Self {
+        self.pace = pace.map(Box::new);
+        self
+    }
+
     /// The announced length (`Content-Length`), if there is one. `Some(0)` for a request without a body.
     pub fn content_length(&self) -> Option<u64> {
         self.content_length
@@ -201,6 +212,9 @@ impl RequestBody {
         if self.ended {
             return Poll::Ready(None);
         }
+        if let Some(pace) = &mut self.pace {
+            ready!(pace.poll_ready(cx));
+        }
         let piece = match &mut self.source {
             Source::Network(network) => ready!(network.poll_piece(cx)),
             Source::Pieces(pieces) => pieces.pop_front(),
@@ -208,6 +222,9 @@ impl RequestBody {
         let piece = match piece {
             Some(Ok(bytes)) => {
                 self.received_bytes += bytes.len() as u64;
+                if let Some(pace) = &mut self.pace {
+                    pace.note(bytes.len());
+                }
                 self.ended = self.content_length == Some(self.received_bytes) && !self.fails_later();
                 Some(Ok(bytes))
             }

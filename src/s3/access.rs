@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use crate::engine::Engine;
-use crate::guard::Ticket;
+use crate::guard::{Pace, Ticket};
 use crate::identity::Principal;
 use crate::net::{BodyError, Peer, Response, ResponseBody};
 use crate::s3::access_line::{AccessLine, Ending};
@@ -40,6 +40,8 @@ pub(crate) struct AccessRecord {
     sent_bytes: u64,
     /// The line of its bucket's own log, and who delivers it.
     line: Option<Box<(Arc<Engine>, AccessLine)>>,
+    /// What slows the answer down.
+    pace: Option<Box<Pace>>,
 }
 
 impl AccessRecord {
@@ -60,6 +62,7 @@ impl AccessRecord {
             received: Arc::default(),
             sent_bytes: 0,
             line: None,
+            pace: None,
         }
     }
 
@@ -120,6 +123,11 @@ impl AccessRecord {
     /// Notes that the request will be a line of its bucket's log.
     pub(crate) fn note_line(&mut self, engine: Arc<Engine>, line: AccessLine) {
         self.line = Some(Box::new((engine, line)));
+    }
+
+    /// Notes what slows the answer down.
+    pub(crate) fn note_pace(&mut self, pace: Option<Pace>) {
+        self.pace = pace.map(Box::new);
     }
 
     /// Notes what the head of the answer says.
@@ -188,10 +196,17 @@ impl Body for TrackedBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(pace) = &mut this.record.pace {
+            ready!(pace.poll_ready(cx));
+        }
         let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
-                this.record.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                this.record.sent_bytes += bytes as u64;
+                if let Some(pace) = &mut this.record.pace {
+                    pace.note(bytes);
+                }
                 // HTTP stops polling once it has as many bytes as were announced.
                 this.record.complete = this.inner.is_end_stream() || this.inner.size_hint().exact() == Some(0);
             }

@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use crate::limits::ACL_GRANTS_MAX;
 use crate::rules::{AclSubject, CannedAcl, PublicAccessBlock, acl};
+use crate::s3::bucket_facts::BucketFacts;
 use crate::s3::metadata::header_text;
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::{Acl, AclPermission, Grant, Grantee, ObjectOwnership, OwnerId};
@@ -37,6 +38,24 @@ pub(crate) enum AskedAcl {
 }
 
 impl AskedAcl {
+    /// What it comes to for a thing of `owner` in a bucket of `bucket_owner`, as it is stored: `None` for one that
+    /// says what is so without any.
+    ///
+    /// # Errors
+    /// As of `judge_acl`.
+    pub(crate) fn judge(
+        self,
+        subject: AclSubject,
+        owner: &OwnerId,
+        bucket_owner: &OwnerId,
+        facts: &BucketFacts,
+    ) -> Result<Option<Acl>, S3Error> {
+        if self == Self::Canned(CannedAcl::Private) && !facts.tolerates_private() {
+            return Err(S3Error::new(Code::AccessControlListNotSupported));
+        }
+        judge_acl(self.resolve(subject, owner, bucket_owner), owner, facts.ownership(), facts.block())
+    }
+
     /// What it comes to for a thing of `owner` in a bucket of `bucket_owner`.
     pub(crate) fn resolve(self, subject: AclSubject, owner: &OwnerId, bucket_owner: &OwnerId) -> Acl {
         match self {

@@ -25,6 +25,8 @@ pub(crate) struct BucketFacts {
     pub(crate) acl: Option<Acl>,
     /// Who owns its objects; `None` if the controls were deleted.
     pub(crate) controls: Option<ObjectOwnership>,
+    /// Whether somebody chose who owns them; else it is this gateway's default.
+    pub(crate) chose_ownership: bool,
     /// Its public access block; `None` if there is no configuration.
     pub(crate) block: Option<PublicAccessBlock>,
 }
@@ -48,13 +50,20 @@ impl BucketFacts {
             Some(document) => Some(PublicAccessBlock::decode(document)?),
             None => None,
         };
+        let chose_ownership = documents.get(DocumentKind::Ownership).is_some();
         let policy_is_public = policy.as_ref().is_some_and(Document::is_public);
-        Some(Self { policy, policy_is_public, acl, controls, block })
+        Some(Self { policy, policy_is_public, acl, controls, chose_ownership, block })
     }
 
     /// The ownership that counts.
     pub(crate) fn ownership(&self) -> ObjectOwnership {
         self.controls.unwrap_or(ObjectOwnership::ObjectWriter)
+    }
+
+    /// Whether a write may ask for the ACL `private` where ACLs are off. Amazon S3 refuses that; here only a bucket
+    /// whose owner chose to be without ACLs does, since rclone sends it with every write to any bucket.
+    pub(crate) fn tolerates_private(&self) -> bool {
+        self.has_acls() || !self.chose_ownership
     }
 
     /// Whether ACLs count.

@@ -15,6 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::auth::{FileSize, FormFields};
 use crate::engine::{ByteSource, SourceError};
+use crate::guard::Pace;
 use crate::net::RequestBody;
 use crate::rules::tag::Tagged;
 use crate::s3::body::BodyFault;
@@ -170,6 +171,13 @@ impl FileSource {
     /// Holds the file to a size.
     pub(crate) fn of_size(mut self, size: FileSize) -> Self {
         self.size = size;
+        self
+    }
+
+    /// The same file at a pace.
+    #[must_use]
+    pub(crate) fn at_pace(mut self, pace: Option<Pace>) -> Self {
+        self.body = self.body.at_pace(pace);
         self
     }
 

@@ -35,6 +35,7 @@ pub(crate) mod object_headers;
 pub(crate) mod object_read;
 pub mod op;
 pub mod operation;
+pub(crate) mod pacing;
 pub(crate) mod parameters;
 pub(crate) mod part_list;
 pub(crate) mod permission;

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use crate::auth::AuthSettings;
 use crate::engine::{Engine, on_behalf_of};
-use crate::guard::{Admission, Drain, Ticket};
+use crate::guard::{Admission, Drain, RateLimiter, Ticket};
 use crate::identity::{Keyring, Principal};
 use crate::net::{Handler, Peer, Request, RequestBody, Response, empty_body};
 use crate::rules::DayLength;
@@ -29,7 +29,7 @@ use crate::s3::requester_pays;
 use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::{Code, Operation, S3Error, sts, website};
-use crate::types::{Clock, ObjectOwnership, Origin};
+use crate::types::{Clock, ObjectOwnership, Origin, RateLimits};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
@@ -55,6 +55,8 @@ pub struct S3Settings {
     pub lifecycle_day: DayLength,
     /// Names of the webhooks that notifications may name.
     pub webhooks: Vec<String>,
+    /// Limits of rates.
+    pub rates: RateLimits,
 }
 
 /// The S3 service. Implements `net::Handler`.
@@ -63,6 +65,7 @@ pub struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) admission: Admission,
+    pub(crate) rates: RateLimiter,
     pub(crate) drain: Drain,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<S3Settings>,
@@ -83,7 +86,9 @@ impl Gateway {
         settings: S3Settings,
     ) -> Self {
         let host_id = BASE64.encode(rand::random::<[u8; 33]>()).into();
-        Self { engine, keyring, admission, drain, clock, settings: Arc::new(settings), facts: Arc::default(), host_id }
+        let rates = RateLimiter::new(settings.rates.clone());
+        let (settings, facts) = (Arc::new(settings), Arc::default());
+        Self { engine, keyring, admission, rates, drain, clock, settings, facts, host_id }
     }
 
     async fn answer(self, request: Request) -> Response {
@@ -93,7 +98,8 @@ impl Gateway {
         let (method, version) = (head.method.clone(), head.version);
         let mut record = AccessRecord::begin(&head, &request_id);
         let mut crossing = Crossing::of(&head);
-        let (ticket, outcome) = match self.admit().await {
+        let peer = head.extensions.get::<Peer>().copied();
+        let (ticket, outcome) = match self.admit(peer).await {
             Ok(ticket) => (Some(ticket), self.run(head, body, &request_id, &mut record, crossing.as_mut()).await),
             Err(refused) => (None, Err(refused)),
         };
@@ -115,11 +121,13 @@ impl Gateway {
         response.map(|body| TrackedBody::new(body, record, ticket).boxed_unsync())
     }
 
-    /// Lets the request in: not while the server stops, and not beyond what memory allows.
-    async fn admit(&self) -> Result<Ticket, S3Error> {
+    /// Lets the request in: not while the server stops, not faster than its address may ask, and not beyond what memory
+    /// allows.
+    async fn admit(&self, peer: Option<Peer>) -> Result<Ticket, S3Error> {
         if self.drain.is_draining() {
             return Err(S3Error::new(Code::ServiceUnavailable).message("The server is stopping.").cause("draining"));
         }
+        self.admit_address(peer)?;
         self.admission.ticket().await.map_err(|refused| S3Error::new(Code::SlowDown).cause(refused))
     }
 
@@ -154,6 +162,7 @@ impl Gateway {
         let peer = head.extensions.get::<Peer>().copied();
         let authenticated = authenticate(self, routed, head)?;
         record.note_principal(&authenticated.principal);
+        let body = body.at_pace(self.admit_principal(&authenticated.principal, peer, record)?);
         let origin = self.origin(&authenticated.principal, peer, request_id);
         let work = async {
             let call = Box::pin(authorize(self, authenticated, request_id, record.received())).await?;
@@ -214,6 +223,10 @@ impl Gateway {
             return answer.unwrap_or_else(|error| website::refuse(self, &error, request_id, record));
         }
         record.note_principal(&Principal::Anonymous);
+        let peer = head.extensions.get::<Peer>().copied();
+        if let Err(error) = self.admit_principal(&Principal::Anonymous, peer, record) {
+            return website::refuse(self, &error, request_id, record);
+        }
         let span = tracing::info_span!("visit", id = request_id, operation = routed.operation.name());
         Box::pin(website::answer(self, head, &routed, request_id, record)).instrument(span).await
     }

@@ -81,11 +81,10 @@ pub fn scrub_pass_ended(at: Timestamp) {
 
 /// The newest snapshot of the database is of that time; `None` if the one that was due could not be taken.
 pub fn snapshot_attempted(newest: Option<Timestamp>) {
-    match newest {
-        Some(at) => {
-            metrics::gauge!(metric::SNAPSHOT_TAKEN.name).set(as_float(u64::try_from(at.seconds()).unwrap_or(0)))
-        }
-        None => metrics::counter!(metric::SNAPSHOTS_FAILED.name).increment(1),
+    if let Some(at) = newest {
+        metrics::gauge!(metric::SNAPSHOT_TAKEN.name).set(as_float(u64::try_from(at.seconds()).unwrap_or(0)));
+    } else {
+        metrics::counter!(metric::SNAPSHOTS_FAILED.name).increment(1);
     }
 }
 

@@ -14,6 +14,7 @@ pub mod key;
 pub mod object;
 pub mod ownership;
 pub mod range;
+pub mod rate;
 pub mod time;
 
 pub use attribute::{
@@ -33,4 +34,5 @@ pub use object::{
 };
 pub use ownership::ObjectOwnership;
 pub use range::{ByteRange, ResolvedRange};
+pub use rate::{Rate, RateLimits, SourceRates, Timetable};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Uptime};

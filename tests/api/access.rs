@@ -432,6 +432,12 @@ fn acls_are_off_unless_the_bucket_turns_them_on() {
     refused.expect_error(400, "InvalidBucketAclWithObjectOwnership");
     put("/modern?acl", "private").expect(200);
     client.put("/modern?ownershipControls", ownership("BucketOwnerEnforced")).expect(200);
+    // Whoever chooses to be without ACLs gets Amazon's strictness.
+    for target in ["/modern", "/modern/k"] {
+        put(&format!("{target}?acl"), "private").expect_error(400, "AccessControlListNotSupported");
+    }
+    put("/modern/new", "private").expect_error(400, "AccessControlListNotSupported");
+    put("/modern/k?acl", "bucket-owner-full-control").expect(200);
     denied(server.anonymous().get("/modern/k"));
     client.delete("/modern?ownershipControls").expect(204);
     client.get("/modern?ownershipControls").expect_error(404, "OwnershipControlsNotFoundError");

@@ -293,6 +293,14 @@ fn a_part_with_another_key_than_its_upload_is_refused() {
     let etag = Way::Customer.write(part()).send().expect(200).etag();
     complete(&client, Way::OtherCustomer, &upload, std::slice::from_ref(&etag)).expect_error(400, "InvalidRequest");
     complete(&client, Way::Plain, &upload, &[etag]).expect(200);
+    // An object that is to have a checksum is completed with the key.
+    let summed = Way::Customer.write(client.call("POST", "/vault/big?uploads"));
+    let upload = summed.header("x-amz-checksum-algorithm", "CRC32").send().expect(200).one("UploadId");
+    let target = format!("/vault/big?partNumber=1&uploadId={upload}");
+    let etag = Way::Customer.write(client.call("PUT", &target)).body("x").send().expect(200).etag();
+    complete(&client, Way::Plain, &upload, std::slice::from_ref(&etag)).expect_error(400, "InvalidRequest");
+    complete(&client, Way::OtherCustomer, &upload, std::slice::from_ref(&etag)).expect_error(400, "InvalidRequest");
+    complete(&client, Way::Customer, &upload, &[etag]).expect(200);
     let plain = create(&client, Way::Plain);
     let part = || client.call("PUT", &format!("/vault/big?partNumber=1&uploadId={plain}")).body("x");
     Way::Customer.write(part()).send().expect_error(400, "InvalidRequest");

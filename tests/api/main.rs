@@ -35,6 +35,7 @@ mod objects;
 mod operations;
 mod post_object;
 mod quota;
+mod rates;
 mod rebuild;
 mod rename;
 mod scrub;

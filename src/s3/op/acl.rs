@@ -34,8 +34,8 @@ pub(crate) fn show_bucket(gateway: &Gateway, call: &Authorized) -> Response {
 /// Those of headers and document, `AccessControlListNotSupported`, `AccessDenied` for a public list that is blocked.
 pub(crate) async fn put_bucket(gateway: &Gateway, call: &Authorized, body: RequestBody) -> Result<Response, S3Error> {
     let owner = &call.bucket().owner;
-    let list = sent_acl(gateway, call, body, owner).await?.resolve(AclSubject::Bucket, owner, owner);
-    let list = judge_acl(list, owner, call.facts.ownership(), call.facts.block())?;
+    let list = sent_acl(gateway, call, body, owner).await?;
+    let list = list.judge(AclSubject::Bucket, owner, owner, &call.facts)?;
     if list != call.facts.acl && call.facts.has_acls() {
         let document = list.map(|list| acl::encode(&list).into());
         gateway.engine.set_document(call.bucket(), DocumentKind::Acl, document).await?;
@@ -65,8 +65,7 @@ pub(crate) async fn put_object(gateway: &Gateway, call: &Authorized, body: Reque
     let found = find(gateway, call).await?;
     let owner = call.owner_of(found.metadata.attributes.owner.as_ref());
     let list = sent_acl(gateway, call, body, owner).await?;
-    let list = list.resolve(AclSubject::Object, owner, &call.bucket().owner);
-    let list = judge_acl(list, owner, call.facts.ownership(), call.facts.block())?;
+    let list = list.judge(AclSubject::Object, owner, &call.bucket().owner, &call.facts)?;
     if list != found.metadata.attributes.acl && call.facts.has_acls() {
         change(gateway, call, &found, list).await?;
     }
@@ -127,8 +126,7 @@ pub(crate) fn own(gateway: &Gateway, call: &Authorized, attributes: &mut Version
     };
     attributes.owner = (owner != bucket_owner).then(|| owner.clone());
     if let Some(asked) = asked {
-        let list = asked.resolve(AclSubject::Object, owner, bucket_owner);
-        attributes.acl = judge_acl(list, owner, ownership, call.facts.block())?;
+        attributes.acl = asked.judge(AclSubject::Object, owner, bucket_owner, &call.facts)?;
     }
     Ok(())
 }

@@ -75,7 +75,10 @@ fn own(gateway: &Gateway, call: &Authorized, owner: &OwnerId, documents: &mut Do
         ),
     };
     let rule = asked_rule.unwrap_or(gateway.settings.default_ownership);
-    documents.0.insert(DocumentKind::Ownership, OwnershipControls::Rule(rule).encode().into());
+    // What nobody chose is not written down: a bucket without the document is the bucket owner's.
+    if asked_rule.is_some() || rule != ObjectOwnership::BucketOwnerEnforced {
+        documents.0.insert(DocumentKind::Ownership, OwnershipControls::Rule(rule).encode().into());
+    }
     let list = new_bucket_acl(gateway, &call.headers, owner, rule)?;
     if let Some(Some(list)) = &list {
         documents.0.insert(DocumentKind::Acl, acl::encode(list).into());

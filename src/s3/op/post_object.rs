@@ -52,6 +52,7 @@ pub(crate) async fn run(
     let peer = head.extensions.get::<Peer>().copied();
     let (authenticated, size) = authenticate_form(gateway, routed, head, &fields, key, headers)?;
     record.note_principal(&authenticated.principal);
+    let file = file.at_pace(gateway.admit_principal(&authenticated.principal, peer, record)?);
     let origin = Origin { is_form: true, ..gateway.origin(&authenticated.principal, peer, request_id) };
     let call = Box::pin(authorize(gateway, authenticated, request_id, record.received())).await?;
     refuse_unbuilt_headers(&call)?;

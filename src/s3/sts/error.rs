@@ -24,6 +24,7 @@ pub(super) enum StsCode {
     MissingAction,
     MissingAuthenticationToken,
     SignatureDoesNotMatch,
+    Throttling,
     ValidationError,
 }
 
@@ -40,6 +41,7 @@ impl StsCode {
             Self::MissingAction => "MissingAction",
             Self::MissingAuthenticationToken => "MissingAuthenticationToken",
             Self::SignatureDoesNotMatch => "SignatureDoesNotMatch",
+            Self::Throttling => "Throttling",
             Self::ValidationError => "ValidationError",
         }
     }
@@ -53,6 +55,7 @@ impl StsCode {
             | Self::SignatureDoesNotMatch => StatusCode::FORBIDDEN,
             Self::InternalFailure => StatusCode::INTERNAL_SERVER_ERROR,
             Self::IncompleteSignature
+            | Self::Throttling
             | Self::InvalidAction
             | Self::MalformedPolicyDocument
             | Self::MissingAction

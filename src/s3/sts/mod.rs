@@ -14,6 +14,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::auth::verify_sts;
+use crate::identity::Principal;
 use crate::limits::STS_BODY_BYTES_MAX;
 use crate::net::{Peer, RequestBody, Response, full_body};
 use crate::s3::Gateway;
@@ -69,6 +70,10 @@ async fn run(
         .ok_or_else(|| StsError::new(StsCode::MissingAuthenticationToken, "Request is missing Authentication Token"))?;
     let principal = identity(gateway, &verified.access_key_id, verified.token.as_deref())?;
     record.note_principal(&principal);
+    if let Principal::Identity { name, .. } = &principal {
+        let admitted = gateway.rates.admit_key(name);
+        admitted.map_err(|refused| StsError::new(StsCode::Throttling, "Rate exceeded").because(refused))?;
+    }
     let action = Action::read(&body)?;
     record.note_operation(action.name());
     let asker = Asker { principal: &principal, peer: head.extensions.get::<Peer>().copied(), now };
