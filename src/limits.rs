@@ -254,6 +254,17 @@ pub const SIGNING_KEYS_CACHED_MAX: usize = 1024;
 pub const HEAD_TIMEOUT_MS: u64 = 30_000;
 /// Milliseconds that a kept-alive connection may stay without a request.
 pub const IDLE_TIMEOUT_MS: u64 = 90_000;
+/// Milliseconds until a head must be complete while connections are scarce.
+pub const SCARCE_HEAD_TIMEOUT_MS: u64 = 3_000;
+/// Milliseconds that a kept-alive connection may rest while connections are scarce.
+pub const SCARCE_IDLE_TIMEOUT_MS: u64 = 500;
+/// Milliseconds that a client may make the server wait, while connections are scarce, before its speed counts.
+pub const SCARCE_PATIENCE_MS: u64 = 3_000;
+/// Least bytes in a second of waiting, in or out, that keep a connection while they are scarce.
+pub const SCARCE_BYTES_PER_SECOND_MIN: u64 = 4 * KIB;
+/// Largest body, in or out, of a request that is let in while connections are scarce: what is left of them is for
+/// requests that end soon.
+pub const SCARCE_BODY_BYTES_MAX: u64 = BLOCK_BYTES as u64;
 /// Milliseconds without a single body byte, in or out, after which a request is ended.
 pub const BODY_PROGRESS_TIMEOUT_MS: u64 = 60_000;
 /// Milliseconds that a TLS handshake may take.

@@ -14,7 +14,8 @@ use crate::cli::{Failure, lifecycle, output};
 use crate::identity::{ROOT_NAME, owner_names, root_owner};
 use crate::limits::PAGE_MAX;
 use crate::meta::{MetaError, MetaStore, NewBucket};
-use crate::types::{Bucket, BucketName, Clock as _, OwnerId, SystemClock};
+use crate::rules::OwnershipControls;
+use crate::types::{Bucket, BucketName, Clock as _, DocumentKind, ObjectOwnership, OwnerId, SystemClock};
 
 /// Arguments of `bucket`.
 #[derive(clap::Args)]
@@ -34,6 +35,9 @@ enum Action {
         /// Name of the access key that owns it
         #[arg(long, value_name = "KEYNAME", default_value = ROOT_NAME)]
         owner: String,
+        /// Its object ownership, as the server was told [default: BucketOwnerEnforced]
+        #[arg(long, env = "SLUICEGATE_DEFAULT_OBJECT_OWNERSHIP", value_name = "RULE")]
+        default_object_ownership: Option<String>,
     },
     /// List buckets
     List {
@@ -74,11 +78,17 @@ pub fn run(arguments: BucketArgs) -> Result<ExitCode, Failure> {
         Action::Lifecycle(action) => Some(action.day(&arguments.store)?),
         _ => None,
     };
+    let ownership = match &arguments.action {
+        Action::Create { default_object_ownership: given, .. } => {
+            arguments.store.default_object_ownership(given.as_deref())?
+        }
+        _ => ObjectOwnership::default(),
+    };
     let runtime = small_runtime()?;
     runtime.block_on(async {
         let meta = open_metadata(&directory, absent)?;
         match (arguments.action, day) {
-            (Action::Create { name, owner }, _) => create(&*meta, &name, &owner).await?,
+            (Action::Create { name, owner, .. }, _) => create(&*meta, &name, &owner, ownership).await?,
             (Action::List { json }, _) => list(&*meta, json).await?,
             (Action::Remove { name }, _) => remove(&*meta, &name).await?,
             (Action::Quota { action }, _) => quota::of_bucket(action, &*meta).await?,
@@ -90,9 +100,13 @@ pub fn run(arguments: BucketArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn create(meta: &dyn MetaStore, name: &str, owner: &str) -> Result<(), Failure> {
+async fn create(meta: &dyn MetaStore, name: &str, owner: &str, ownership: ObjectOwnership) -> Result<(), Failure> {
     let owner = owner_of(meta, owner).await?;
-    let bucket = NewBucket::new(parse(name)?, owner, SystemClock.now());
+    let mut bucket = NewBucket::new(parse(name)?, owner, SystemClock.now());
+    // What nobody chose is not written down, as when a client creates it.
+    if ownership != ObjectOwnership::BucketOwnerEnforced {
+        bucket.documents.0.insert(DocumentKind::Ownership, OwnershipControls::Rule(ownership).encode().into());
+    }
     match meta.create_bucket(bucket).await {
         Ok(_) => Ok(()),
         Err(MetaError::BucketExists { .. }) => Err(format!("bucket {name:?} exists").into()),

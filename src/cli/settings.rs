@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use crate::app::data_dir;
 use crate::cli::Failure;
 use crate::config::cgroup::{CgroupPaths, memory_limit_bytes};
-use crate::config::decide::{decide_data_dir, decide_lifecycle_day};
+use crate::config::decide::{decide_data_dir, decide_lifecycle_day, decide_ownership};
 use crate::config::{Config, ConfigError, RawConfig, load_file};
 use crate::engine::Snapshots;
+use crate::types::ObjectOwnership;
 
 /// Every setting, and the file.
 #[derive(clap::Args)]
@@ -77,6 +78,17 @@ impl StoreArgs {
         match given {
             Some(text) => decide_lifecycle_day(Some(text)),
             None => decide_lifecycle_day(read(self.config.clone())?.lifecycle_day_seconds.as_deref()),
+        }
+    }
+
+    /// The object ownership of a bucket whose creator names none: what was given, or what the file says.
+    ///
+    /// # Errors
+    /// What `load_file` refuses, or a value that is none.
+    pub fn default_object_ownership(&self, given: Option<&str>) -> Result<ObjectOwnership, ConfigError> {
+        match given.filter(|text| !text.trim().is_empty()) {
+            Some(text) => decide_ownership(Some(text)),
+            None => decide_ownership(read(self.config.clone())?.default_object_ownership.as_deref()),
         }
     }
 }

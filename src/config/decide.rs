@@ -315,7 +315,11 @@ pub fn decide_lifecycle_day(text: Option<&str>) -> Result<u32, ConfigError> {
     seconds.ok_or_else(|| wrong("lifecycle-day-seconds", text, "a number of seconds from 1 to 86400"))
 }
 
-fn decide_ownership(text: Option<&str>) -> Result<ObjectOwnership, ConfigError> {
+/// Judges the object ownership of new buckets alone, for commands that create some.
+///
+/// # Errors
+/// `Value`.
+pub fn decide_ownership(text: Option<&str>) -> Result<ObjectOwnership, ConfigError> {
     let Some(text) = text else { return Ok(ObjectOwnership::default()) };
     ObjectOwnership::parse(text.trim()).ok_or_else(|| {
         wrong("default-object-ownership", text, "BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter")

@@ -81,7 +81,9 @@ impl Engine {
         }
         let time = self.lock_time().await?;
         if kept.is_none_or(|kept| kept.time.plus_seconds(age_seconds) <= time) {
-            self.meta.keep_lock_clock(Seen { time, uptime }).await?;
+            let clock = self.lock_clock.clock.get_or_try_init(|| self.start_lock_clock()).await?;
+            let seen = clock.lock().unwrap_or_else(PoisonError::into_inner).seen(uptime);
+            self.meta.keep_lock_clock(seen).await?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::limits::ADMISSION_WAIT_MS;
 
@@ -24,13 +24,13 @@ pub struct Ticket {
 pub struct ConnectionSlot {
     /// `None` only while the slot is being dropped.
     permit: Option<OwnedSemaphorePermit>,
-    changed: Arc<Notify>,
+    admission: Admission,
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         drop(self.permit.take());
-        self.changed.notify_one();
+        self.admission.note_connections();
     }
 }
 
@@ -45,6 +45,7 @@ pub struct Admission {
     requests: Arc<Semaphore>,
     connections: Arc<Semaphore>,
     changed: Arc<Notify>,
+    scarcity: watch::Sender<bool>,
     requests_max: usize,
     connections_max: usize,
 }
@@ -58,6 +59,7 @@ impl Admission {
             requests: Arc::new(Semaphore::new(requests_max)),
             connections: Arc::new(Semaphore::new(connections_max)),
             changed: Arc::default(),
+            scarcity: watch::Sender::new(false),
             requests_max,
             connections_max,
         }
@@ -82,8 +84,27 @@ impl Admission {
     /// Waits for a connection slot. Without one nothing is accepted: clients wait in the kernel's backlog.
     pub async fn connection(&self) -> ConnectionSlot {
         let permit = Arc::clone(&self.connections).acquire_owned().await.expect(NEVER_CLOSED);
+        self.note_connections();
+        ConnectionSlot { permit: Some(permit), admission: self.clone() }
+    }
+
+    /// Whether connections are scarce: from seven eighths of the slots taken until a quarter is free again.
+    pub fn scarcity(&self) -> watch::Receiver<bool> {
+        self.scarcity.subscribe()
+    }
+
+    /// As `scarcity`, now.
+    pub fn is_scarce(&self) -> bool {
+        *self.scarcity.borrow()
+    }
+
+    fn note_connections(&self) {
         self.changed.notify_one();
-        ConnectionSlot { permit: Some(permit), changed: Arc::clone(&self.changed) }
+        self.scarcity.send_if_modified(|is_scarce| {
+            let (taken, all) = (self.connections(), self.connections_max);
+            let now = if *is_scarce { taken * 4 > all * 3 } else { taken * 8 >= all * 7 };
+            std::mem::replace(is_scarce, now) != now
+        });
     }
 
     /// Resolves when connections came or went since it last did. For one listener.
@@ -141,6 +162,21 @@ mod tests {
         drop(slot);
         admission.connections_changed().await;
         assert_eq!(admission.connections(), 0);
+    }
+
+    #[tokio::test]
+    async fn connections_are_scarce_from_seven_eighths_to_three_quarters() {
+        let admission = Admission::new(1, 16);
+        let scarcity = admission.scarcity();
+        let mut slots = Vec::new();
+        for taken in 1..=16 {
+            slots.push(admission.connection().await);
+            assert_eq!(*scarcity.borrow(), taken >= 14, "{taken} taken");
+        }
+        for taken in (0..16).rev() {
+            slots.pop();
+            assert_eq!(*scarcity.borrow(), taken > 12, "{taken} left");
+        }
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ pub enum MetaError {
     /// The owner has `BUCKETS_PER_OWNER_MAX` buckets.
     #[error("the owner has too many buckets")]
     TooManyBuckets,
-    /// The bucket still has versions, delete markers or open uploads.
+    /// The bucket still has versions or delete markers. Open uploads go with it.
     #[error("the bucket is not empty")]
     BucketNotEmpty,
     /// An `If-Match` names a key without a current version, or the source of a copy is gone.

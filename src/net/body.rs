@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::guard::{EndCause, Pace};
 use crate::net::state::{Busy, ConnectionState};
+use crate::net::throughput::Throughput;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +136,9 @@ struct Network {
     unasked: bool,
     /// Runs while a poll waits for the client.
     timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    /// Since when the present poll waits for the client.
+    waiting: Option<Instant>,
+    receiving: Throughput,
 }
 
 impl RequestBody {
@@ -143,8 +146,14 @@ impl RequestBody {
     pub(crate) fn from_network(incoming: Incoming, busy: Busy, expects_continue: bool) -> Self {
         let content_length = incoming.size_hint().exact();
         let ended = content_length == Some(0);
-        let network =
-            Network { incoming: Some(incoming), busy, unasked: expects_continue, timer: None, waiting: false };
+        let network = Network {
+            incoming: Some(incoming),
+            busy,
+            unasked: expects_continue,
+            timer: None,
+            waiting: None,
+            receiving: Throughput::default(),
+        };
         let source = Source::Network(Box::new(network));
         Self { source, content_length, received_bytes: 0, pace: None, ended, failed: false }
     }
@@ -260,7 +269,9 @@ impl Network {
                     if let Ok(bytes) = frame.into_data()
                         && !bytes.is_empty()
                     {
-                        self.waiting = false;
+                        self.waiting = None;
+                        let haste = &self.busy.state().settings.haste;
+                        self.receiving.moved(bytes.len(), Instant::now(), haste);
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
@@ -279,14 +290,20 @@ impl Network {
 
     /// The client makes us wait: for how long still?
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        let timeout = self.busy.state().settings.body_progress_timeout;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-        if !self.waiting {
-            self.waiting = true;
-            timer.as_mut().reset(Instant::now() + timeout);
+        let state = self.busy.state();
+        let (timeout, haste) = (state.settings.body_progress_timeout, &state.settings.haste);
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        self.receiving.wait(since);
+        loop {
+            let now = Instant::now();
+            if now >= since + timeout || (state.is_scarce() && self.receiving.is_slow(now, haste)) {
+                return Poll::Ready(Some(Err(BodyError::Ended(EndCause::Deadline))));
+            }
+            let next = (now + haste.patience).min(since + timeout);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+            timer.as_mut().reset(next);
+            ready!(timer.as_mut().poll(cx));
         }
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Some(Err(BodyError::Ended(EndCause::Deadline))))
     }
 }
 

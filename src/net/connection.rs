@@ -11,6 +11,7 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<ServeSettings>,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) drain: Drain,
+    /// Whether connections are scarce.
+    pub(crate) scarcity: watch::Receiver<bool>,
     pub(crate) acceptor: Option<TlsAcceptor>,
 }
 
@@ -48,7 +51,8 @@ pub(crate) async fn run(socket: TcpStream, address: SocketAddr, shared: Arc<Shar
         tracing::debug!(peer = %address, %error, "connection failed before its first byte");
         return;
     }
-    let state = Arc::new(ConnectionState::new(address, Arc::clone(&shared.settings), shared.drain.clone()));
+    let (settings, scarcity) = (Arc::clone(&shared.settings), shared.scarcity.clone());
+    let state = Arc::new(ConnectionState::new(address, settings, shared.drain.clone(), scarcity));
     let wire = Wire::new(socket, Arc::clone(&state));
     // Each kind of connection on the heap: the task has the size of the one that it is, not of the largest.
     match &shared.acceptor {
@@ -212,7 +216,7 @@ async fn drive<C: Driven>(mut connection: Pin<Box<C>>, state: &ConnectionState) 
                     let _ = tokio::time::timeout(state.settings.linger, connection.as_mut()).await;
                     return;
                 }
-                Expiry::Head | Expiry::Stalled => {
+                Expiry::Head | Expiry::Stalled | Expiry::Slow => {
                     state.end(EndCause::Deadline);
                     tracing::debug!(peer = %state.address, ?expiry, "connection timed out");
                     if state.is_within_head() {

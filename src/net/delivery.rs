@@ -52,6 +52,11 @@ impl Delivery {
         self.method == http::Method::HEAD
     }
 
+    /// Whether others wait for the connection that it goes over. HTTP/2 has no words for one request.
+    pub(crate) fn is_among_too_many(&self) -> bool {
+        self.busy.state().is_scarce() && !self.busy.state().is_http2()
+    }
+
     fn failed(&self, error: &BodyError) {
         tracing::warn!(
             peer = %self.busy.state().address, method = %self.method, path = %self.path,

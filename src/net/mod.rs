@@ -7,6 +7,7 @@ mod delivery;
 pub mod serve;
 mod service;
 mod state;
+mod throughput;
 pub mod tls;
 mod wire;
 
@@ -15,4 +16,5 @@ mod tests;
 
 pub use body::{BodyError, RequestBody, ResponseBody, empty_body, full_body, stream_body};
 pub use serve::{Handler, Peer, Request, Response, ServeSettings, bind, serve};
+pub use throughput::Haste;
 pub use tls::{Tls, TlsReloader, TlsSettings};

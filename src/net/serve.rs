@@ -16,10 +16,11 @@ use crate::guard::{Admission, Drain};
 use crate::limits::{
     ACCEPT_BACKOFF_MS_MAX, ACCEPT_BACKOFF_MS_MIN, BODY_PROGRESS_TIMEOUT_MS, HEAD_TIMEOUT_MS, HEADERS_MAX,
     HTTP2_WINDOW_BYTES_MIN, IDLE_TIMEOUT_MS, LINGER_BYTES_MAX, LINGER_MS, LISTEN_BACKLOG, MEMORY_BYTES_DEFAULT,
-    MemoryPlan, REQUEST_HEAD_BYTES_MAX, TCP_KEEPALIVE_SECONDS, TLS_HANDSHAKE_TIMEOUT_MS, TLS_RELOAD_CHECK_MS,
+    MemoryPlan, REQUEST_HEAD_BYTES_MAX, SCARCE_BYTES_PER_SECOND_MIN, SCARCE_HEAD_TIMEOUT_MS, SCARCE_IDLE_TIMEOUT_MS,
+    SCARCE_PATIENCE_MS, TCP_KEEPALIVE_SECONDS, TLS_HANDSHAKE_TIMEOUT_MS, TLS_RELOAD_CHECK_MS,
 };
 use crate::net::connection::{self, ALPN_HTTP1, ALPN_HTTP2, Shared};
-use crate::net::{RequestBody, ResponseBody, Tls};
+use crate::net::{Haste, RequestBody, ResponseBody, Tls};
 
 /// A request as a handler gets it. `Peer` is among its extensions.
 pub type Request = http::Request<RequestBody>;
@@ -64,6 +65,8 @@ pub struct ServeSettings {
     pub linger: Duration,
     /// How often the certificate files are looked at.
     pub tls_reload_check: Duration,
+    /// How long anything may take while connections are scarce.
+    pub haste: Haste,
     /// Serves HTTPS instead of HTTP.
     pub tls: Option<Tls>,
 }
@@ -81,6 +84,12 @@ impl Default for ServeSettings {
             linger_bytes_max: LINGER_BYTES_MAX,
             linger: Duration::from_millis(LINGER_MS),
             tls_reload_check: Duration::from_millis(TLS_RELOAD_CHECK_MS),
+            haste: Haste {
+                head_timeout: Duration::from_millis(SCARCE_HEAD_TIMEOUT_MS),
+                idle_timeout: Duration::from_millis(SCARCE_IDLE_TIMEOUT_MS),
+                patience: Duration::from_millis(SCARCE_PATIENCE_MS),
+                bytes_per_second_min: SCARCE_BYTES_PER_SECOND_MIN,
+            },
             tls: None,
         }
     }
@@ -124,7 +133,8 @@ pub async fn serve(
         drain.spawn(watch_certificate(tls.clone(), settings.tls_reload_check, drain.clone()));
         acceptor(tls, settings.http_buffer_bytes)
     });
-    let shared = Arc::new(Shared { settings: Arc::new(settings), handler, drain: drain.clone(), acceptor });
+    let (settings, scarcity) = (Arc::new(settings), admission.scarcity());
+    let shared = Arc::new(Shared { settings, handler, drain: drain.clone(), scarcity, acceptor });
     loop {
         let accepted = async {
             let slot = admission.connection().await;

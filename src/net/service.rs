@@ -103,10 +103,11 @@ impl Future for Answer {
         let Ok(mut response) = ready!(Pin::new(&mut self.task).poll(cx)) else {
             return Poll::Ready(Err(BodyError::Ended(EndCause::Drain)));
         };
-        if self.close {
+        let delivery = self.delivery.take().expect("a future is not polled after it is ready");
+        // Whoever waits for a connection has its turn before this client's next request.
+        if self.close || delivery.is_among_too_many() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let delivery = self.delivery.take().expect("a future is not polled after it is ready");
         let response = if delivery.is_head() { without_body(response) } else { response };
         Poll::Ready(Ok(response.map(|body| WatchedBody::new(body, delivery))))
     }

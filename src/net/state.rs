@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::guard::{Drain, EndCause};
 use crate::net::ServeSettings;
+use crate::net::throughput::Throughput;
 
 /// Why locking cannot fail: nothing panics while it holds one of these locks.
 pub(crate) const NEVER_POISONED: &str = "nothing panics under this lock";
@@ -25,6 +27,8 @@ pub(crate) enum Expiry {
     Idle,
     /// The client takes no bytes.
     Stalled,
+    /// Connections are scarce, and the client takes hardly any bytes.
+    Slow,
 }
 
 /// What a connection is doing, as far as deadlines go.
@@ -45,6 +49,8 @@ struct Timeline {
     phase: Phase,
     /// Since when the socket takes no more bytes.
     write_blocked: Option<Instant>,
+    /// How fast it does.
+    sending: Throughput,
     /// Responses of an HTTP/2 connection: each stream can be stalled by the client for itself.
     responses: Vec<Weak<Unsent>>,
 }
@@ -55,6 +61,7 @@ pub(crate) struct ConnectionState {
     pub(crate) address: SocketAddr,
     pub(crate) settings: Arc<ServeSettings>,
     pub(crate) drain: Drain,
+    scarcity: watch::Receiver<bool>,
     http2: AtomicBool,
     cause: OnceLock<EndCause>,
     reset: AtomicBool,
@@ -64,17 +71,28 @@ pub(crate) struct ConnectionState {
 
 impl ConnectionState {
     /// A connection that was just accepted.
-    pub(crate) fn new(address: SocketAddr, settings: Arc<ServeSettings>, drain: Drain) -> Self {
+    pub(crate) fn new(
+        address: SocketAddr,
+        settings: Arc<ServeSettings>,
+        drain: Drain,
+        scarcity: watch::Receiver<bool>,
+    ) -> Self {
         let phase = Phase::Fresh(Instant::now());
         Self {
             address,
             settings,
             drain,
+            scarcity,
             http2: AtomicBool::new(false),
             cause: OnceLock::new(),
             reset: AtomicBool::new(false),
             unread: AtomicBool::new(false),
-            timeline: Mutex::new(Timeline { phase, write_blocked: None, responses: Vec::new() }),
+            timeline: Mutex::new(Timeline {
+                phase,
+                write_blocked: None,
+                sending: Throughput::default(),
+                responses: Vec::new(),
+            }),
         }
     }
 
@@ -144,13 +162,22 @@ impl ConnectionState {
     }
 
     /// The socket took bytes.
-    pub(crate) fn sent(&self) {
-        self.timeline().write_blocked = None;
+    pub(crate) fn sent(&self, bytes: usize) {
+        let (mut timeline, now) = (self.timeline(), Instant::now());
+        timeline.write_blocked = None;
+        timeline.sending.moved(bytes, now, &self.settings.haste);
     }
 
     /// The socket takes no bytes now.
     pub(crate) fn blocked(&self) {
-        self.timeline().write_blocked.get_or_insert_with(Instant::now);
+        let (mut timeline, now) = (self.timeline(), Instant::now());
+        timeline.write_blocked.get_or_insert(now);
+        timeline.sending.wait(now);
+    }
+
+    /// Whether connections are scarce.
+    pub(crate) fn is_scarce(&self) -> bool {
+        *self.scarcity.borrow()
     }
 
     /// Something is under way until the returned value is dropped.
@@ -174,11 +201,17 @@ impl ConnectionState {
 
     /// The earliest deadline, if any runs.
     fn deadline(&self) -> Option<(Instant, Expiry)> {
-        let timeline = self.timeline();
-        let progress = self.settings.body_progress_timeout;
+        let (timeline, settings, is_scarce) = (self.timeline(), &self.settings, self.is_scarce());
+        let (progress, now) = (settings.body_progress_timeout, Instant::now());
+        if is_scarce && timeline.sending.is_slow(now, &settings.haste) {
+            return Some((now, Expiry::Slow));
+        }
+        let timeout = |usual: Duration, scarce: Duration| if is_scarce { usual.min(scarce) } else { usual };
+        let head_timeout = timeout(settings.head_timeout, settings.haste.head_timeout);
+        let idle_timeout = timeout(settings.idle_timeout, settings.haste.idle_timeout);
         let phase = match timeline.phase {
-            Phase::Fresh(since) | Phase::Head(since) => Some((since + self.settings.head_timeout, Expiry::Head)),
-            Phase::Idle(since) => Some((since + self.settings.idle_timeout, Expiry::Idle)),
+            Phase::Fresh(since) | Phase::Head(since) => Some((since + head_timeout, Expiry::Head)),
+            Phase::Idle(since) => Some((since + idle_timeout, Expiry::Idle)),
             Phase::Busy(_) => None,
         };
         let stalled = timeline
@@ -196,16 +229,31 @@ impl ConnectionState {
     /// latest, and no deadline that begins in between can pass before that.
     pub(crate) async fn expired(&self) -> Expiry {
         let settings = &self.settings;
-        let shortest = settings.head_timeout.min(settings.idle_timeout).min(settings.body_progress_timeout);
+        let usual = settings.head_timeout.min(settings.idle_timeout).min(settings.body_progress_timeout);
+        let scarce = settings.haste.head_timeout.min(settings.haste.idle_timeout).min(settings.haste.patience);
+        let mut scarcity = self.scarcity.clone();
+        let mut was_due = false;
         loop {
+            let shortest = if *scarcity.borrow_and_update() { usual.min(scarce) } else { usual };
+            let deadline = self.deadline();
             let now = Instant::now();
-            let next = match self.deadline() {
-                Some((at, expiry)) if at <= now => return expiry,
+            let next = match deadline {
+                // A timer that has fired means that the system was asked for news of all sockets too: what came in time
+                // is seen first, however busy the process is.
+                Some((at, expiry)) if at <= now && was_due => return expiry,
                 Some((at, _)) => at.min(now + shortest),
                 None => now + shortest,
             };
             // A timeout of zero would spin.
-            tokio::time::sleep_until(next.max(now + Duration::from_millis(1))).await;
+            let next = next.max(now + Duration::from_millis(1));
+            // Timeouts change with scarcity. Who tells of it lives as long as the listener.
+            let rest = tokio::time::timeout_at(next, async {
+                if scarcity.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            });
+            let has_fired = rest.await.is_err();
+            was_due = has_fired && deadline.is_some_and(|(at, _)| at <= now);
         }
     }
 }

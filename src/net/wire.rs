@@ -49,7 +49,7 @@ impl Wire {
 
     fn note(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(_) => self.state.sent(),
+            Poll::Ready(written) => self.state.sent(written.as_ref().copied().unwrap_or_default()),
             Poll::Pending => self.state.blocked(),
         }
     }

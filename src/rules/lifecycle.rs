@@ -513,6 +513,36 @@ mod tests {
         prop_oneof![any::<bool>().prop_map(|is_alone| Position::Current { is_alone }), noncurrent]
     }
 
+    /// The facts of a version, owned.
+    #[derive(Clone, Debug)]
+    struct Made {
+        key: String,
+        created: i64,
+        object: Option<(u64, Tags)>,
+        position: Position,
+    }
+
+    impl Made {
+        fn facts(&self) -> VersionFacts<'_> {
+            let object = self.object.as_ref().map(|(size, tags)| ObjectFacts { size: *size, tags: Some(tags) });
+            let created = Timestamp::from_seconds(self.created);
+            VersionFacts { key: &self.key, created, object, position: self.position }
+        }
+    }
+
+    fn any_version() -> impl Strategy<Value = Made> {
+        let tags = vec((0..3_u8, 0..2_u8), 0..3).prop_map(|tags| {
+            Tags(tags.into_iter().map(|(name, value)| (format!("t{name}"), value.to_string())).collect())
+        });
+        let object = option::weighted(0.7, (0..20_u64, tags));
+        ("[ab]{1,3}", 0..400_000_i64, object, any_position()).prop_map(|(key, created, object, position)| Made {
+            key,
+            created,
+            object,
+            position,
+        })
+    }
+
     proptest! {
         #[test]
         fn what_no_enabled_rule_matches_is_never_due(
@@ -536,6 +566,92 @@ mod tests {
             // Knowing the tags never adds an action that not knowing them had ruled out.
             let blind = VersionFacts { object: object.map(|facts| ObjectFacts { tags: None, ..facts }), ..version };
             prop_assert!(rules.due(&version, now, day).is_none() || rules.due(&blind, now, day).is_some());
+        }
+
+        #[test]
+        fn more_rules_ask_for_more_and_never_for_less(
+            rules in vec(any_rule(), 0..4), more in any_rule(), at in any::<usize>(), version in any_version(),
+            now in 0..1_000_000_i64,
+        ) {
+            let (now, day) = (Timestamp::from_seconds(now), DayLength::default());
+            let version = version.facts();
+            let fewer = config(rules.clone());
+            let mut longer = rules;
+            longer.insert(at % (longer.len() + 1), more.clone());
+            let longer = config(longer);
+            // Wherever it stands, a further rule brings an action forward or leaves it.
+            if let Some(due) = fewer.due(&version, now, day) {
+                let sooner = longer.due(&version, now, day).expect("it was due without the further rule");
+                prop_assert!(sooner.at <= due.at);
+                prop_assert_eq!(sooner.action.name(), due.action.name());
+            }
+            // And one that is off says nothing.
+            let mut off = longer;
+            off.rules[at % fewer.rules.len().saturating_add(1)].enabled = false;
+            let told = |rules: &Lifecycle| rules.due(&version, now, day).map(|due| (due.action, due.at));
+            prop_assert_eq!(told(&off), told(&fewer));
+        }
+
+        #[test]
+        fn an_action_is_one_that_suits_the_version_and_keeps_the_newest(
+            rules in vec(any_rule(), 1..4), version in any_version(), now in 0..1_000_000_i64,
+        ) {
+            let rules = config(rules);
+            let facts = version.facts();
+            let now = Timestamp::from_seconds(now);
+            let Some(due) = rules.due(&facts, now, DayLength::default()) else { return Ok(()) };
+            match (due.action, facts.position) {
+                (Action::Expire, Position::Current { .. }) => prop_assert!(facts.object.is_some()),
+                (Action::RemoveMarker, Position::Current { is_alone }) => {
+                    prop_assert!(is_alone && facts.object.is_none());
+                }
+                (Action::RemoveNoncurrent { newer_min }, Position::Noncurrent { since, newer }) => {
+                    prop_assert!(newer >= newer_min);
+                    prop_assert!(since.plus_seconds(i64::from(DAY_SECONDS)) <= now, "a day at least");
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+
+        #[test]
+        fn what_is_told_of_an_expiry_is_when_it_is_due(
+            rules in vec(any_rule(), 1..4), key in "[ab]{1,3}", size in 0..20_u64, created in 0..400_000_i64,
+        ) {
+            let (rules, day) = (config(rules), DayLength::default());
+            let tags = Tags(vec![("t0".to_owned(), "0".to_owned())]);
+            let facts = ObjectFacts { size, tags: Some(&tags) };
+            let created = Timestamp::from_seconds(created);
+            let version = VersionFacts { key: &key, created, object: Some(facts), position: CURRENT };
+            match rules.expiry(&key, facts, created, day) {
+                Some((at, rule)) => {
+                    let due = rules.due(&version, at, day).expect("it expires when it was told to");
+                    prop_assert_eq!((due.action, due.at, due.rule), (Action::Expire, at, rule));
+                    prop_assert!(rules.due(&version, Timestamp(at.0 - 1), day).is_none(), "and no sooner");
+                }
+                None => prop_assert!(rules.due(&version, Timestamp(i64::MAX), day).is_none()),
+            }
+        }
+
+        #[test]
+        fn days_end_at_a_midnight_no_sooner_and_less_than_a_day_later(
+            start in 0..4_000_000_000_000_000_i64, days in 0..100_000_u32, seconds in 1..200_000_u32
+        ) {
+            let day = DayLength::of_seconds(seconds);
+            let (start, length) = (Timestamp(start), i64::from(seconds));
+            let (end, least) = (day.after(start, days), start.plus_seconds(i64::from(days) * length));
+            prop_assert_eq!(end.0 % (length * 1_000_000), 0);
+            prop_assert!(end >= least && end < least.plus_seconds(length));
+        }
+
+        #[test]
+        fn an_upload_is_aborted_by_rules_that_speak_of_its_key_only(
+            rules in vec(any_rule(), 0..4), key in "[ab]{1,3}", initiated in 0..400_000_i64,
+        ) {
+            let (rules, day, initiated) = (config(rules), DayLength::default(), Timestamp::from_seconds(initiated));
+            let each = rules.rules.iter().filter(|rule| rule.enabled && !rule.scope.needs_object());
+            let each = each.filter(|rule| rule.scope.admits(&key, None));
+            let soonest = each.filter_map(|rule| rule.abort_days).min().map(|days| day.after(initiated, days));
+            prop_assert_eq!(rules.abort(&key, initiated, day).map(|(at, _)| at), soonest);
         }
 
         #[test]

@@ -233,7 +233,7 @@ mod tests {
     };
     use crate::rules::Versioning;
     use crate::types::RetentionMode::{Compliance, Governance};
-    use crate::types::{AttributeChange, Retention, RetentionMode, Timestamp, VersionAttributes};
+    use crate::types::{AttributeChange, Retention, RetentionMode, Tags, Timestamp, VersionAttributes};
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
 
@@ -327,19 +327,37 @@ mod tests {
         assert_eq!(at(Period::Years(1)), "2025-01-31T00:00:00.001Z");
     }
 
-    fn any_change() -> impl Strategy<Value = AttributeChange> {
+    fn any_retention() -> impl Strategy<Value = Retention> {
         let mode = prop_oneof![Just(Governance), Just(Compliance)];
-        let retention =
-            (mode, 0..100_i64).prop_map(|(mode, seconds)| Retention { mode, until: NOW.plus_seconds(seconds) });
-        let retention = prop::option::of(retention)
-            .prop_map(|retention| AttributeChange::Retention { retention, bypass_governance: false });
+        (mode, 0..100_i64).prop_map(|(mode, seconds)| Retention { mode, until: NOW.plus_seconds(seconds) })
+    }
+
+    fn change(bypass: impl Strategy<Value = bool>) -> impl Strategy<Value = AttributeChange> {
+        let retention = (prop::option::of(any_retention()), bypass)
+            .prop_map(|(retention, bypass_governance)| AttributeChange::Retention { retention, bypass_governance });
         prop_oneof![3 => retention, 1 => any::<bool>().prop_map(AttributeChange::LegalHold)]
+    }
+
+    fn any_attributes() -> impl Strategy<Value = VersionAttributes> {
+        (prop::option::of(any_retention()), prop::option::of(any::<bool>())).prop_map(|(retention, legal_hold)| {
+            VersionAttributes { retention, legal_hold, ..VersionAttributes::default() }
+        })
+    }
+
+    /// Changes of everything but the lock.
+    fn other_change() -> impl Strategy<Value = AttributeChange> {
+        let envelope = |byte: u8| vec![byte];
+        prop_oneof![
+            Just(AttributeChange::Tags(Tags(vec![("retention".to_owned(), "none".to_owned())]))),
+            Just(AttributeChange::Acl(None)),
+            Just(AttributeChange::Envelope { from: envelope(1), to: envelope(2) }),
+        ]
     }
 
     proptest! {
         #[test]
         fn no_changes_without_a_bypass_shorten_a_protection(
-            changes in prop::collection::vec((any_change(), 0..10_i64), 1..30)
+            changes in prop::collection::vec((change(Just(false)), 0..10_i64), 1..30)
         ) {
             let mut attributes = VersionAttributes::default();
             let mut now = NOW;
@@ -359,6 +377,75 @@ mod tests {
                 if now < compliant {
                     assert!(judge_removal(&attributes, true, now).is_err());
                 }
+            }
+        }
+
+        #[test]
+        fn no_changes_with_a_bypass_shorten_a_compliance_retention_or_open_a_hold(
+            changes in prop::collection::vec((change(any::<bool>()), 0..10_i64), 1..30)
+        ) {
+            let mut attributes = VersionAttributes::default();
+            let (mut now, mut compliant, mut is_held) = (NOW, NOW, false);
+            for (change, pause) in changes {
+                now = now.plus_seconds(pause);
+                let is_done = apply_change(&mut attributes, &change, now).is_ok();
+                match change {
+                    AttributeChange::Retention { retention: Some(Retention { mode: Compliance, until }), .. } if is_done => {
+                        compliant = until.max(compliant);
+                    }
+                    AttributeChange::LegalHold(on) => is_held = on,
+                    _ => {}
+                }
+                if is_held || now < compliant {
+                    assert!(judge_removal(&attributes, true, now).is_err());
+                }
+            }
+        }
+
+        #[test]
+        fn a_change_that_is_refused_changes_nothing(
+            before in any_attributes(), change in change(any::<bool>()), after in 0..120_i64
+        ) {
+            let mut attributes = before.clone();
+            if apply_change(&mut attributes, &change, NOW.plus_seconds(after)).is_err() {
+                assert_eq!(attributes, before);
+            }
+        }
+
+        #[test]
+        fn a_change_of_anything_else_leaves_the_lock_and_is_never_refused(
+            before in any_attributes(), change in other_change()
+        ) {
+            let mut attributes = before.clone();
+            assert_eq!(apply_change(&mut attributes, &change, NOW), Ok(()));
+            assert_eq!((attributes.retention, attributes.legal_hold), (before.retention, before.legal_hold));
+        }
+
+        #[test]
+        fn time_and_a_bypass_open_and_never_close(
+            attributes in any_attributes(), new in prop::option::of(any_retention()), at in 0..120_i64, later in 0..120_i64
+        ) {
+            let (now, then) = (NOW.plus_seconds(at), NOW.plus_seconds(at + later));
+            let removes = |bypass, at| judge_removal(&attributes, bypass, at).is_ok();
+            let retains = |bypass, at| judge_retention(attributes.retention, new, bypass, at).is_ok();
+            for bypass in [false, true] {
+                assert!(removes(bypass, then) >= removes(bypass, now));
+                assert!(retains(bypass, then) >= retains(bypass, now));
+            }
+            assert!(removes(true, now) >= removes(false, now) && retains(true, now) >= retains(false, now));
+            // What may be removed may lose its retention, and the other way round, but for a hold.
+            let unheld = VersionAttributes { legal_hold: None, ..attributes.clone() };
+            let is_free = judge_retention(attributes.retention, None, false, now).is_ok();
+            assert_eq!(judge_removal(&unheld, false, now).is_ok(), is_free);
+        }
+
+        #[test]
+        fn a_default_lasts_as_long_as_it_says(at in 0..4_000_000_000_000_000_i64, days in 1..36_500_u32) {
+            let made = Timestamp(at);
+            for (period, days) in [(Period::Days(days), i64::from(days)), (Period::Years(days % 100), i64::from(days % 100) * 365)] {
+                let until = DefaultRetention { mode: Governance, period }.retention(made).until;
+                let least = made.plus_seconds(days * 86_400);
+                assert!(until >= least && until.0 - least.0 < 1_000, "a millisecond at most is added");
             }
         }
     }

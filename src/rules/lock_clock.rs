@@ -92,6 +92,13 @@ impl LockClock {
         }
     }
 
+    /// What is to be kept of a time that was told at `uptime`. Until the clock was believed once since the boot, the
+    /// boot is kept as unknown: the next process must not take for settled what this one only reckons.
+    pub fn seen(&self, uptime: Uptime) -> Seen {
+        let boot = if self.is_settled { uptime.boot } else { 0 };
+        Seen { time: self.last, uptime: Uptime { boot, ..uptime } }
+    }
+
     /// What is known, and the time that has passed since.
     fn expected(&self, uptime: Uptime) -> Timestamp {
         let passed = uptime.micros.saturating_sub(self.base.uptime.micros).max(0);
@@ -167,6 +174,19 @@ mod tests {
     fn an_unknown_boot_is_another_boot() {
         let mut clock = LockClock::start(Some(seen(0, START, 100)), shown(0, START + 2_000, 130), LIMITS);
         assert_eq!(read(&mut clock, shown(0, START + 2_000, 130)), (START + 2_000, true));
+    }
+
+    #[test]
+    fn a_restart_does_not_settle_what_was_only_reckoned() {
+        let mut clock = LockClock::start(Some(seen(1, START, 100)), shown(2, START + 9_000, 5), LIMITS);
+        assert_eq!(read(&mut clock, shown(2, START + 9_000, 25)), (START + 20, false));
+        let kept = clock.seen(shown(2, 0, 25).uptime);
+        assert_eq!(kept, seen(0, START + 20, 25));
+        let right = shown(2, START + 2_000, 40);
+        assert_eq!(read(&mut LockClock::start(Some(kept), right, LIMITS), right), (START + 2_000, true), "put right");
+        let mut settled = LockClock::start(Some(seen(1, START, 100)), shown(1, START, 100), LIMITS);
+        assert_eq!(read(&mut settled, shown(1, START + 7, 107)), (START + 7, true));
+        assert_eq!(settled.seen(shown(1, 0, 107).uptime), seen(1, START + 7, 107));
     }
 
     #[test]

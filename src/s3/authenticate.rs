@@ -72,6 +72,16 @@ pub(crate) struct Authenticated {
     _seal: (),
 }
 
+#[cfg(test)]
+impl Authenticated {
+    /// A request of `principal` that nobody verified, for tests of what comes after.
+    pub(crate) fn for_test(routed: Routed, principal: Principal) -> Self {
+        let signature = (principal != Principal::Anonymous).then(Signature::for_test);
+        let (headers, path, payload) = (HeaderMap::new(), String::new(), PayloadKind::Unsigned);
+        Self { routed, principal, payload, signature, headers, path, peer: None, endpoint: None, _seal: () }
+    }
+}
+
 /// Finds out who sent the request. Nothing about buckets is looked up before this.
 ///
 /// # Errors

@@ -441,3 +441,6 @@ fn check_expected_owner(headers: &HeaderMap, name: &'static str, bucket: &Bucket
         Err(S3Error::new(Code::AccessDenied).cause(format!("{name} names another owner")))
     }
 }
+
+#[cfg(test)]
+mod laws;

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use http::header::{CONNECTION, SERVER};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tracing::Instrument as _;
 
@@ -15,6 +16,7 @@ use crate::auth::AuthSettings;
 use crate::engine::{Engine, on_behalf_of};
 use crate::guard::{Admission, Drain, RateLimiter, Ticket};
 use crate::identity::{Keyring, Principal};
+use crate::limits::SCARCE_BODY_BYTES_MAX;
 use crate::net::{Handler, Peer, Request, RequestBody, Response, empty_body};
 use crate::rules::DayLength;
 use crate::s3::access::{AccessRecord, TrackedBody};
@@ -99,10 +101,15 @@ impl Gateway {
         let mut record = AccessRecord::begin(&head, &request_id);
         let mut crossing = Crossing::of(&head);
         let peer = head.extensions.get::<Peer>().copied();
-        let (ticket, outcome) = match self.admit(peer).await {
+        let (ticket, outcome) = match self.admit(peer, body.content_length()).await {
             Ok(ticket) => (Some(ticket), self.run(head, body, &request_id, &mut record, crossing.as_mut()).await),
             Err(refused) => (None, Err(refused)),
         };
+        // An answer of unknown length tells of something that was done.
+        let outcome = outcome.and_then(|response| {
+            let bytes = response.body().size_hint().exact().unwrap_or_default();
+            self.refuse_long(Some(bytes)).map(|()| response)
+        });
         let mut response = outcome.unwrap_or_else(|error| {
             record.note_error(&error);
             error.into_response(&path, &request_id, &self.host_id)
@@ -123,12 +130,21 @@ impl Gateway {
 
     /// Lets the request in: not while the server stops, not faster than its address may ask, and not beyond what memory
     /// allows.
-    async fn admit(&self, peer: Option<Peer>) -> Result<Ticket, S3Error> {
+    async fn admit(&self, peer: Option<Peer>, body_bytes: Option<u64>) -> Result<Ticket, S3Error> {
         if self.drain.is_draining() {
             return Err(S3Error::new(Code::ServiceUnavailable).message("The server is stopping.").cause("draining"));
         }
         self.admit_address(peer)?;
+        self.refuse_long(body_bytes)?;
         self.admission.ticket().await.map_err(|refused| S3Error::new(Code::SlowDown).cause(refused))
+    }
+
+    /// Refuses a body that would keep a connection for long while connections are scarce.
+    fn refuse_long(&self, body_bytes: Option<u64>) -> Result<(), S3Error> {
+        if self.admission.is_scarce() && body_bytes.is_none_or(|bytes| bytes > SCARCE_BODY_BYTES_MAX) {
+            return Err(S3Error::new(Code::SlowDown).cause("connections are scarce, and this one would last"));
+        }
+        Ok(())
     }
 
     /// The stages. Each takes what only the one before makes.

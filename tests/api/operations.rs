@@ -140,6 +140,42 @@ fn the_command_line_manages_keys_and_buckets() {
 }
 
 #[test]
+fn a_bucket_of_the_command_line_has_the_ownership_that_the_server_gives() {
+    let server = Server::start_with(&["--default-object-ownership", "ObjectWriter"]);
+    let client = server.client();
+    let rule = |bucket: &str| client.get(&format!("/{bucket}?ownershipControls")).expect(200).one("ObjectOwnership");
+    let create = |words: &[&str], environment: Option<&str>| {
+        let mut command = super::support::server::binary();
+        command.args(["bucket", "create"]).args(words).arg("--data-dir").arg(server.data());
+        command.envs(environment.map(|rule| ("SLUICEGATE_DEFAULT_OBJECT_OWNERSHIP", rule)));
+        command.output().unwrap().status.success()
+    };
+    client.bucket("by-client");
+    assert_eq!(rule("by-client"), "ObjectWriter");
+    assert!(create(&["by-flag", "--default-object-ownership", "ObjectWriter"], None));
+    assert!(create(&["by-environment"], Some("BucketOwnerPreferred")));
+    assert!(create(&["flag-wins", "--default-object-ownership", "ObjectWriter"], Some("BucketOwnerPreferred")));
+    assert!(create(&["by-default"], None));
+    let file = server.data().join("settings.toml");
+    std::fs::write(&file, "default-object-ownership = \"ObjectWriter\"\n").unwrap();
+    assert!(create(&["by-file", "--config", file.to_str().unwrap()], None));
+    assert!(!create(&["never", "--default-object-ownership", "Nobody"], None));
+    client.head("/never").expect(404);
+    for (bucket, expected) in [
+        ("by-flag", "ObjectWriter"),
+        ("by-environment", "BucketOwnerPreferred"),
+        ("flag-wins", "ObjectWriter"),
+        ("by-default", "BucketOwnerEnforced"),
+        ("by-file", "ObjectWriter"),
+    ] {
+        assert_eq!(rule(bucket), expected, "{bucket}");
+    }
+    client.call("PUT", "/by-default/k").header("x-amz-acl", "private").body("x").send().expect(200);
+    client.call("PUT", "/by-flag/k").header("x-amz-acl", "public-read").body("x").send().expect(200);
+    server.anonymous().get("/by-flag/k").expect(200);
+}
+
+#[test]
 fn a_first_start_makes_root_credentials() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");

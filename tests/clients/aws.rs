@@ -129,3 +129,200 @@ fn s3api_speaks_every_built_operation() {
     api(&[&["delete-object"][..], &on].concat());
     api(&["delete-bucket", "--bucket", "api-bucket"]);
 }
+
+/// Puts, reads back and removes every configuration of a bucket that the gateway has, as `s3api` spells them.
+#[test]
+fn s3api_configures_buckets() {
+    let server = Server::start_with(&["--webhook", "hook=http://127.0.0.1:9/"]);
+    let home = tempfile::tempdir().unwrap();
+    let at = home.path();
+    let run = |operation: &str, arguments: &[&str]| {
+        let mut command = aws(&server, at);
+        command.args(["s3api", operation, "--bucket", "configured"]).args(arguments).current_dir(at);
+        command.output().unwrap()
+    };
+    let api = |operation: &str, arguments: &[&str]| {
+        let done = run(operation, arguments);
+        assert!(done.status.success(), "{operation} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().split_whitespace().collect::<String>()
+    };
+    let refused = |operation: &str, arguments: &[&str], code: &str| {
+        let done = run(operation, arguments);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && told.contains(code), "{operation}: {told}");
+    };
+    aws_make(&server, at, "logs");
+    api("create-bucket", &["--object-ownership", "ObjectWriter"]);
+
+    // What is put, what of it must be read back, and what is said when it is gone.
+    let json = |name: &str, value: &str| [format!("--{name}"), value.to_owned()];
+    let table = [
+        (
+            "bucket-tagging",
+            json("tagging", "TagSet=[{Key=team,Value=storage}]"),
+            r#""Value":"storage""#,
+            "NoSuchTagSet",
+        ),
+        (
+            "bucket-policy",
+            json(
+                "policy",
+                r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::configured/*"}}"#,
+            ),
+            "arn:aws:s3:::configured/*",
+            "NoSuchBucketPolicy",
+        ),
+        (
+            "bucket-cors",
+            json(
+                "cors-configuration",
+                r#"{"CORSRules":[{"AllowedMethods":["GET","PUT"],"AllowedOrigins":["https://a.example"],"AllowedHeaders":["*"],"ExposeHeaders":["ETag"],"MaxAgeSeconds":60}]}"#,
+            ),
+            r#""MaxAgeSeconds":60"#,
+            "NoSuchCORSConfiguration",
+        ),
+        (
+            "bucket-website",
+            json(
+                "website-configuration",
+                r#"{"IndexDocument":{"Suffix":"index.html"},"ErrorDocument":{"Key":"e.html"},"RoutingRules":[{"Condition":{"KeyPrefixEquals":"d/"},"Redirect":{"ReplaceKeyPrefixWith":"n/"}}]}"#,
+            ),
+            r#""ReplaceKeyPrefixWith":"n/""#,
+            "NoSuchWebsiteConfiguration",
+        ),
+        (
+            "public-access-block",
+            json(
+                "public-access-block-configuration",
+                "BlockPublicAcls=true,IgnorePublicAcls=false,BlockPublicPolicy=true,RestrictPublicBuckets=false",
+            ),
+            r#""BlockPublicAcls":true,"IgnorePublicAcls":false,"BlockPublicPolicy":true"#,
+            "NoSuchPublicAccessBlockConfiguration",
+        ),
+        (
+            "bucket-ownership-controls",
+            json("ownership-controls", "Rules=[{ObjectOwnership=BucketOwnerPreferred}]"),
+            "BucketOwnerPreferred",
+            "OwnershipControlsNotFoundError",
+        ),
+    ];
+    for (name, put, shown, gone) in &table {
+        api(&format!("put-{name}"), &put.each_ref().map(String::as_str));
+        let read = api(&format!("get-{name}"), &[]);
+        assert!(read.replace('\\', "").contains(shown), "{name}: {read}");
+        api(&format!("delete-{name}"), &[]);
+        refused(&format!("get-{name}"), &[], gone);
+    }
+
+    let rules = r#"{"Rules":[{"ID":"r","Status":"Enabled","Filter":{"Prefix":"x/"},"Expiration":{"Days":7},"NoncurrentVersionExpiration":{"NoncurrentDays":3,"NewerNoncurrentVersions":2},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":2}}]}"#;
+    api("put-bucket-lifecycle-configuration", &["--lifecycle-configuration", rules]);
+    assert!(api("get-bucket-lifecycle-configuration", &[]).contains(r#""NewerNoncurrentVersions":2"#));
+    let old_form = r#"{"Rules":[{"ID":"old","Status":"Enabled","Prefix":"x/","Expiration":{"Days":7}}]}"#;
+    api("put-bucket-lifecycle", &["--lifecycle-configuration", old_form]);
+    assert!(api("get-bucket-lifecycle", &[]).contains(r#""Prefix":"x/""#));
+    api("delete-bucket-lifecycle", &[]);
+    refused("get-bucket-lifecycle-configuration", &[], "NoSuchLifecycleConfiguration");
+
+    let logging = r#"{"LoggingEnabled":{"TargetBucket":"logs","TargetPrefix":"l/"}}"#;
+    api("put-bucket-logging", &["--bucket-logging-status", logging]);
+    assert!(api("get-bucket-logging", &[]).contains(r#""TargetPrefix":"l/""#));
+    api("put-bucket-logging", &["--bucket-logging-status", "{}"]);
+    assert_eq!(api("get-bucket-logging", &[]), "");
+
+    let queue = "arn:aws:sqs:us-east-1:000000000000:hook";
+    let told = format!(r#"{{"QueueConfigurations":[{{"QueueArn":"{queue}","Events":["s3:ObjectCreated:*"]}}]}}"#);
+    api("put-bucket-notification-configuration", &["--notification-configuration", &told]);
+    assert!(api("get-bucket-notification-configuration", &[]).contains(queue));
+    api("put-bucket-notification-configuration", &["--notification-configuration", "{}"]);
+    assert_eq!(api("get-bucket-notification-configuration", &[]), "");
+
+    let encryption = r#"{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"}}]}"#;
+    api("put-bucket-encryption", &["--server-side-encryption-configuration", encryption]);
+    assert!(api("get-bucket-encryption", &[]).contains("AES256"));
+    api("delete-bucket-encryption", &[]);
+
+    api("put-bucket-request-payment", &["--request-payment-configuration", "Payer=Requester"]);
+    assert!(api("get-bucket-request-payment", &[]).contains("Requester"));
+    api("put-bucket-request-payment", &["--request-payment-configuration", "Payer=BucketOwner"]);
+    api("put-bucket-acl", &["--acl", "public-read"]);
+    assert!(api("get-bucket-acl", &[]).contains("groups/global/AllUsers"));
+    let [flag, public] = &table[1].1;
+    api("put-bucket-policy", &[flag, public]);
+    assert!(api("get-bucket-policy-status", &[]).contains(r#""IsPublic":true"#));
+
+    // What the gateway does not have is empty, or not found, and never there.
+    assert_eq!(api("get-bucket-accelerate-configuration", &[]), "");
+    refused("get-bucket-replication", &[], "ReplicationConfigurationNotFoundError");
+    assert_eq!(api("list-bucket-inventory-configurations", &[]), r#"{"IsTruncated":false}"#);
+    refused("get-bucket-inventory-configuration", &["--id", "x"], "NoSuchConfiguration");
+}
+
+fn aws_make(server: &Server, at: &Path, bucket: &str) {
+    run(aws(server, at).args(["s3api", "create-bucket", "--bucket", bucket]));
+}
+
+/// Versions, their locks, tags and ACLs, as `s3api` spells them.
+#[test]
+fn s3api_locks_tags_and_opens_versions() {
+    let mut server = Server::start();
+    let home = tempfile::tempdir().unwrap();
+    let at = home.path();
+    std::fs::write(at.join("body"), "body").unwrap();
+    let run = |operation: &str, arguments: &[&str]| {
+        let mut command = aws(&server, at);
+        command.args(["s3api", operation, "--bucket", "locked"]).args(arguments).current_dir(at);
+        command.output().unwrap()
+    };
+    let api = |operation: &str, arguments: &[&str], path: &str| {
+        let done = run(operation, &[arguments, &["--query", path, "--output", "text"]].concat());
+        assert!(done.status.success(), "{operation} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    let refused = |operation: &str, arguments: &[&str], code: &str| {
+        let done = run(operation, arguments);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && told.contains(code), "{operation}: {told}");
+    };
+    api("create-bucket", &["--object-lock-enabled-for-bucket", "--object-ownership", "ObjectWriter"], "@");
+    assert_eq!(api("get-bucket-versioning", &[], "Status"), "Enabled");
+    refused("put-bucket-versioning", &["--versioning-configuration", "Status=Suspended"], "InvalidBucketState");
+    let default = r#"{"ObjectLockEnabled":"Enabled","Rule":{"DefaultRetention":{"Mode":"GOVERNANCE","Days":1}}}"#;
+    api("put-object-lock-configuration", &["--object-lock-configuration", default], "@");
+    assert_eq!(
+        api("get-object-lock-configuration", &[], "ObjectLockConfiguration.Rule.DefaultRetention.Mode"),
+        "GOVERNANCE"
+    );
+
+    let governed = api("put-object", &["--key", "k", "--body", "body", "--tagging", "a=b&c=d"], "VersionId");
+    let compliance = ["--object-lock-mode", "COMPLIANCE", "--object-lock-retain-until-date", "2130-01-01T00:00:00Z"];
+    let put = [&["--key", "k", "--body", "body", "--object-lock-legal-hold-status", "ON"][..], &compliance].concat();
+    let compliant = api("put-object", &put, "VersionId");
+    let of = |version: &'static str| ["--key", "k", "--version-id", version];
+    let (governed, compliant): (&'static str, &'static str) = (governed.leak(), compliant.leak());
+    assert_eq!(api("head-object", &of(governed), "ObjectLockMode"), "GOVERNANCE");
+    assert_eq!(api("get-object-retention", &of(compliant), "Retention.Mode"), "COMPLIANCE");
+    assert_eq!(api("get-object-legal-hold", &of(compliant), "LegalHold.Status"), "ON");
+    let longer = r#"{"Mode":"COMPLIANCE","RetainUntilDate":"2131-01-01T00:00:00Z"}"#;
+    api("put-object-retention", &[&of(compliant)[..], &["--retention", longer]].concat(), "@");
+    let shorter = r#"{"Mode":"COMPLIANCE","RetainUntilDate":"2129-01-01T00:00:00Z"}"#;
+    refused("put-object-retention", &[&of(compliant)[..], &["--retention", shorter]].concat(), "AccessDenied");
+    api("put-object-legal-hold", &[&of(compliant)[..], &["--legal-hold", "Status=OFF"]].concat(), "@");
+    let bypass = ["--bypass-governance-retention"];
+    refused("delete-object", &[&of(compliant)[..], &bypass].concat(), "AccessDenied");
+
+    assert_eq!(api("get-object-tagging", &of(governed), "length(TagSet)"), "2");
+    api("put-object-tagging", &[&of(governed)[..], &["--tagging", "TagSet=[{Key=x,Value=y}]"]].concat(), "@");
+    assert_eq!(api("get-object-tagging", &of(governed), "TagSet[0].Value"), "y");
+    api("delete-object-tagging", &of(governed), "@");
+    api("put-object-acl", &[&of(governed)[..], &["--acl", "public-read"]].concat(), "@");
+    assert_eq!(api("get-object-acl", &of(governed), "length(Grants)"), "2");
+
+    assert_eq!(api("delete-object", &["--key", "k"], "DeleteMarker"), "True");
+    assert_eq!(api("list-object-versions", &[], "[length(Versions),length(DeleteMarkers)]"), "2\t1");
+    refused("delete-object", &of(governed), "AccessDenied");
+    let batch = format!(r#"{{"Objects":[{{"Key":"k","VersionId":"{governed}"}}]}}"#);
+    assert_eq!(api("delete-objects", &["--delete", &batch], "Errors[0].Code"), "AccessDenied");
+    api("delete-objects", &[&["--delete", &batch][..], &bypass].concat(), "Deleted[0].VersionId");
+    assert_eq!(api("list-object-versions", &[], "Versions[].VersionId"), compliant);
+    server.stop_and_check();
+}

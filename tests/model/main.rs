@@ -1,5 +1,5 @@
 //! A reference model: random operations against the gateway and against a `BTreeMap`, with kills and restarts
-//! among them. A failure prints its seed; seeds that once failed are kept by name below.
+//! among them, and in `locks` with a clock that is turned. A failure prints its seed; seeds that once failed are kept by name below.
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,6 +11,8 @@
     reason = "a test may die, speak, and ask the real clock"
 )]
 
+mod house;
+mod locks;
 #[path = "../support/mod.rs"]
 mod support;
 mod versions;

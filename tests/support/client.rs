@@ -240,6 +240,11 @@ impl Call {
         self
     }
 
+    /// The body.
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The head as it goes over the wire, signed, ending with an empty line. Content-Length is the body's
     /// unless a header says otherwise.
     pub fn head(&self) -> Vec<u8> {
