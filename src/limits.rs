@@ -63,6 +63,13 @@ pub const CHUNK_DIRECTORIES_OPEN_MAX: usize = 2;
 /// Bytes of disk space allocated at the first direct write of a chunk. It doubles from there, and the excess
 /// is freed at the seal, so that small chunks take little and large ones cost few allocations.
 pub const CHUNK_ALLOCATION_BYTES_MIN: u64 = MIB;
+/// Part of the disk that new data leaves free, as its divisor, and bounds of that in bytes: room in which deletes can
+/// be recorded when nothing else can be stored any more.
+pub const SPACE_RESERVE_DIVISOR: u64 = 20;
+/// See `SPACE_RESERVE_DIVISOR`.
+pub const SPACE_RESERVE_BYTES_MIN: u64 = 8 * MIB;
+/// See `SPACE_RESERVE_DIVISOR`. Several times the log of the database.
+pub const SPACE_RESERVE_BYTES_MAX: u64 = 256 * MIB;
 /// Least bytes of a write past the page cache: below, waiting for the disk once more costs more than the copy
 /// that it saves.
 pub const DIRECT_BYTES_MIN: usize = 64 * KIB as usize;

@@ -157,7 +157,10 @@ async fn adopt(
     restored: &mut Restored,
     observer: &mut dyn RestoreObserver,
 ) -> Result<(), RestoreError> {
-    let chunks = Arc::new(LocalChunks::existing(directory));
+    if local::epochs_in(directory)?.is_empty() {
+        return Ok(());
+    }
+    let chunks = Arc::new(LocalChunks::existing(directory)?);
     let store = Arc::clone(meta) as Arc<dyn MetaStore>;
     let engine = Engine::new(store, chunks, BlockPool::new(CHECK_POOL_BLOCKS), Arc::new(SystemClock));
     restored.adopted = engine.adopt(since, &mut |found| observer.found(&found)).await?;
@@ -283,7 +286,10 @@ async fn set_aside_unknown(
     meta: &Arc<SqliteMeta>,
     restored: &mut Restored,
 ) -> Result<(), RestoreError> {
-    let chunks: Arc<dyn ChunkStore> = Arc::new(LocalChunks::existing(directory));
+    if local::epochs_in(directory)?.is_empty() {
+        return Ok(());
+    }
+    let chunks: Arc<dyn ChunkStore> = Arc::new(LocalChunks::existing(directory)?);
     let aside = directory.join(UNCLAIMED);
     for epoch in chunks.epochs()? {
         let mut files = visit_files(&chunks, epoch);

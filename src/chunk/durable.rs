@@ -6,6 +6,7 @@
 //! allocated before): that costs a fraction of the CPU, and an upload does not push everybody's cached pages
 //! out. Whatever is small or not aligned takes the ordinary way, in the same file.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -36,6 +37,49 @@ pub(super) fn failed(step: &'static str, source: io::Error) -> ChunkError {
     if full { ChunkError::Full(source) } else { ChunkError::Io { step, source } }
 }
 
+/// The directories that lost a name since they were last synced: a power cut may bring it back.
+#[derive(Default)]
+pub(super) struct Removals {
+    directories: Mutex<BTreeSet<PathBuf>>,
+    /// Held while directories are synced: whoever comes second must not return before.
+    syncing: Mutex<()>,
+}
+
+impl Removals {
+    fn directories(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.directories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a name in `directory` went.
+    pub(super) fn note(&self, directory: &Path) {
+        self.directories().insert(directory.to_owned());
+    }
+
+    /// Makes what was noted before this call durable.
+    ///
+    /// # Errors
+    /// `Full` or `Io`; whatever was not synced stays noted. That a second sync may do nothing is borne: the worst that
+    /// comes of it is an orphan.
+    pub(super) fn sync(&self) -> Result<(), ChunkError> {
+        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = std::mem::take(&mut *self.directories());
+        while let Some(directory) = noted.pop_last() {
+            let synced = match File::open(&directory) {
+                Ok(file) => file.sync_all(),
+                // It went itself, and the directory that it was in is noted for that.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(source) = synced {
+                noted.insert(directory);
+                self.directories().append(&mut noted);
+                return Err(failed("sync chunk directory after removals", source));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A directory whose entries can be made durable. Requests that arrive while a sync runs share the next one,
 /// so that many seals cost few syncs.
 pub(super) struct Directory {
@@ -43,6 +87,8 @@ pub(super) struct Directory {
     file: File,
     state: Mutex<SyncState>,
     ended: Condvar,
+    /// Shared by all directories of a tree.
+    removals: Arc<Removals>,
 }
 
 #[derive(Default)]
@@ -64,8 +110,12 @@ impl Directory {
     /// # Errors
     /// As the system says.
     pub(super) fn open(path: &Path) -> Result<Self, ChunkError> {
+        Self::open_below(path, Arc::default())
+    }
+
+    fn open_below(path: &Path, removals: Arc<Removals>) -> Result<Self, ChunkError> {
         let file = File::open(path).map_err(|source| failed("open chunk directory", source))?;
-        Ok(Self { path: path.to_owned(), file, state: Mutex::default(), ended: Condvar::new() })
+        Ok(Self { path: path.to_owned(), file, state: Mutex::default(), ended: Condvar::new(), removals })
     }
 
     /// Opens the directory `name` in this one; makes it, durably, if it does not exist.
@@ -80,8 +130,26 @@ impl Directory {
             Err(error) => return Err(failed("make chunk directory", error)),
         }
         // Also when it existed: whoever made it may not have lived to sync it.
-        self.sync()?;
-        Self::open(&path)
+        if let Err(error) = self.sync_name() {
+            // The name counts as lost. It goes, so that whoever wants it next makes it anew, and syncs that.
+            if std::fs::remove_dir(&path).is_err() {
+                self.state().failed = Some(Errno::IO.raw_os_error());
+            }
+            return Err(error);
+        }
+        Self::open_below(&path, Arc::clone(&self.removals))
+    }
+
+    /// Syncs the directory for a name that was just added and that nobody uses yet.
+    fn sync_name(&self) -> Result<(), ChunkError> {
+        let earlier = self.state().failed.map(io::Error::from_raw_os_error);
+        let synced = earlier.map_or_else(|| self.file.sync_all(), Err);
+        synced.map_err(|source| failed("sync chunk directory", source))
+    }
+
+    /// What went from this directory and all that share its tree.
+    pub(super) fn removals(&self) -> &Arc<Removals> {
+        &self.removals
     }
 
     /// Where it is.
@@ -158,6 +226,7 @@ impl Drop for Claim {
             // The collector finds it by its epoch after the next unclean start; until then it only takes space.
             tracing::warn!(path = %self.path.display(), %error, "could not remove an unfinished chunk file");
         }
+        self.directory.removals.note(&self.directory.path);
     }
 }
 

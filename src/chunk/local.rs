@@ -15,19 +15,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
 use crate::chunk::layout::{FOOTER_BYTES, SpanTable, SpanWriter, record_of, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
-use crate::limits::{CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY};
+use crate::limits::{
+    CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY, SPACE_RESERVE_BYTES_MAX, SPACE_RESERVE_BYTES_MIN,
+    SPACE_RESERVE_DIVISOR,
+};
 use crate::types::{ChunkId, Epoch};
 
 const TREE: &str = "chunks";
 const SUFFIX: &str = ".chunk";
+/// Of a store that writes nothing: the first boot is another.
+const NO_EPOCH: Epoch = Epoch(0);
 
 /// The local chunk store.
 pub struct LocalChunks {
     tree: PathBuf,
     epoch: Epoch,
-    /// `None` if this store only looks at what is there.
-    epoch_directory: Option<Arc<Directory>>,
+    /// The tree's if this store only looks at what is there.
+    epoch_directory: Arc<Directory>,
     write_path: WritePath,
+    space: Arc<Space>,
     /// Number of the next chunk. Epochs are never reused, so it starts at 0.
     next: AtomicU64,
     directories: Mutex<BTreeMap<u64, Arc<Directory>>>,
@@ -41,22 +47,25 @@ impl LocalChunks {
     /// `Full` or `Io`.
     pub fn open(root: &Path, epoch: Epoch) -> Result<Self, ChunkError> {
         let mut store = Self::open_buffered(root, epoch)?;
-        if let Some(directory) = &store.epoch_directory {
-            store.write_path = probe(directory)?;
-        }
+        store.write_path = probe(&store.epoch_directory)?;
         Ok(store)
     }
 
     /// The chunks that are there, for who writes none. Makes no directory.
-    pub fn existing(root: &Path) -> Self {
-        Self {
-            tree: root.join(TREE),
-            epoch: Epoch(0),
-            epoch_directory: None,
+    ///
+    /// # Errors
+    /// `Io`, also if there is no tree of chunks.
+    pub fn existing(root: &Path) -> Result<Self, ChunkError> {
+        let tree = Directory::open(&root.join(TREE))?;
+        Ok(Self {
+            tree: tree.path().to_owned(),
+            epoch: NO_EPOCH,
+            space: Arc::new(Space::new(tree.path())?),
+            epoch_directory: Arc::new(tree),
             write_path: WritePath::Buffered,
             next: AtomicU64::new(0),
             directories: Mutex::default(),
-        }
+        })
     }
 
     /// As `open`, but writes through the page cache in any case.
@@ -72,11 +81,13 @@ impl LocalChunks {
         }
         let tree = Directory::open(root)?.subdirectory(TREE)?;
         let epoch_directory = Arc::new(tree.subdirectory(&epoch_name(epoch))?);
+        let space = Arc::new(Space::new(tree.path())?);
         Ok(Self {
             tree: tree.path().to_owned(),
             epoch,
-            epoch_directory: Some(epoch_directory),
+            epoch_directory,
             write_path: WritePath::Buffered,
+            space,
             next: AtomicU64::new(0),
             directories: Mutex::default(),
         })
@@ -89,10 +100,10 @@ impl LocalChunks {
         if let Some(directory) = directories.get(&number) {
             return Ok(Arc::clone(directory));
         }
-        let epoch_directory = self.epoch_directory.as_ref();
-        let epoch_directory =
-            epoch_directory.ok_or_else(|| failed("create chunk file", io::ErrorKind::ReadOnlyFilesystem.into()))?;
-        let directory = Arc::new(epoch_directory.subdirectory(&directory_name(number))?);
+        if self.epoch == NO_EPOCH {
+            return Err(failed("create chunk file", io::ErrorKind::ReadOnlyFilesystem.into()));
+        }
+        let directory = Arc::new(self.epoch_directory.subdirectory(&directory_name(number))?);
         directories.insert(number, Arc::clone(&directory));
         while directories.len() > CHUNK_DIRECTORIES_OPEN_MAX {
             directories.pop_first();
@@ -145,6 +156,44 @@ pub fn move_file(from: &Path, to: &Path, chunk: ChunkId) -> Result<(), ChunkErro
 fn path_in(tree: &Path, id: ChunkId) -> PathBuf {
     let directory = directory_name(id.sequence() / CHUNKS_PER_DIRECTORY);
     tree.join(epoch_name(id.epoch())).join(directory).join(file_name(id))
+}
+
+/// The space of the disk. New data leaves a reserve free: on a disk that is full to the brim not even a delete can
+/// be recorded.
+struct Space {
+    tree: PathBuf,
+    reserve_bytes: u64,
+}
+
+impl Space {
+    fn new(tree: &Path) -> Result<Self, ChunkError> {
+        let status = statvfs(tree)?;
+        let total_bytes = status.f_blocks.saturating_mul(status.f_frsize);
+        Ok(Self { tree: tree.to_owned(), reserve_bytes: reserve_bytes(total_bytes) })
+    }
+
+    fn free_bytes(&self) -> Result<u64, ChunkError> {
+        let status = statvfs(&self.tree)?;
+        Ok(status.f_bavail.saturating_mul(status.f_frsize).saturating_sub(self.reserve_bytes))
+    }
+
+    /// Whether `bytes` more may be written.
+    fn admit(&self, bytes: usize) -> Result<(), ChunkError> {
+        if self.free_bytes()? < bytes as u64 {
+            return Err(ChunkError::Full(io::ErrorKind::StorageFull.into()));
+        }
+        Ok(())
+    }
+}
+
+fn statvfs(path: &Path) -> Result<rustix::fs::StatVfs, ChunkError> {
+    rustix::fs::statvfs(path).map_err(|errno| failed("read free space", errno.into()))
+}
+
+/// What new data leaves free on a disk of `total_bytes`: never more than a quarter, however small it is.
+fn reserve_bytes(total_bytes: u64) -> u64 {
+    let share = (total_bytes / SPACE_RESERVE_DIVISOR).clamp(SPACE_RESERVE_BYTES_MIN, SPACE_RESERVE_BYTES_MAX);
+    share.min(total_bytes / 4)
 }
 
 fn epoch_name(epoch: Epoch) -> String {
@@ -200,7 +249,8 @@ impl ChunkStore for LocalChunks {
             }
             let id = ChunkId::new(self.epoch, sequence);
             let file = NewFile::create(&directory, &file_name(id), self.write_path)?;
-            return Ok(Box::new(LocalWriter { id, file, spans: SpanWriter::new() }));
+            let space = Arc::clone(&self.space);
+            return Ok(Box::new(LocalWriter { id, file, spans: SpanWriter::new(), space }));
         }
     }
 
@@ -243,16 +293,36 @@ impl ChunkStore for LocalChunks {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed("remove chunk file", error)),
         }
+        let removals = self.epoch_directory.removals();
+        let Some((directory, epoch)) = path.parent().and_then(|directory| Some((directory, directory.parent()?)))
+        else {
+            unreachable!("a chunk lies two directories deep")
+        };
+        removals.note(directory);
         // Nobody adds files to an epoch that ended, so its directories go with their last file. Removing one
         // that is not empty fails, and that is all there is to it.
-        if chunk.epoch() != self.epoch
-            && let Some(directory) = path.parent()
-            && std::fs::remove_dir(directory).is_ok()
-            && let Some(epoch) = directory.parent()
-        {
-            let _ = std::fs::remove_dir(epoch);
+        if chunk.epoch() != self.epoch && std::fs::remove_dir(directory).is_ok() {
+            removals.note(epoch);
+            if std::fs::remove_dir(epoch).is_ok() {
+                removals.note(&self.tree);
+            }
         }
         Ok(())
+    }
+
+    fn sync_removals(&self) -> Result<(), ChunkError> {
+        self.epoch_directory.removals().sync()
+    }
+
+    fn sync_epoch(&self, epoch: Epoch) -> Result<(), ChunkError> {
+        let removals = self.epoch_directory.removals();
+        let path = self.tree.join(epoch_name(epoch));
+        for directory in names(&path, "list chunk directories")? {
+            removals.note(&directory?.path());
+        }
+        removals.note(&path);
+        removals.note(&self.tree);
+        removals.sync()
     }
 
     fn visit_epoch(&self, epoch: Epoch, visit: &mut dyn FnMut(ChunkId) -> bool) -> Result<(), ChunkError> {
@@ -286,8 +356,7 @@ impl ChunkStore for LocalChunks {
     }
 
     fn free_bytes(&self) -> Result<u64, ChunkError> {
-        let status = rustix::fs::statvfs(&self.tree).map_err(|errno| failed("read free space", errno.into()))?;
-        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+        self.space.free_bytes()
     }
 }
 
@@ -296,6 +365,7 @@ struct LocalWriter {
     id: ChunkId,
     file: NewFile,
     spans: SpanWriter,
+    space: Arc<Space>,
 }
 
 impl ChunkWriter for LocalWriter {
@@ -308,6 +378,7 @@ impl ChunkWriter for LocalWriter {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), ChunkError> {
+        self.space.admit(bytes.len())?;
         self.spans.append(bytes);
         self.file.append(bytes)
     }
@@ -317,7 +388,7 @@ impl ChunkWriter for LocalWriter {
     }
 
     fn seal(self: Box<Self>) -> Result<ChunkRecord, ChunkError> {
-        let Self { id, mut file, spans } = *self;
+        let Self { id, mut file, spans, space: _ } = *self;
         let (tail, record) = spans.finish(id);
         file.append(&tail)?;
         file.sync()?.list()?;
@@ -370,7 +441,7 @@ mod tests {
     use std::ffi::OsStr;
     use std::path::{Path, PathBuf};
 
-    use super::{LocalChunks, id_in_name};
+    use super::{LocalChunks, id_in_name, reserve_bytes};
     use crate::chunk::contract::{self, Subject};
     use crate::chunk::{ChunkError, ChunkStore};
     use crate::limits::CHUNKS_PER_DIRECTORY;
@@ -423,6 +494,16 @@ mod tests {
         let mut writer = store.create().unwrap();
         writer.append(b"bytes").unwrap();
         writer.seal().unwrap().id
+    }
+
+    #[test]
+    fn the_reserve_fits_its_disk() {
+        let mib = |mib: u64| mib << 20;
+        for (total, reserve) in
+            [(0, 0), (mib(16), mib(4)), (mib(64), mib(8)), (mib(1000), mib(50)), (mib(1 << 20), mib(256))]
+        {
+            assert_eq!(reserve_bytes(total), reserve, "{total}");
+        }
     }
 
     #[test]

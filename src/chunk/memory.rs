@@ -100,6 +100,14 @@ impl ChunkStore for MemoryChunks {
         Ok(())
     }
 
+    fn sync_removals(&self) -> Result<(), ChunkError> {
+        Ok(())
+    }
+
+    fn sync_epoch(&self, _: Epoch) -> Result<(), ChunkError> {
+        Ok(())
+    }
+
     fn visit_epoch(&self, epoch: Epoch, visit: &mut dyn FnMut(ChunkId) -> bool) -> Result<(), ChunkError> {
         // Collected first: the visitor may remove what it sees.
         let ids: Vec<_> = self.sealed().into_iter().filter(|id| id.epoch() == epoch).collect();

@@ -83,11 +83,25 @@ pub trait ChunkStore: Send + Sync + 'static {
     /// `Damaged` if the file is missing or its end is not that of this chunk; `Io`.
     fn inspect(&self, chunk: ChunkId) -> Result<(ChunkRecord, Vec<u8>), ChunkError>;
 
-    /// Removes a chunk file. A file that is already gone is no error.
+    /// Removes a chunk file. A file that is already gone is no error. A power cut may bring it back until
+    /// `sync_removals` has returned.
     ///
     /// # Errors
     /// `Io`.
     fn remove(&self, chunk: ChunkId) -> Result<(), ChunkError>;
+
+    /// Makes every removal that was asked for before this call durable, also those of writers that were dropped.
+    /// Whoever forgets a chunk, or that its epoch may have orphans, calls this before.
+    ///
+    /// # Errors
+    /// `Io`: any of them may be undone by a power cut.
+    fn sync_removals(&self) -> Result<(), ChunkError>;
+
+    /// As `sync_removals`, for whatever went from `epoch`, also if a process that is gone removed it.
+    ///
+    /// # Errors
+    /// `Io`: any of it may be undone by a power cut.
+    fn sync_epoch(&self, epoch: Epoch) -> Result<(), ChunkError>;
 
     /// Calls `visit` for each chunk file of `epoch` until it returns false. Used to find orphans.
     ///
@@ -101,7 +115,8 @@ pub trait ChunkStore: Send + Sync + 'static {
     /// `Io`.
     fn epochs(&self) -> Result<Vec<Epoch>, ChunkError>;
 
-    /// Bytes free for chunk files.
+    /// Bytes that new data may take: the free ones, without a reserve in which deletes can be recorded. Asks the
+    /// system, but never waits for the disk.
     ///
     /// # Errors
     /// `Io`.

@@ -52,6 +52,7 @@ impl Engine {
     /// `BucketExists`, `TooManyBuckets`, `Meta`.
     pub async fn create_bucket(&self, request: CreateBucket) -> Result<Bucket, EngineError> {
         let CreateBucket { name, owner, location, versioning, documents } = request;
+        self.admit_space()?;
         let now = self.clock.now();
         Ok(self.meta.create_bucket(NewBucket { name, owner, location, versioning, documents, now }).await?)
     }

@@ -39,6 +39,7 @@ impl Engine {
     /// `Conflict` if the source keeps changing, `Meta`.
     pub async fn copy_object(&self, request: CopyObject) -> Result<(Written, Option<VersionId>), EngineError> {
         self.judge_write(&request.bucket, &request.key, &request.precondition).await?;
+        self.admit_space()?;
         for _ in 1..COPY_ATTEMPTS_MAX {
             match self.try_copy_object(&request).await {
                 // The version that was resolved is gone: look again for the one that replaced it.
@@ -152,6 +153,7 @@ impl Engine {
     /// # Errors
     /// Of the source as in `copy_object`, `InvalidRange`, `NoSuchUpload`, `TooLarge`, `Chunk`, `Meta`.
     pub async fn upload_part_copy(&self, request: PartCopy) -> Result<WrittenPart, EngineError> {
+        self.admit_space()?;
         let record = self.open_upload(&request.bucket, &request.key, request.upload, request.number).await?;
         let algorithm = part_algorithm(&record.upload, None)?;
         let target = self.unseal_upload(&record, request.customer_key.as_ref())?;

@@ -132,6 +132,9 @@ pub enum EngineError {
     /// The body could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Bytes beside a row do not match their checksum. Never served.
+    #[error("{0}")]
+    Damaged(&'static str),
     /// A chunk store failed.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
@@ -160,7 +163,10 @@ impl EngineError {
 
     /// Whether stored bytes do not match their checksum.
     pub fn is_damaged(&self) -> bool {
-        matches!(self, Self::Chunk(ChunkError::Damaged { .. }) | Self::Cipher(CipherError::Damaged(_)))
+        matches!(
+            self,
+            Self::Damaged(_) | Self::Chunk(ChunkError::Damaged { .. }) | Self::Cipher(CipherError::Damaged(_))
+        )
     }
 }
 

@@ -38,8 +38,8 @@ pub struct Swept {
 
 impl Engine {
     /// Collects a bounded amount of garbage: releases manifests that nobody refers to or reads, unlinks the
-    /// chunks that thereby died, and then forgets their rows. In this order a crash leaves rows without files
-    /// of dead chunks, never a file that nobody knows.
+    /// chunks that thereby died, durably, and then forgets their rows. In this order a crash or a power cut leaves
+    /// rows without files of dead chunks, never a file that nobody knows.
     ///
     /// # Errors
     /// `Meta`, `Chunk`.
@@ -106,6 +106,9 @@ impl Engine {
             }
         }
         files.finish().await?;
+        // The boot that crashed may have removed files too, and a power cut must not bring those back either.
+        let chunks = Arc::clone(&self.chunks);
+        spawn_blocking(move || chunks.sync_epoch(epoch)).await.map_err(|_| EngineError::Stopped)??;
         self.meta.end_epoch(epoch).await?;
         Ok(swept)
     }
@@ -148,16 +151,30 @@ impl Engine {
     /// # Errors
     /// `Meta`.
     pub async fn shutdown(&self, epoch: Epoch) -> Result<bool, EngineError> {
-        let is_clean = self.commits.finish().await;
+        // Also what had been removed must not come back once nobody looks for orphans of this epoch any more.
+        let is_clean = self.commits.finish().await && self.sync_removals().await;
         let ended = if is_clean { self.meta.end_epoch(epoch).await } else { Ok(()) };
         // Closed in any case: what is queued becomes durable even if the epoch could not be ended.
         self.meta.close().await?;
         ended?;
         Ok(is_clean)
     }
+
+    async fn sync_removals(&self) -> bool {
+        let chunks = Arc::clone(&self.chunks);
+        let synced = spawn_blocking(move || chunks.sync_removals()).await;
+        match synced {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "removed chunk files may come back: the next start sweeps them");
+                false
+            }
+            Err(_) => false,
+        }
+    }
 }
 
-/// Removes chunk files off the reactor. Returns those that are gone, and the first failure.
+/// Removes chunk files off the reactor. Returns those that are gone for good, and the first failure.
 async fn unlink(
     store: Arc<dyn ChunkStore>,
     chunks: Vec<ChunkId>,
@@ -176,6 +193,9 @@ async fn unlink(
                 false
             }
         });
+        if let Err(error) = store.sync_removals() {
+            return (Vec::new(), Some(error));
+        }
         (gone, failure)
     });
     removal.await.map_err(|_| EngineError::Stopped)

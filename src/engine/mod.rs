@@ -11,6 +11,7 @@ pub(crate) mod copy;
 pub mod error;
 pub mod event;
 pub(crate) mod expect;
+pub(crate) mod inline;
 pub mod label;
 pub mod lifecycle;
 pub mod lock_clock;

@@ -110,6 +110,7 @@ impl Engine {
         if self.commits.is_stopping() {
             return Err(EngineError::Stopped);
         }
+        self.admit_space()?;
         let context = WriterContext {
             pool: &self.pool,
             chunks: &self.chunks,

@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
-use crate::cipher::{BodyKey, CipherError, CustomerKey, Envelope, InlineTag};
+use crate::cipher::{CipherError, CustomerKey, Envelope};
 use crate::engine::EngineError;
+use crate::engine::inline::open_inline;
 use crate::engine::reader::{BodyBytes, BodyReader, Seal};
 use crate::engine::seal::Lock;
 use crate::meta::{BodyRef, MetaStore, StoredVersion};
@@ -123,11 +124,12 @@ impl OpenObject {
         let (start, end) = range.map_or((0, size), |range| (range.start, range.end()));
         assert!(start <= end && end <= size, "a resolved range lies inside its body");
         let bytes = match (self.lock.key(), self.stored.body) {
-            (Err(error), _) => BodyBytes::Shut(Some(error)),
+            (Err(error), _) => BodyBytes::Shut(Some(error.into())),
             (Ok(_), BodyRef::Empty) => BodyBytes::Inline(Bytes::new()),
             (Ok(key), BodyRef::Inline(bytes)) => {
                 let tag = self.lock.envelope().and_then(Envelope::inline_tag);
-                open_inline(key, tag, bytes).map_or_else(|error| BodyBytes::Shut(Some(error)), BodyBytes::Inline)
+                open_inline(&self.stored.version, key, tag, bytes)
+                    .map_or_else(|error| BodyBytes::Shut(Some(error)), BodyBytes::Inline)
             }
             (Ok(key), BodyRef::Manifest(manifest)) => {
                 let seal = key.map(|key| Seal { key, size });
@@ -135,18 +137,5 @@ impl OpenObject {
             }
         };
         BodyReader::new(start..end, bytes, self.pin)
-    }
-}
-
-/// A body that is kept beside its row, opened: at most `INLINE_BYTES_MAX`, in place of what was read.
-fn open_inline(key: Option<BodyKey>, tag: Option<&InlineTag>, bytes: Bytes) -> Result<Bytes, CipherError> {
-    match (key, tag) {
-        (None, _) => Ok(bytes),
-        (Some(_), None) => Err(CipherError::Damaged("the body beside its row has no tag")),
-        (Some(key), Some(tag)) => {
-            let mut bytes = Vec::from(bytes);
-            key.open_inline(tag, &mut bytes)?;
-            Ok(Bytes::from(bytes))
-        }
     }
 }

@@ -21,6 +21,7 @@ use crate::buffer::{Block, BlockPool, Linger, PoolShare};
 use crate::chunk::{ChunkReader, ChunkRecord, ChunkStore};
 use crate::cipher::{BodyKey, ChunkOpener, CipherError, Sequence};
 use crate::engine::EngineError;
+use crate::engine::inline::require_part;
 use crate::engine::label;
 use crate::engine::open_object::VersionPin;
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
@@ -78,7 +79,7 @@ pub(crate) enum BodyBytes {
     Inline(Bytes),
     Extents(ExtentReader),
     /// Why it cannot be opened, until that was told.
-    Shut(Option<CipherError>),
+    Shut(Option<EngineError>),
 }
 
 impl BodyBytes {
@@ -114,7 +115,7 @@ impl BodyReader {
         let next = match &mut self.bytes {
             BodyBytes::Inline(bytes) => slice_of(bytes, 0, &range),
             BodyBytes::Extents(extents) => ready!(extents.poll_piece(cx, &range)),
-            BodyBytes::Shut(why) => Err(why.take().unwrap_or(CipherError::KeyNeeded).into()),
+            BodyBytes::Shut(why) => Err(why.take().unwrap_or(CipherError::KeyNeeded.into())),
         };
         match &next {
             Ok(piece) => self.position += piece.len() as u64,
@@ -320,13 +321,14 @@ impl ExtentReader {
             return Step::Page(Box::pin(async move { index.extents(from).await.map_err(EngineError::Meta) }));
         };
         match wanted(&extent, range) {
-            Place::Inline(_) if self.seal.is_some() => {
+            Place::Inline(..) if self.seal.is_some() => {
                 Step::Piece(Box::pin(async { Err(CipherError::Damaged("a part of a sealed body is plain").into()) }))
             }
-            Place::Inline(row) => {
+            Place::Inline(row, md5) => {
                 let range = range.start..range.end.min(extent.offset + extent.length);
                 Step::Piece(Box::pin(async move {
                     let bytes = index.inline_part(row).await.map_err(EngineError::Meta)?;
+                    require_part(&bytes, md5)?;
                     Ok(Piece { bytes: slice_of(&bytes, extent.offset, &range)?, chunk: None })
                 }))
             }
@@ -419,14 +421,14 @@ fn is_whole(extent: &Extent) -> bool {
 
 /// Where the start of a range is.
 enum Place {
-    Inline(i64),
+    Inline(i64, [u8; 16]),
     Span(Wanted),
 }
 
 /// Where the start of `range`, which lies in `extent`, is, and how much of it is there.
 fn wanted(extent: &Extent, range: &Range<u64>) -> Place {
     let (id, length, seal) = match extent.source {
-        BodySource::InlinePart { row } => return Place::Inline(row),
+        BodySource::InlinePart { row, md5 } => return Place::Inline(row, md5),
         BodySource::Chunk { id, length, seal } => (id, length, seal),
     };
     let start = extent.chunk_offset + (range.start - extent.offset);

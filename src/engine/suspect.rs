@@ -67,6 +67,14 @@ impl ChunkStore for WatchedChunks {
         self.inner.remove(chunk)
     }
 
+    fn sync_removals(&self) -> Result<(), ChunkError> {
+        self.inner.sync_removals()
+    }
+
+    fn sync_epoch(&self, epoch: Epoch) -> Result<(), ChunkError> {
+        self.inner.sync_epoch(epoch)
+    }
+
     fn visit_epoch(&self, epoch: Epoch, visit: &mut dyn FnMut(ChunkId) -> bool) -> Result<(), ChunkError> {
         self.inner.visit_epoch(epoch, visit)
     }

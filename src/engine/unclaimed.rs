@@ -124,6 +124,14 @@ impl ChunkStore for TrackedChunks {
         Ok(())
     }
 
+    fn sync_removals(&self) -> Result<(), ChunkError> {
+        self.inner.sync_removals()
+    }
+
+    fn sync_epoch(&self, epoch: Epoch) -> Result<(), ChunkError> {
+        self.inner.sync_epoch(epoch)
+    }
+
     fn visit_epoch(&self, epoch: Epoch, visit: &mut dyn FnMut(ChunkId) -> bool) -> Result<(), ChunkError> {
         self.inner.visit_epoch(epoch, visit)
     }

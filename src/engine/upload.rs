@@ -37,6 +37,7 @@ impl Engine {
         if let Some((algorithm, kind)) = checksum {
             check_checksum_type(algorithm, kind)?;
         }
+        self.admit_space()?;
         let now = self.clock.now();
         let micros = u64::try_from(now.0).unwrap_or_default();
         let listed = ListedUpload {

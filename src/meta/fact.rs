@@ -43,6 +43,8 @@ pub enum BodySource {
     InlinePart {
         /// Row of the bytes.
         row: i64,
+        /// Their MD5: they lie in a database that does not check what it reads.
+        md5: [u8; 16],
     },
 }
 

@@ -443,4 +443,4 @@ fn check_expected_owner(headers: &HeaderMap, name: &'static str, bucket: &Bucket
 }
 
 #[cfg(test)]
-mod laws;
+mod tests;

@@ -197,9 +197,7 @@ impl From<EngineError> for S3Error {
             EngineError::PreconditionFailed => Self::new(Code::PreconditionFailed),
             EngineError::Conflict => Self::new(Code::ConditionalRequestConflict),
             EngineError::NoSuchUpload => Self::new(Code::NoSuchUpload),
-            EngineError::InvalidPart { number } => {
-                Self::new(Code::InvalidPart).detail("PartNumber", number.to_string())
-            }
+            EngineError::InvalidPart { number: n } => Self::new(Code::InvalidPart).detail("PartNumber", n.to_string()),
             EngineError::InvalidPartOrder => Self::new(Code::InvalidPartOrder),
             EngineError::PartTooSmall { number, size, md5 } => Self::new(Code::EntityTooSmall)
                 .detail("ProposedSize", size.to_string())
@@ -223,6 +221,7 @@ impl From<EngineError> for S3Error {
                 Err(unknown) => Self::new(Code::InternalError).cause(unknown),
             },
             EngineError::Stopped => Self::new(Code::ServiceUnavailable).cause("the operation was stopped"),
+            EngineError::Damaged(what) => Self::new(Code::InternalError).cause(what),
             EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
             EngineError::Cipher(source) => source.into(),
             EngineError::UploadKey(source) => upload_key_error(source),

@@ -73,6 +73,11 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// Whether the body is an error document, whatever the status says.
+    pub fn text_starts_with_error(&self) -> bool {
+        self.body.len() < 4096 && self.text().contains("<Error>")
+    }
+
     /// The unescaped text of every `<name>` element of the body, in order.
     pub fn all(&self, name: &str) -> Vec<String> {
         let text = self.text();
@@ -348,6 +353,18 @@ impl Call {
     /// Sends the request on a connection of its own and reads the answer.
     pub fn send(self) -> Answer {
         self.send_with_unsigned(&[])
+    }
+
+    /// As `send`; `Err` if the connection ends before the answer is complete.
+    pub fn try_send(self) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect(self.client.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_nodelay(true)?;
+        let mut wire = self.head();
+        wire.extend_from_slice(&self.body);
+        // A refusal may come, and the connection end, before the whole body was taken.
+        let _ = stream.write_all(&wire);
+        try_read_answer(&mut BufReader::new(stream), &self.method)
     }
 
     /// As `send`, with further headers that are not signed.

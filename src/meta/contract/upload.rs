@@ -155,15 +155,15 @@ pub(super) async fn extents_of_parts_are_found_from_any_byte(store: Store) {
     store.complete_upload(request).await.unwrap();
     let made = manifest(store, id, "a").await;
     let all = store.extents(made, 0, 100).await.unwrap();
-    let row = match all[2].source {
-        BodySource::InlinePart { row } => row,
+    let (row, md5) = match all[2].source {
+        BodySource::InlinePart { row, md5 } => (row, md5),
         other @ BodySource::Chunk { .. } => panic!("{other:?}"),
     };
     let source = |number, length| BodySource::Chunk { id: chunk(number), length, seal: u64::MAX - number };
     let expected = [
         Extent { offset: 0, length: 4, chunk_offset: 0, source: source(1, 4) },
         Extent { offset: 4, length: 6, chunk_offset: 0, source: source(2, 6) },
-        Extent { offset: 10, length: 3, chunk_offset: 0, source: BodySource::InlinePart { row } },
+        Extent { offset: 10, length: 3, chunk_offset: 0, source: BodySource::InlinePart { row, md5 } },
         Extent { offset: 13, length: 2, chunk_offset: 1, source: source(2, 6) },
     ];
     assert_eq!(all, expected);

@@ -83,7 +83,7 @@ impl State {
                 .flat_map(|(offset, part)| match part.body {
                     PartBody::Empty => Vec::new(),
                     PartBody::Inline(row) => {
-                        let source = BodySource::InlinePart { row };
+                        let source = BodySource::InlinePart { row, md5: part.part.md5 };
                         vec![Extent { offset, length: part.part.size, chunk_offset: 0, source }]
                     }
                     PartBody::Manifest(body) => self.expand(body, offset),

@@ -101,6 +101,7 @@ struct PartBody {
     size: u64,
     manifest: Option<i64>,
     inline: Option<i64>,
+    md5: [u8; 16],
 }
 
 /// Extents of a body that overlap the bytes from `from` on, at most `max`.
@@ -108,7 +109,7 @@ pub(super) fn extents(connection: &Connection, id: ManifestId, from: u64, max: u
     const KIND: &str = "SELECT multipart FROM manifest WHERE id = ?1";
     const FIRST: &str = "SELECT number FROM part WHERE manifest_id = ?1 AND offset <= ?2
                          ORDER BY offset DESC, number DESC LIMIT 1";
-    const PARTS: &str = "SELECT offset, size, body_manifest, inline_id FROM part
+    const PARTS: &str = "SELECT offset, size, body_manifest, inline_id, md5 FROM part
                          WHERE manifest_id = ?1 AND number >= ?2 AND offset IS NOT NULL ORDER BY number";
     let max = max as usize;
     let from_stored = i64::try_from(from).unwrap_or(i64::MAX);
@@ -129,8 +130,8 @@ pub(super) fn extents(connection: &Connection, id: ManifestId, from: u64, max: u
     while found.len() < max
         && let Some(row) = rows.next()?
     {
-        let part =
-            PartBody { offset: count(row, 0)?, size: count(row, 1)?, manifest: row.get(2)?, inline: row.get(3)? };
+        let (offset, size, md5) = (count(row, 0)?, count(row, 1)?, row.get(4)?);
+        let part = PartBody { offset, size, manifest: row.get(2)?, inline: row.get(3)?, md5 };
         push_part(connection, &part, from, max, &mut found)?;
     }
     Ok(found)
@@ -152,7 +153,7 @@ fn push_part(
             push_extents(connection, manifest, span, max, found)
         }
         (None, Some(row)) => {
-            let source = BodySource::InlinePart { row };
+            let source = BodySource::InlinePart { row, md5: part.md5 };
             found.push(Extent { offset: part.offset, length: part.size, chunk_offset: 0, source });
             Ok(())
         }

@@ -10,6 +10,7 @@ mod complete;
 mod connection;
 mod damage;
 mod document;
+mod errno;
 mod event;
 mod expiry;
 mod failure;

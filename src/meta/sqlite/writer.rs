@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::errno;
 use super::failure::Failure;
 use super::sql;
 use super::usage::{self, SharedBook};
@@ -226,7 +227,10 @@ impl Writer {
                 Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
             })?;
             let (logged, copied) = pages.unwrap_or_default();
-            let due = u64::try_from(logged - copied).unwrap_or(0) * SQLITE_PAGE_BYTES >= SQLITE_CHECKPOINT_BYTES;
+            // On a disk that is nearly full the log must begin anew while there is room for it to be copied: else
+            // it takes what is left, and not even a delete can be recorded.
+            let bytes_max = SQLITE_CHECKPOINT_BYTES.min(free_bytes(&self.connection) / 2);
+            let due = u64::try_from(logged - copied).unwrap_or(0) * SQLITE_PAGE_BYTES >= bytes_max;
             if due {
                 sql::first(&self.connection, "PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
             }
@@ -251,6 +255,12 @@ impl Writer {
             tracing::warn!(%error, "close the metadata database");
         }
     }
+}
+
+/// Bytes free on the disk of the database; all there are if nobody can tell.
+fn free_bytes(connection: &Connection) -> u64 {
+    let status = connection.path().and_then(|path| rustix::fs::statvfs(path).ok());
+    status.map_or(u64::MAX, |status| status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 /// How commands of a group are kept apart.
@@ -286,6 +296,11 @@ pub(super) fn run_group(connection: &Connection, group: &mut [Box<dyn Command>])
 
 /// Rolls back what an attempt that failed as a whole has left, and says what its members are told.
 fn give_up(connection: &Connection, failure: Failure) -> Verdict {
+    // Asked first: what follows may fail in its turn.
+    let failure = match failure {
+        Failure::Sql(error) if errno::is_quota(connection, &error) => Failure::Refused(MetaError::Full),
+        failure => failure,
+    };
     if !connection.is_autocommit()
         && let Err(error) = connection.execute_batch("ROLLBACK")
     {
