@@ -301,6 +301,7 @@ fn ours_hashed(ground: &Ground, open: Open, streams: usize) {
                         announced: Some(CHUNK_BYTES as u64),
                         bytes_max: CHUNK_BYTES as u64,
                         key: None,
+                        label: None,
                     };
                     let (stored, _) = write_body(context, &mut source).await.unwrap();
                     let StoredBody::Chunks(unclaimed) = stored else { panic!("a chunk is not inline") };

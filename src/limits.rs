@@ -3,10 +3,17 @@
 //! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
 //! checked when this file is compiled. Knows nothing of any other module.
 
+mod keeping;
 mod memory_plan;
 mod rate;
 mod telling;
 
+pub use keeping::{
+    ADOPT_PARTS_AT_ONCE, ADOPTION_SLACK_SECONDS, CHUNK_LABEL_BYTES_MAX, CHUNK_USES_MAX, RECORD_PARTS_STEP,
+    SCRUB_INTERVAL_SECONDS, SCRUB_INTERVAL_SECONDS_MAX, SCRUB_LOOK_MS, SCRUB_RATE, SCRUB_RATE_MAX, SCRUB_RATE_MIN,
+    SCRUB_STEP, SCRUB_SUSPECTS_MAX, SCRUB_SUSPECTS_STEP, SNAPSHOT_FIRST_SECONDS, SNAPSHOT_FREE_FACTOR,
+    SNAPSHOT_INTERVAL_SECONDS, SNAPSHOT_INTERVAL_SECONDS_MAX, SNAPSHOT_KEEP, SNAPSHOT_KEEP_MAX, SNAPSHOT_LOOK_MS,
+};
 pub use memory_plan::{MemoryPlan, Transport};
 pub use rate::{RATE_BYTES_MIN, RATE_SOURCES_MAX, RETRY_AFTER_SECONDS_MAX, TIMETABLE_ENTRIES_MAX};
 pub use telling::{
@@ -44,8 +51,8 @@ pub const SPAN_SEGMENTS_MAX: usize = BLOCK_BYTES / INLINE_BYTES_MAX;
 /// Most sealed segments in one encrypted chunk: one for each span, and as many again for clients that stall. A
 /// chunk that could exceed it ends early, so that stalling clients cannot make its table long.
 pub const CHUNK_SEGMENTS_MAX: usize = 2 * CHUNK_SPANS_MAX;
-/// Most bytes that are stored with a chunk beside its data. Part of `REQUEST_STATE_BYTES`.
-pub const CHUNK_APPENDIX_BYTES_MAX: usize = 4 * KIB as usize;
+/// Most bytes that are stored with a chunk beside its data: its label, and what opens it if it is encrypted.
+pub const CHUNK_APPENDIX_BYTES_MAX: usize = CHUNK_LABEL_BYTES_MAX + 4 * KIB as usize;
 /// Largest body in bytes that is kept in SQLite beside its row instead of in a chunk file.
 pub const INLINE_BYTES_MAX: usize = 16 * KIB as usize;
 /// Chunk files per directory. Bounds the directory scan after a crash and the cost of one name lookup.

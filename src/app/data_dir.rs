@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use crate::app::StartError;
+use crate::engine::{SNAPSHOTS, Snapshots};
 
 /// File name of the database.
 pub const DATABASE: &str = "meta.sqlite";
@@ -23,6 +24,12 @@ pub struct DataLock {
 /// The database of a data directory.
 pub fn database(data_dir: &Path) -> PathBuf {
     data_dir.join(DATABASE)
+}
+
+/// The snapshots of its database: in `directory`, or in the data directory itself.
+pub fn snapshots(data_dir: &Path, directory: Option<&Path>) -> Snapshots {
+    let directory = directory.map_or_else(|| data_dir.join(SNAPSHOTS), Path::to_owned);
+    Snapshots::new(database(data_dir), directory)
 }
 
 /// Makes the data directory, mode 0700, if there is none: secrets and everybody's objects are in it. The

@@ -48,6 +48,24 @@ pub enum StartError {
         /// The data directory.
         path: PathBuf,
     },
+    /// There are chunk files and no database: an empty one would make all of them nobody's.
+    #[error(
+        "the database in {} is missing, but its chunk files are there: use `sluicegate restore --from SNAPSHOT`, or, if there is none, `sluicegate rebuild`",
+        path.display()
+    )]
+    NoDatabase {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// Chunks were written by later boots than the database knows: it is an old one that was put in place by hand.
+    #[error(
+        "the database in {} is older than its chunk files: put it in place with `sluicegate restore --from SNAPSHOT`",
+        path.display()
+    )]
+    OldDatabase {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// The metadata store failed.
     #[error("{step}")]
     Meta {

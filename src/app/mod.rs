@@ -6,6 +6,7 @@ pub mod data_dir;
 pub mod error;
 pub mod malloc;
 pub mod process;
+pub mod restore;
 pub mod server;
 pub mod signal;
 pub mod store;
@@ -15,6 +16,7 @@ use crate::telemetry::{LogForm, Recorder, log};
 
 pub use data_dir::DataLock;
 pub use error::StartError;
+pub use restore::{RestoreError, RestoreObserver, Restored, rebuild, restore};
 pub use server::Server;
 pub use store::Session;
 

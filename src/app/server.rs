@@ -16,7 +16,7 @@ use crate::app::store::open_database;
 use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
-use crate::chunk::local::LocalChunks;
+use crate::chunk::local::{LocalChunks, epochs_in};
 use crate::cipher::KeyRing;
 use crate::config::{Config, MemoryLowered, TlsPaths, WebhookConfig};
 use crate::engine::{Engine, LogStyle};
@@ -35,7 +35,7 @@ use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
 use crate::worker::{
     AccessLogDelivery, Collector, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper, Runner,
-    UndeleteCollector, UploadExpiry,
+    Scrubber, SnapshotKeeper, UndeleteCollector, UploadExpiry,
 };
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -172,10 +172,19 @@ async fn open_stores(
     plan: &MemoryPlan,
     announce: &(dyn Fn(Announcement) + Sync),
 ) -> Result<Stores, StartError> {
+    let epochs = epochs_in(&config.data_dir).map_err(StartError::Chunk)?;
+    if !epochs.is_empty() && !data_dir::database(&config.data_dir).exists() {
+        return Err(StartError::NoDatabase { path: config.data_dir.clone() });
+    }
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
     let root = load_root(config, announce)?;
     let keys = load_keys(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
+    // Listed before the epoch was handed out, so all of them were before it, if this database did so.
+    if epochs.last().is_some_and(|last| *last >= boot.epoch) {
+        let _ = meta.end_epoch(boot.epoch).await;
+        return Err(StartError::OldDatabase { path: config.data_dir.clone() });
+    }
     if !boot.crashed.is_empty() {
         tracing::warn!(epochs = boot.crashed.len(), "an earlier run did not end cleanly: its files will be swept");
     }
@@ -346,6 +355,13 @@ fn start_workers(
     workers.start(Arc::new(Leased::new(lifecycle, Arc::clone(engine), epoch, crashed.clone())));
     let undelete = UndeleteCollector::new(Arc::clone(engine));
     workers.start(Arc::new(Leased::new(undelete, Arc::clone(engine), epoch, crashed.clone())));
+    let scrubber = Scrubber::new(Arc::clone(engine), config.keeping.scrub_rate, config.keeping.scrub_interval);
+    workers.start(Arc::new(Leased::new(scrubber, Arc::clone(engine), epoch, crashed.clone())));
+    if let Some(interval) = config.keeping.snapshot_interval {
+        let snapshots = data_dir::snapshots(&config.data_dir, config.keeping.snapshot_dir.as_deref());
+        let keeper = SnapshotKeeper::new(Arc::clone(engine), snapshots, interval, config.keeping.snapshot_keep);
+        workers.start(Arc::new(Leased::new(keeper, Arc::clone(engine), epoch, crashed.clone())));
+    }
     workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
     for webhook in webhooks {
         let delivery = EventDelivery::new(Arc::clone(engine), webhook, config.region.clone());

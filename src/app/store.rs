@@ -38,6 +38,16 @@ pub fn open_metadata(directory: &Path, absent: Absent) -> Result<Arc<SqliteMeta>
     open_database(directory, settings)
 }
 
+/// Opens the database at `path` for a command that has it for itself.
+///
+/// # Errors
+/// `Meta`.
+pub fn open_at(path: &Path) -> Result<Arc<SqliteMeta>, StartError> {
+    let settings = SqliteSettings { readers: 1, ..SqliteSettings::default() };
+    let opened = SqliteMeta::open(path, settings);
+    opened.map(Arc::new).map_err(|source| StartError::Meta { step: "open metadata store", source })
+}
+
 /// Opens the metadata store with `settings`.
 ///
 /// # Errors

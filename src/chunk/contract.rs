@@ -25,6 +25,7 @@ pub(super) fn check_every_fact<S: Subject>() {
     appends_may_be_cut_anywhere(&S::new());
     an_unsealed_chunk_that_is_dropped_leaves_nothing(&S::new());
     an_appendix_is_kept_and_proved_with_its_chunk(&S::new());
+    a_chunk_says_what_it_is_without_any_row(&S::new());
     a_flipped_bit_is_damage_wherever_it_is(&S::new());
     a_cut_or_grown_image_is_damaged(&S::new());
     a_wrong_record_is_damage(&S::new());
@@ -146,7 +147,9 @@ fn an_appendix_is_kept_and_proved_with_its_chunk(subject: &impl Subject) {
         writer.attach(b"replaced".to_vec());
         writer.attach(appendix.clone());
         let record = writer.seal().unwrap();
-        assert_eq!(store.open(&record).unwrap().appendix(), appendix);
+        let mut reader = store.open(&record).unwrap();
+        assert_eq!(reader.take_appendix(), appendix);
+        assert!(reader.take_appendix().is_empty());
         assert!(read(store, &record).unwrap() == bytes, "the data is what it was");
         let sound = subject.image(record.id);
         for position in bytes.len()..bytes.len() + length.min(64) {
@@ -156,6 +159,32 @@ fn an_appendix_is_kept_and_proved_with_its_chunk(subject: &impl Subject) {
             assert_damaged(store.open(&record), record.id, &format!("byte {position} of {length}"));
         }
     }
+}
+
+fn a_chunk_says_what_it_is_without_any_row(subject: &impl Subject) {
+    let store = subject.store();
+    let mut writer = store.create().unwrap();
+    append(&mut *writer, &random_bytes(1, BLOCK_BYTES + 100));
+    writer.attach(b"appendix".to_vec());
+    let record = writer.seal().unwrap();
+    assert_eq!(store.inspect(record.id).unwrap(), (record, b"appendix".to_vec()));
+    let plain = seal(store, &random_bytes(2, 100));
+    assert_eq!(store.inspect(plain.id).unwrap(), (plain, Vec::new()));
+    let sound = subject.image(record.id);
+    for position in BLOCK_BYTES + 100..sound.len() {
+        let mut image = sound.clone();
+        image[position] ^= 1;
+        subject.set_image(record.id, image);
+        assert_damaged(store.inspect(record.id), record.id, &format!("byte {position}"));
+    }
+    for length in [0, 1, 47, 100, sound.len() - 1] {
+        subject.set_image(record.id, sound[..length].to_vec());
+        assert_damaged(store.inspect(record.id), record.id, &format!("{length} bytes"));
+    }
+    subject.set_image(plain.id, sound);
+    assert_damaged(store.inspect(plain.id), plain.id, "the file of another chunk");
+    store.remove(plain.id).unwrap();
+    assert_damaged(store.inspect(plain.id), plain.id, "removed");
 }
 
 fn assert_damaged<T>(result: Result<T, ChunkError>, id: ChunkId, context: &str) {

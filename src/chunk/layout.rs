@@ -25,7 +25,7 @@ use crate::types::ChunkId;
 
 const MAGIC: [u8; 8] = *b"SGchunk\n";
 const FORMAT_VERSION: u32 = 1;
-const FOOTER_BYTES: usize = 48;
+pub(super) const FOOTER_BYTES: usize = 48;
 const SEAL_BYTES: usize = 8;
 const CRC_BYTES: usize = 8;
 
@@ -119,6 +119,22 @@ impl SpanWriter {
     }
 }
 
+/// The record of a chunk, from the end of its file. Nothing vouches for it before it was parsed with it.
+///
+/// # Errors
+/// What did not match, in words.
+pub(super) fn record_of(id: ChunkId, footer: &[u8; FOOTER_BYTES]) -> Result<ChunkRecord, &'static str> {
+    let word = |at: usize| u64::from_le_bytes(footer[at..at + 8].try_into().expect("eight bytes"));
+    if footer[..8] != MAGIC {
+        return Err("the footer is not that of a chunk");
+    }
+    let length = word(24);
+    if !(1..=CHUNK_BYTES_MAX).contains(&length) {
+        return Err("the footer has an impossible length");
+    }
+    Ok(ChunkRecord { id, length, seal: word(FOOTER_BYTES - SEAL_BYTES) })
+}
+
 /// The checked table of a sealed chunk, and its appendix.
 pub(super) struct SpanTable {
     length: u64,
@@ -159,9 +175,9 @@ impl SpanTable {
         Ok(Self { length: record.length, table, appendix: appendix.to_vec() })
     }
 
-    /// What was attached to the chunk.
-    pub(super) fn appendix(&self) -> &[u8] {
-        &self.appendix
+    /// What was attached to the chunk, once.
+    pub(super) fn take_appendix(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.appendix)
     }
 
     /// Where span `index` lies in the data, and its length.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
-use crate::chunk::layout::{SpanTable, SpanWriter, tail_bytes};
+use crate::chunk::layout::{FOOTER_BYTES, SpanTable, SpanWriter, record_of, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
 use crate::limits::{
     CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY, SPACE_RESERVE_BYTES_MAX, SPACE_RESERVE_BYTES_MIN,
@@ -23,11 +23,14 @@ use crate::types::{ChunkId, Epoch};
 
 const TREE: &str = "chunks";
 const SUFFIX: &str = ".chunk";
+/// Of a store that writes nothing: the first boot is another.
+const NO_EPOCH: Epoch = Epoch(0);
 
 /// The local chunk store.
 pub struct LocalChunks {
     tree: PathBuf,
     epoch: Epoch,
+    /// The tree's if this store only looks at what is there.
     epoch_directory: Arc<Directory>,
     write_path: WritePath,
     space: Arc<Space>,
@@ -46,6 +49,23 @@ impl LocalChunks {
         let mut store = Self::open_buffered(root, epoch)?;
         store.write_path = probe(&store.epoch_directory)?;
         Ok(store)
+    }
+
+    /// The chunks that are there, for who writes none. Makes no directory.
+    ///
+    /// # Errors
+    /// `Io`, also if there is no tree of chunks.
+    pub fn existing(root: &Path) -> Result<Self, ChunkError> {
+        let tree = Directory::open(&root.join(TREE))?;
+        Ok(Self {
+            tree: tree.path().to_owned(),
+            epoch: NO_EPOCH,
+            space: Arc::new(Space::new(tree.path())?),
+            epoch_directory: Arc::new(tree),
+            write_path: WritePath::Buffered,
+            next: AtomicU64::new(0),
+            directories: Mutex::default(),
+        })
     }
 
     /// As `open`, but writes through the page cache in any case.
@@ -80,6 +100,9 @@ impl LocalChunks {
         if let Some(directory) = directories.get(&number) {
             return Ok(Arc::clone(directory));
         }
+        if self.epoch == NO_EPOCH {
+            return Err(failed("create chunk file", io::ErrorKind::ReadOnlyFilesystem.into()));
+        }
         let directory = Arc::new(self.epoch_directory.subdirectory(&directory_name(number))?);
         directories.insert(number, Arc::clone(&directory));
         while directories.len() > CHUNK_DIRECTORIES_OPEN_MAX {
@@ -89,9 +112,50 @@ impl LocalChunks {
     }
 
     fn path(&self, id: ChunkId) -> PathBuf {
-        let directory = directory_name(id.sequence() / CHUNKS_PER_DIRECTORY);
-        self.tree.join(epoch_name(id.epoch())).join(directory).join(file_name(id))
+        path_in(&self.tree, id)
     }
+}
+
+/// The epochs that have a directory under `root`, which nobody needs to have opened.
+///
+/// # Errors
+/// `Io`.
+pub fn epochs_in(root: &Path) -> Result<Vec<Epoch>, ChunkError> {
+    let mut epochs = Vec::new();
+    for entry in names(&root.join(TREE), "list epochs")? {
+        epochs.extend(epoch_in_name(&entry?.file_name()));
+    }
+    epochs.sort_unstable();
+    Ok(epochs)
+}
+
+/// Whether the chunk has a file under `root`, whatever is in it.
+pub fn has_file(root: &Path, chunk: ChunkId) -> bool {
+    path_in(&root.join(TREE), chunk).exists()
+}
+
+/// Moves the file of a chunk to the same place under another root on the same file system, durably.
+///
+/// # Errors
+/// `Full` or `Io`.
+pub fn move_file(from: &Path, to: &Path, chunk: ChunkId) -> Result<(), ChunkError> {
+    std::fs::create_dir_all(to).map_err(|source| failed("make chunk directory", source))?;
+    let tree = Directory::open(to)?.subdirectory(TREE)?;
+    let number = directory_name(chunk.sequence() / CHUNKS_PER_DIRECTORY);
+    let directory = tree.subdirectory(&epoch_name(chunk.epoch()))?.subdirectory(&number)?;
+    let source = path_in(&from.join(TREE), chunk);
+    std::fs::rename(&source, directory.path().join(file_name(chunk)))
+        .map_err(|source| failed("move chunk file", source))?;
+    directory.sync()?;
+    match source.parent() {
+        Some(parent) => Directory::open(parent)?.sync(),
+        None => Ok(()),
+    }
+}
+
+fn path_in(tree: &Path, id: ChunkId) -> PathBuf {
+    let directory = directory_name(id.sequence() / CHUNKS_PER_DIRECTORY);
+    tree.join(epoch_name(id.epoch())).join(directory).join(file_name(id))
 }
 
 /// The space of the disk. New data leaves a reserve free: on a disk that is full to the brim not even a delete can
@@ -204,6 +268,22 @@ impl ChunkStore for LocalChunks {
         file.read_exact_at(&mut tail, record.length).map_err(|source| failed("read chunk footer", source))?;
         let spans = SpanTable::parse(record, &tail).map_err(damaged)?;
         Ok(Box::new(LocalReader { record: *record, file, spans }))
+    }
+
+    fn inspect(&self, chunk: ChunkId) -> Result<(ChunkRecord, Vec<u8>), ChunkError> {
+        let damaged = |detail: &str| ChunkError::Damaged { chunk, detail: detail.to_owned() };
+        let file = match File::open(self.path(chunk)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged("the file is missing")),
+            Err(error) => return Err(failed("open chunk file", error)),
+        };
+        let length = file.metadata().map_err(|source| failed("read length of chunk file", source))?.len();
+        let start = length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged("the file is cut"))?;
+        let mut footer = [0; FOOTER_BYTES];
+        file.read_exact_at(&mut footer, start).map_err(|source| failed("read chunk footer", source))?;
+        let record = record_of(chunk, &footer).map_err(damaged)?;
+        let appendix = self.open(&record)?.take_appendix();
+        Ok((record, appendix))
     }
 
     fn remove(&self, chunk: ChunkId) -> Result<(), ChunkError> {
@@ -328,8 +408,14 @@ impl ChunkReader for LocalReader {
         &self.record
     }
 
-    fn appendix(&self) -> &[u8] {
-        self.spans.appendix()
+    fn take_appendix(&mut self) -> Vec<u8> {
+        self.spans.take_appendix()
+    }
+
+    fn forget_cached(&self) {
+        // Advice: a file system without a cache, or one that keeps it, reads what it has.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
     }
 
     fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError> {

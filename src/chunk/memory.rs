@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::chunk::layout::{SpanTable, SpanWriter, tail_bytes};
+use crate::chunk::layout::{SpanTable, SpanWriter, record_of, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
 use crate::types::{ChunkId, Epoch};
 
@@ -81,6 +81,15 @@ impl ChunkStore for MemoryChunks {
         }
         let spans = SpanTable::parse(record, &image[record.length as usize..]).map_err(damaged)?;
         Ok(Box::new(MemoryReader { record: *record, image, spans }))
+    }
+
+    fn inspect(&self, chunk: ChunkId) -> Result<(ChunkRecord, Vec<u8>), ChunkError> {
+        let damaged = |detail: &str| ChunkError::Damaged { chunk, detail: detail.to_owned() };
+        let image = self.shared().sealed.get(&chunk).cloned().ok_or_else(|| damaged("the image is missing"))?;
+        let footer = image.last_chunk().ok_or_else(|| damaged("the image is cut"))?;
+        let record = record_of(chunk, footer).map_err(damaged)?;
+        let appendix = self.open(&record)?.take_appendix();
+        Ok((record, appendix))
     }
 
     fn remove(&self, chunk: ChunkId) -> Result<(), ChunkError> {
@@ -194,9 +203,11 @@ impl ChunkReader for MemoryReader {
         &self.record
     }
 
-    fn appendix(&self) -> &[u8] {
-        self.spans.appendix()
+    fn take_appendix(&mut self) -> Vec<u8> {
+        self.spans.take_appendix()
     }
+
+    fn forget_cached(&self) {}
 
     fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError> {
         let (start, length) = self.spans.place(index);

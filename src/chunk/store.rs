@@ -4,6 +4,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::types::{ChunkId, Epoch};
 
 /// A sealed chunk, as metadata refers to it.
@@ -42,6 +44,20 @@ pub enum ChunkError {
     },
 }
 
+impl ChunkError {
+    /// Whether the chunk itself is bad: its bytes are wrong, gone or cannot be read from the medium. Everything else
+    /// (no file descriptors, no permission) may well be over at the next try.
+    pub fn is_damage(&self) -> bool {
+        // EIO, and what file systems with checksums of their own answer instead.
+        const BAD_MEDIUM: [Errno; 3] = [Errno::IO, Errno::BADMSG, Errno::ILSEQ];
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Io { source, .. } => Errno::from_io_error(source).is_some_and(|errno| BAD_MEDIUM.contains(&errno)),
+            Self::Full(_) => false,
+        }
+    }
+}
+
 /// Stores immutable chunks.
 ///
 /// # Promises
@@ -60,6 +76,12 @@ pub trait ChunkStore: Send + Sync + 'static {
     /// # Errors
     /// `Damaged` if the file is missing or its table does not match `record.seal`; `Io`.
     fn open(&self, record: &ChunkRecord) -> Result<Box<dyn ChunkReader>, ChunkError>;
+
+    /// What a chunk that no row knows says of itself: its record, and its appendix.
+    ///
+    /// # Errors
+    /// `Damaged` if the file is missing or its end is not that of this chunk; `Io`.
+    fn inspect(&self, chunk: ChunkId) -> Result<(ChunkRecord, Vec<u8>), ChunkError>;
 
     /// Removes a chunk file. A file that is already gone is no error. A power cut may bring it back until
     /// `sync_removals` has returned.
@@ -131,8 +153,11 @@ pub trait ChunkReader: Send + Sync {
     /// The record that it was opened with.
     fn record(&self) -> &ChunkRecord;
 
-    /// What was attached to the chunk; empty if nothing was.
-    fn appendix(&self) -> &[u8];
+    /// What was attached to the chunk; empty if nothing was, and once it was taken: most readers need little of it.
+    fn take_appendix(&mut self) -> Vec<u8>;
+
+    /// Drops what memory holds of the chunk, as far as the system lets: what is read next comes from the medium.
+    fn forget_cached(&self);
 
     /// Reads span `index` (bytes `index * BLOCK_BYTES ..`) into the front of `buffer` and checks it.
     /// Returns its length: `BLOCK_BYTES`, or less for the last span.

@@ -10,6 +10,7 @@ use crate::app::process::runtime;
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
 use crate::engine::check::{CheckObserver, CheckProgress, CheckSummary, Fault};
+use crate::meta::{ChunkUse, ChunkUser};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -103,10 +104,27 @@ impl CheckObserver for Watcher {
 }
 
 fn fault_json(fault: &Fault) -> serde_json::Value {
-    let (kind, chunk) = match fault {
-        Fault::Metadata(_) => ("metadata", None),
-        Fault::Chunk { chunk, .. } => ("chunk", Some(chunk.to_string())),
-        Fault::Orphan { chunk } => ("orphan", Some(chunk.to_string())),
+    let (kind, chunk, uses) = match fault {
+        Fault::Metadata(_) => ("metadata", None, &[][..]),
+        Fault::Chunk { chunk, uses, .. } => ("chunk", Some(chunk.to_string()), &uses[..]),
+        Fault::Orphan { chunk } => ("orphan", Some(chunk.to_string()), &[][..]),
     };
-    serde_json::json!({ "kind": kind, "chunk": chunk, "detail": fault.to_string() })
+    let objects: Vec<_> = uses.iter().map(use_json).collect();
+    serde_json::json!({ "kind": kind, "chunk": chunk, "detail": fault.to_string(), "objects": objects })
+}
+
+/// Whose bytes are in a chunk, as JSON.
+pub fn use_json(found: &ChunkUse) -> serde_json::Value {
+    let (version, upload, restorable) = match found.of {
+        ChunkUser::Version(version) => (Some(version.to_string()), None, None),
+        ChunkUser::Upload(upload) => (None, Some(upload.to_string()), None),
+        ChunkUser::Retained(id) => (None, None, Some(id)),
+    };
+    serde_json::json!({
+        "bucket": found.bucket.as_str(),
+        "key": found.key.as_str(),
+        "version": version,
+        "upload": upload,
+        "restorable": restorable,
+    })
 }

@@ -9,8 +9,12 @@ pub mod key;
 pub mod lifecycle;
 pub mod output;
 pub mod quota;
+pub mod rebuild;
+pub mod restore;
+pub mod scrub;
 pub mod serve;
 pub mod settings;
+pub mod snapshot;
 pub mod undelete;
 
 use std::error::Error;
@@ -36,6 +40,14 @@ enum Command {
     Bucket(bucket::BucketArgs),
     /// Verify every chunk against every row, both ways; exit 1 on any fault
     Check(check::CheckArgs),
+    /// Show how far scrub has come and what it found; works while a server runs; exit 1 on any damage
+    Scrub(scrub::ScrubArgs),
+    /// Take a snapshot of the database now, or list them; works while a server runs
+    Snapshot(snapshot::SnapshotArgs),
+    /// Put a snapshot in the place of the database; the server must be stopped
+    Restore(restore::RestoreArgs),
+    /// Make a new database of what the chunk files say; the server must be stopped
+    Rebuild(rebuild::RebuildArgs),
     /// Manage the keys of the encryption at rest
     Encryption(encryption::EncryptionArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
@@ -54,6 +66,10 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(arguments),
         Command::Bucket(arguments) => bucket::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Scrub(arguments) => scrub::run(arguments),
+        Command::Snapshot(arguments) => snapshot::run(arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Encryption(arguments) => encryption::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
@@ -103,6 +119,13 @@ mod tests {
             "bucket lifecycle --dry-run b --at 2030-01-01T00:00:00Z --json --data-dir d",
             "bucket lifecycle --dry-run --lifecycle-day-seconds 10 --data-dir d",
             "check --data-dir d --json",
+            "scrub --data-dir d --json",
+            "snapshot --data-dir d",
+            "snapshot --data-dir d --list --json --snapshot-dir s",
+            "restore --data-dir d --from s/meta.sqlite",
+            "rebuild --data-dir d",
+            "serve --data-dir d --scrub-rate 4MiB --scrub-interval 7d",
+            "serve --data-dir d --snapshot-interval 6h --snapshot-keep 9 --snapshot-dir s",
             "doctor --data-dir d --memory 64MiB --json",
             "encryption rotate --data-dir d",
             "encryption rewrap --data-dir d --encryption-keys f",
@@ -128,6 +151,7 @@ mod tests {
             "bucket undelete restore b k --prefix p",
             "bucket undelete restore b --prefix p --id 1",
             "bucket lifecycle b",
+            "restore --data-dir d",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

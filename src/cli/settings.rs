@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::app::data_dir;
 use crate::cli::Failure;
 use crate::config::cgroup::{CgroupPaths, memory_limit_bytes};
 use crate::config::decide::{decide_data_dir, decide_lifecycle_day, decide_ownership};
 use crate::config::{Config, ConfigError, RawConfig, load_file};
+use crate::engine::Snapshots;
 use crate::types::ObjectOwnership;
 
 /// Every setting, and the file.
@@ -53,6 +55,19 @@ impl StoreArgs {
             None => read(self.config.clone())?.data_dir,
         };
         Ok(decide_data_dir(given)?)
+    }
+
+    /// The snapshots of the database: in the directory that was given, or that the file says, or in the data directory.
+    ///
+    /// # Errors
+    /// What `load_file` refuses, or that nobody said where the data is.
+    pub fn snapshots(&self, given: Option<PathBuf>) -> Result<Snapshots, Failure> {
+        let given = given.filter(|path| !path.as_os_str().is_empty());
+        let directory = match given {
+            Some(directory) => Some(directory),
+            None => read(self.config.clone())?.snapshot_dir,
+        };
+        Ok(data_dir::snapshots(&self.data_dir()?, directory.as_deref()))
     }
 
     /// How long a day of lifecycle rules is: what was given, or what the file says.

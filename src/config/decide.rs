@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::config::keeping::Keeping;
 use crate::config::rate::decide_rates;
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size, parse_span};
 use crate::config::webhook::{WebhookConfig, decide_webhooks};
@@ -106,6 +107,8 @@ pub struct Config {
     pub webhooks: Vec<WebhookConfig>,
     /// Time between two deliveries of server access logs.
     pub access_log_interval: Duration,
+    /// How what is stored is kept.
+    pub keeping: Keeping,
     /// Limits of rates.
     pub rates: RateLimits,
     /// Root's credentials, if they were configured.
@@ -142,6 +145,7 @@ impl Config {
             return Err(ConfigError::SameAddress { address: listen });
         }
         let (memory_bytes, memory_lowered) = decide_memory(raw.memory.as_deref(), cgroup_limit_bytes)?;
+        let keeping = Keeping::decide(&raw)?;
         let rates = decide_rates(&raw)?;
         let tls = decide_tls(raw.tls_cert, raw.tls_key)?;
         let domains = decide_domains("domain", &raw.domain)?;
@@ -171,6 +175,7 @@ impl Config {
             allow_signature_v2: decide_flag("allow-signature-v2", raw.allow_signature_v2.as_deref(), true)?,
             webhooks: decide_webhooks(raw.webhook)?,
             access_log_interval: decide_log_interval(raw.access_log_interval.as_deref())?,
+            keeping,
             rates,
             root,
             encryption_keys: raw.encryption_keys,
@@ -211,7 +216,7 @@ pub fn decide_log(format: Option<String>, filter: Option<String>) -> Result<(Log
     Ok((format, filter.unwrap_or_else(|| DEFAULT_LOG.to_owned())))
 }
 
-fn wrong(setting: &'static str, value: &str, expected: &'static str) -> ConfigError {
+pub(super) fn wrong(setting: &'static str, value: &str, expected: &'static str) -> ConfigError {
     ConfigError::Value { setting, value: value.to_owned(), expected }
 }
 

@@ -151,6 +151,30 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub access_log_interval: Option<String>,
 
+    /// Bytes that scrub reads in a second to verify what is stored, e.g. 8MiB; 0 turns its passes off [default: 8MiB]
+    #[arg(long, env = "SLUICEGATE_SCRUB_RATE", value_name = "SIZE")]
+    #[serde(deserialize_with = "scalar")]
+    pub scrub_rate: Option<String>,
+
+    /// Time from the beginning of one pass of scrub to that of the next, e.g. 12h or 30d [default: 30d]
+    #[arg(long, env = "SLUICEGATE_SCRUB_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "scalar")]
+    pub scrub_interval: Option<String>,
+
+    /// Time from one snapshot of the database to the next, e.g. 6h or 1d; 0 takes none [default: 1d]
+    #[arg(long, env = "SLUICEGATE_SNAPSHOT_INTERVAL", value_name = "TIME")]
+    #[serde(deserialize_with = "scalar")]
+    pub snapshot_interval: Option<String>,
+
+    /// Snapshots of the database that are kept; the oldest goes [default: 3]
+    #[arg(long, env = "SLUICEGATE_SNAPSHOT_KEEP", value_name = "NUMBER")]
+    #[serde(deserialize_with = "scalar")]
+    pub snapshot_keep: Option<String>,
+
+    /// Directory of the snapshots, best on another disk [default: snapshots in the data directory]
+    #[arg(long, env = "SLUICEGATE_SNAPSHOT_DIR", value_name = "DIR")]
+    pub snapshot_dir: Option<PathBuf>,
+
     /// Requests that each access key may make in a second, as 50, or with what may come at once, as 50:200;
     /// more are answered 503 SlowDown [default: no limit]
     #[arg(long, env = "SLUICEGATE_KEY_REQUESTS", value_name = "RATE")]
@@ -219,6 +243,11 @@ impl RawConfig {
             master_key: upper.master_key.or(lower.master_key),
             webhook: if upper.webhook.is_empty() { lower.webhook } else { upper.webhook },
             access_log_interval: upper.access_log_interval.or(lower.access_log_interval),
+            scrub_rate: upper.scrub_rate.or(lower.scrub_rate),
+            scrub_interval: upper.scrub_interval.or(lower.scrub_interval),
+            snapshot_interval: upper.snapshot_interval.or(lower.snapshot_interval),
+            snapshot_keep: upper.snapshot_keep.or(lower.snapshot_keep),
+            snapshot_dir: upper.snapshot_dir.or(lower.snapshot_dir),
             key_requests: upper.key_requests.or(lower.key_requests),
             key_bandwidth: upper.key_bandwidth.or(lower.key_bandwidth),
             address_requests: upper.address_requests.or(lower.address_requests),
@@ -270,6 +299,11 @@ impl RawConfig {
             master_key: self.master_key.filter(|text| !text.is_empty()),
             webhook: self.webhook,
             access_log_interval: text(self.access_log_interval),
+            scrub_rate: text(self.scrub_rate),
+            scrub_interval: text(self.scrub_interval),
+            snapshot_interval: text(self.snapshot_interval),
+            snapshot_keep: text(self.snapshot_keep),
+            snapshot_dir: path(self.snapshot_dir),
             key_requests: text(self.key_requests),
             key_bandwidth: text(self.key_bandwidth),
             address_requests: text(self.address_requests),

@@ -42,13 +42,14 @@ pub fn format_size(bytes: u64) -> String {
     format!("{bytes}B")
 }
 
-/// Reads a span of time such as `30`, `30s`, `2m` or `1h`; a plain number is seconds.
+/// Reads a span of time such as `30`, `30s`, `2m`, `1h` or `30d`; a plain number is seconds.
 pub fn parse_span(text: &str) -> Option<Duration> {
     let (number, unit) = split_number(text)?;
     let factor = match unit {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
+        "d" => 86_400,
         _ => return None,
     };
     number.checked_mul(factor).map(Duration::from_secs)
@@ -134,12 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_seconds_minutes_or_hours() {
+    fn spans_are_seconds_minutes_hours_or_days() {
         assert_eq!(parse_span("30"), Some(Duration::from_secs(30)));
         assert_eq!(parse_span("30s"), Some(Duration::from_secs(30)));
         assert_eq!(parse_span("2m"), Some(Duration::from_secs(120)));
         assert_eq!(parse_span("1h"), Some(Duration::from_secs(3600)));
-        for bad in ["", "s", "1d", "-3", "1.5s"] {
+        assert_eq!(parse_span("30d"), Some(Duration::from_secs(30 * 86_400)));
+        for bad in ["", "s", "1w", "-3", "1.5s"] {
             assert_eq!(parse_span(bad), None, "{bad}");
         }
     }

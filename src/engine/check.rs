@@ -10,7 +10,8 @@ use crate::buffer::{Block, PoolShare};
 use crate::chunk::{ChunkError, ChunkRecord, ChunkStore};
 use crate::engine::maintenance::visit_files;
 use crate::engine::{Engine, EngineError};
-use crate::limits::{BLOCK_BYTES, CHECK_CHUNKS_AT_ONCE, CHECK_STEP};
+use crate::limits::{BLOCK_BYTES, CHECK_CHUNKS_AT_ONCE, CHECK_STEP, CHUNK_USES_MAX};
+use crate::meta::ChunkUse;
 use crate::types::{ChunkId, Epoch};
 
 /// One thing that is wrong with the stored data.
@@ -24,6 +25,8 @@ pub enum Fault {
         chunk: ChunkId,
         /// What is wrong with it.
         detail: String,
+        /// Whose bytes are in it; at most `CHUNK_USES_MAX` for each page of chunks.
+        uses: Vec<ChunkUse>,
     },
     /// A chunk file that no row knows, in an epoch that ended cleanly.
     Orphan {
@@ -36,7 +39,16 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Metadata(detail) => write!(f, "metadata: {detail}"),
-            Self::Chunk { chunk, detail } => write!(f, "chunk {chunk}: {detail}"),
+            Self::Chunk { chunk, detail, uses } => {
+                write!(f, "chunk {chunk}: {detail}")?;
+                let is_control = char::is_control;
+                uses.iter().enumerate().try_for_each(|(index, ChunkUse { bucket, key, of, .. })| {
+                    let before = if index == 0 { "; in" } else { "," };
+                    // A key must not write over the terminal.
+                    let key = key.as_str().replace(is_control, "\u{fffd}");
+                    write!(f, "{before} {bucket}/{key} ({of})")
+                })
+            }
             Self::Orphan { chunk } => write!(f, "chunk {chunk}: its file has no row"),
         }
     }
@@ -111,22 +123,41 @@ impl Engine {
             let mut records = page.into_iter().map(|(id, length, seal)| ChunkRecord { id, length, seal });
             let mut running: FuturesUnordered<_> =
                 records.by_ref().take(CHECK_CHUNKS_AT_ONCE).map(|record| self.check_chunk(record)).collect();
+            let mut damaged = Vec::new();
             while let Some((record, fault)) = running.next().await {
                 running.extend(records.next().map(|record| self.check_chunk(record)));
                 summary.chunks += 1;
                 summary.bytes += record.length;
                 progress.chunks_done += 1;
                 progress.bytes_done += record.length;
-                if let Some(detail) = fault? {
-                    summary.faults += 1;
-                    observer.fault(Fault::Chunk { chunk: record.id, detail });
-                }
+                damaged.extend(fault?.map(|detail| (record.id, detail)));
                 observer.progress(progress);
             }
+            summary.faults += damaged.len() as u64;
+            self.report_damage(damaged, observer).await?;
         }
     }
 
-    async fn count_chunks(&self) -> Result<CheckProgress, EngineError> {
+    /// Tells of the damaged chunks of a page, with the objects in them.
+    async fn report_damage(
+        &self,
+        mut damaged: Vec<(ChunkId, String)>,
+        observer: &mut dyn CheckObserver,
+    ) -> Result<(), EngineError> {
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        damaged.sort_unstable();
+        let chunks = damaged.iter().map(|(chunk, _)| *chunk).collect();
+        let mut uses = self.meta.chunk_uses(chunks, CHUNK_USES_MAX).await?;
+        for (chunk, detail) in damaged {
+            let of_others = uses.split_off(uses.partition_point(|found| found.chunk == chunk));
+            observer.fault(Fault::Chunk { chunk, detail, uses: std::mem::replace(&mut uses, of_others) });
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn count_chunks(&self) -> Result<CheckProgress, EngineError> {
         let mut progress = CheckProgress::default();
         let mut after = None;
         loop {
@@ -140,10 +171,7 @@ impl Engine {
 
     /// Verifies one chunk; the fault's text if it has one.
     async fn check_chunk(&self, record: ChunkRecord) -> (ChunkRecord, Result<Option<String>, EngineError>) {
-        let block = self.pool.lease(PoolShare::Read).await;
-        let chunks = Arc::clone(&self.chunks);
-        let verified = spawn_blocking(move || verify_chunk(chunks.as_ref(), &record, block)).await;
-        let verdict = match verified {
+        let verdict = match self.verify_from_medium(record).await {
             Ok(Ok(())) => Ok(None),
             Ok(Err(error)) => match self.is_live(record.id).await {
                 Ok(true) => Ok(Some(error_text(&error))),
@@ -151,9 +179,17 @@ impl Engine {
                 Ok(false) => Ok(None),
                 Err(error) => Err(error),
             },
-            Err(_) => Err(EngineError::Stopped),
+            Err(error) => Err(error),
         };
         (record, verdict)
+    }
+
+    /// Reads a whole chunk from the medium, not from memory, off the reactor.
+    pub(crate) async fn verify_from_medium(&self, record: ChunkRecord) -> Result<Result<(), ChunkError>, EngineError> {
+        let block = self.pool.lease(PoolShare::Read).await;
+        let chunks = Arc::clone(&self.chunks);
+        let verified = spawn_blocking(move || verify_chunk(chunks.as_ref(), &record, block)).await;
+        verified.map_err(|_| EngineError::Stopped)
     }
 
     async fn is_live(&self, chunk: ChunkId) -> Result<bool, EngineError> {
@@ -193,9 +229,12 @@ fn verify_chunk(chunks: &dyn ChunkStore, record: &ChunkRecord, mut block: Block)
     let damaged = |detail| Err(ChunkError::Damaged { chunk: record.id, detail });
     let spans = record.length.div_ceil(BLOCK_BYTES as u64);
     let mut length = 0;
+    reader.forget_cached();
     for index in 0..spans {
         length += reader.read_span(index as usize, block.spare())? as u64;
     }
+    // Nobody asked for these bytes: they must not push out of memory what clients ask for.
+    reader.forget_cached();
     if length != record.length {
         return damaged(format!("it holds {length} bytes, its row says {}", record.length));
     }
@@ -203,7 +242,7 @@ fn verify_chunk(chunks: &dyn ChunkStore, record: &ChunkRecord, mut block: Block)
 }
 
 /// The error with its causes, in one line.
-fn error_text(error: &ChunkError) -> String {
+pub(crate) fn error_text(error: &ChunkError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

@@ -12,7 +12,7 @@ use crate::meta::{CompleteUpload, MetaError, PartSelection, PutOutcome};
 use crate::rules::WritePrecondition;
 use crate::types::{
     Bucket, BucketId, ChecksumAlgorithm, ChecksumType, ChecksumValue, ETag, ListedPart, ListedUpload, ObjectChecksum,
-    ObjectKey, UploadId, VersionAttributes,
+    ObjectKey, ObjectMetadata, UploadId, VersionAttributes,
 };
 
 /// One entry of a client's CompleteMultipartUpload list.
@@ -43,7 +43,7 @@ pub struct CompletionClaim {
 /// `COMPLETE_STEP`, and keeps only one bit per part.
 pub struct Completion<'a> {
     engine: &'a Engine,
-    bucket: BucketId,
+    bucket: Bucket,
     key: ObjectKey,
     upload: UploadId,
     claimed: ClaimedEtag,
@@ -67,7 +67,7 @@ struct ClaimedEtag {
 
 struct OpenCompletion {
     listed: ListedUpload,
-    attributes: VersionAttributes,
+    metadata: ObjectMetadata,
     /// Stored parts that were fetched and not passed yet, by number.
     fetched: VecDeque<ListedPart>,
     selection: PartSelection,
@@ -108,10 +108,10 @@ impl Engine {
         upload: UploadId,
     ) -> Result<Completion<'_>, EngineError> {
         let state = match self.meta.upload(bucket.id, key, upload).await? {
-            Some(record) => State::Open(Box::new(OpenCompletion::new(record.upload, record.metadata.attributes))),
+            Some(record) => State::Open(Box::new(OpenCompletion::new(record.upload, record.metadata))),
             None => State::Finished(self.completed(bucket.id, key, upload).await?),
         };
-        let (bucket, key) = (bucket.id, key.clone());
+        let (bucket, key) = (bucket.clone(), key.clone());
         Ok(Completion { engine: self, bucket, key, upload, claimed: ClaimedEtag::new(), state })
     }
 
@@ -133,7 +133,7 @@ impl Completion<'_> {
     /// Attributes of the object to be; `None` if it had been completed before.
     pub fn attributes(&self) -> Option<&VersionAttributes> {
         match &self.state {
-            State::Open(open) => Some(&open.attributes),
+            State::Open(open) => Some(&open.metadata.attributes),
             State::Finished(_) => None,
         }
     }
@@ -145,11 +145,11 @@ impl Completion<'_> {
     /// `UploadKey`.
     pub fn check_key(&self, customer: Option<&CustomerKey>) -> Result<(), EngineError> {
         let State::Open(open) = &self.state else { return Ok(()) };
-        let is_needed = open.listed.checksum.is_some() && is_sealed_by_customer(&open.attributes);
+        let is_needed = open.listed.checksum.is_some() && is_sealed_by_customer(&open.metadata.attributes);
         if customer.is_none() && !is_needed {
             return Ok(());
         }
-        self.engine.unseal(&open.attributes, customer).map(drop).map_err(EngineError::UploadKey)
+        self.engine.unseal(&open.metadata.attributes, customer).map(drop).map_err(EngineError::UploadKey)
     }
 
     /// Compares the next entry of the client's list.
@@ -163,7 +163,7 @@ impl Completion<'_> {
         if !open.has_reached(part.number) {
             let after = part.number - 1;
             let step = COMPLETE_STEP as u32;
-            match self.engine.meta.list_parts(self.bucket, &self.key, self.upload, after, step).await {
+            match self.engine.meta.list_parts(self.bucket.id, &self.key, self.upload, after, step).await {
                 Ok(page) => open.fetched = page.parts.into(),
                 Err(MetaError::NoSuchUpload) => return self.lost_to_another().await,
                 Err(error) => return Err(error.into()),
@@ -184,25 +184,27 @@ impl Completion<'_> {
             if claim.size.is_some_and(|claimed| claimed != size) {
                 return Err(EngineError::ObjectSizeMismatch { actual: size });
             }
+            let metadata = open.metadata.clone();
             let (selection, checksum) = open.finish();
             claim.check_checksum(checksum.as_ref())?;
             let complete = CompleteUpload {
-                bucket: self.bucket,
+                bucket: self.bucket.id,
                 key: self.key.clone(),
                 upload: self.upload,
                 selection,
                 etag,
                 size,
                 checksum,
+                record: Vec::new(),
                 precondition: claim.precondition,
                 now: self.engine.clock.now(),
             };
-            match self.engine.meta.complete_upload(complete).await {
-                Err(MetaError::NoSuchUpload) => {}
+            match self.engine.commit_completion(&self.bucket, &metadata, complete).await {
+                Err(EngineError::NoSuchUpload) => {}
                 decided => return Ok(Written::from(decided?)),
             }
             // Another request ended it meanwhile: by completing it, perhaps with this very list.
-            self.state = State::Finished(self.engine.completed(self.bucket, &self.key, self.upload).await?);
+            self.state = State::Finished(self.engine.completed(self.bucket.id, &self.key, self.upload).await?);
         }
         match self.state {
             State::Finished(outcome) if outcome.etag == etag => Ok(Written::from(outcome)),
@@ -213,7 +215,7 @@ impl Completion<'_> {
     /// The upload ended while its list arrived: go on if it was completed, so that the racing twin of a
     /// completion gets the same answer.
     async fn lost_to_another(&mut self) -> Result<(), EngineError> {
-        self.state = State::Finished(self.engine.completed(self.bucket, &self.key, self.upload).await?);
+        self.state = State::Finished(self.engine.completed(self.bucket.id, &self.key, self.upload).await?);
         Ok(())
     }
 }
@@ -246,10 +248,10 @@ impl ClaimedEtag {
 }
 
 impl OpenCompletion {
-    fn new(listed: ListedUpload, attributes: VersionAttributes) -> Self {
+    fn new(listed: ListedUpload, metadata: ObjectMetadata) -> Self {
         let checksum = RunningChecksum::Start(listed.checksum);
         let (fetched, selection) = (VecDeque::new(), PartSelection::new());
-        Self { listed, attributes, fetched, selection, size: 0, previous: None, checksum }
+        Self { listed, metadata, fetched, selection, size: 0, previous: None, checksum }
     }
 
     /// Drops what the list has passed; whether `number` then lies within what was fetched.

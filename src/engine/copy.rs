@@ -2,6 +2,7 @@
 //! the bytes (a part's MD5, another checksum) is read once and hashed off the reactor.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use tokio::task::spawn_blocking;
 use crate::cipher::{BodyKey, CipherError, CustomerKey, Envelope};
 use crate::digest::{ChecksumHasher, Digests, Tee};
 use crate::engine::commit::PendingBody;
+use crate::engine::label::BodyLabel;
 use crate::engine::object::{CHECKSUM_DEFAULT, NewObject, facts};
 use crate::engine::seal::{Shown, Unsealed};
 use crate::engine::upload::{ReceivedPart, part_algorithm};
@@ -114,7 +116,8 @@ impl Engine {
         let algorithm = request.checksum.or(stored).unwrap_or(CHECKSUM_DEFAULT);
         let source_version = shown_version(&request.source, version.version);
         let key = target.as_ref().map(|target| target.data.whole());
-        let (body, digests) = self.write_anew(source.read(None), algorithm, key).await?;
+        let label = self.object_label((&request.bucket, &request.key), &metadata, target.as_ref());
+        let (body, digests) = self.write_anew(source.read(None), algorithm, (key, label)).await?;
         let new = NewObject {
             bucket: request.bucket.id,
             key: request.key.clone(),
@@ -129,7 +132,7 @@ impl Engine {
         &self,
         reader: BodyReader,
         algorithm: ChecksumAlgorithm,
-        key: Option<BodyKey>,
+        (key, label): (Option<BodyKey>, BodyLabel),
     ) -> Result<(StoredBody, Digests), EngineError> {
         let context = WriterContext {
             pool: &self.pool,
@@ -139,6 +142,7 @@ impl Engine {
             announced: None,
             bytes_max: COPY_BYTES_MAX,
             key,
+            label: Some(Arc::new(label)),
         };
         write_body(context, &mut ReaderSource(reader)).await.map_err(unwrap_source)
     }
@@ -176,7 +180,9 @@ impl Engine {
         }
         let source_version = shown_version(&request.source, source.version().version);
         let key = target.map(|target| target.data.part(request.number));
-        let (body, digests) = self.copy_range(source, range, algorithm, key).await?;
+        let name = (&request.bucket, &request.key);
+        let label = BodyLabel::part(name, request.upload, request.number, self.clock.now());
+        let (body, digests) = self.copy_range(source, range, algorithm, (key, label)).await?;
         let part = ReceivedPart {
             bucket: request.bucket.id,
             key: request.key.clone(),
@@ -194,7 +200,7 @@ impl Engine {
         source: OpenObject,
         range: ResolvedRange,
         algorithm: ChecksumAlgorithm,
-        key: Option<BodyKey>,
+        (key, label): (Option<BodyKey>, BodyLabel),
     ) -> Result<(PendingBody, Digests), EngineError> {
         // Sealed chunks are of one upload and place each: those of another are opened and sealed anew.
         let is_plain = source.lock().envelope().is_none() && key.is_none();
@@ -215,7 +221,7 @@ impl Engine {
             let digests = Tee::new(algorithm).finish();
             return Ok((PendingBody::Stored(StoredBody::Inline(Bytes::new())), digests));
         }
-        let (body, digests) = self.write_anew(source.read(Some(range)), algorithm, key).await?;
+        let (body, digests) = self.write_anew(source.read(Some(range)), algorithm, (key, label)).await?;
         Ok((PendingBody::Stored(body), digests))
     }
 

@@ -2,6 +2,7 @@
 //! uploads, listings and the steps of maintenance. Knows nothing of HTTP, XML, signatures or policy.
 
 pub mod access_log;
+pub mod adopt;
 pub mod bucket;
 pub mod check;
 pub(crate) mod commit;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod event;
 pub(crate) mod expect;
 pub(crate) mod inline;
+pub mod label;
 pub mod lifecycle;
 pub mod lock_clock;
 pub mod maintenance;
@@ -19,10 +21,15 @@ pub mod open_object;
 pub(crate) mod pin;
 pub(crate) mod quota;
 pub mod reader;
+pub(crate) mod record;
 pub mod request;
 pub mod rewrap;
+pub mod scrub;
 pub(crate) mod seal;
+pub mod snapshot;
 pub mod source;
+pub(crate) mod stash;
+pub(crate) mod suspect;
 pub(crate) mod unclaimed;
 pub(crate) mod unsealed;
 pub mod upload;
@@ -38,11 +45,13 @@ use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::lock_clock::SharedLockClock;
 use crate::engine::pin::Pins;
+use crate::engine::suspect::{Suspects, WatchedChunks};
 use crate::engine::unclaimed::TrackedChunks;
 use crate::meta::MetaStore;
 use crate::types::Clock;
 
 pub use access_log::{LogStyle, LoggedBucket};
+pub use adopt::{Adopted, Found, Outcome};
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use error::{EngineError, FixedEncryption, Mismatch};
@@ -57,6 +66,8 @@ pub use request::{
     ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
 pub use rewrap::Rewrapped;
+pub use scrub::{ScrubBudget, ScrubStep, scrub_state};
+pub use snapshot::{SNAPSHOTS, Snapshot, Snapshots};
 pub use source::{ByteSource, SourceError};
 pub use upload::default_checksum_type;
 
@@ -71,6 +82,7 @@ pub struct Engine {
     documents: DocumentCache,
     lock_clock: SharedLockClock,
     pins: Pins,
+    suspects: Arc<Suspects>,
     access_logs: AccessLogs,
 }
 
@@ -79,6 +91,8 @@ impl Engine {
     pub fn new(meta: Arc<dyn MetaStore>, chunks: Arc<dyn ChunkStore>, pool: BlockPool, clock: Arc<dyn Clock>) -> Self {
         let unclaimed = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
+        let suspects = Arc::default();
+        let chunks: Arc<dyn ChunkStore> = Arc::new(WatchedChunks::new(chunks, Arc::clone(&suspects)));
         let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
         Self {
             meta,
@@ -90,6 +104,7 @@ impl Engine {
             documents: DocumentCache::default(),
             lock_clock: SharedLockClock::default(),
             pins: Pins::default(),
+            suspects,
             access_logs: AccessLogs::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cipher::BodyKey;
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
+use crate::engine::label::BodyLabel;
 use crate::engine::seal::{Lock, Shown, Unsealed};
 use crate::engine::writer::{StoredBody, WriterContext, write_body};
 use crate::engine::{
@@ -47,9 +48,21 @@ impl Engine {
         let algorithm = expected.checksum.algorithm().unwrap_or(CHECKSUM_DEFAULT);
         let unsealed = self.unseal(&metadata.attributes, customer_key.as_ref())?;
         let body_key = unsealed.as_ref().map(|unsealed| unsealed.data.whole());
-        let (body, digests) = self.receive_body(&expected, algorithm, body_key, source).await?;
+        let label = self.object_label((&bucket, &key), &metadata, unsealed.as_ref());
+        let (body, digests) = self.receive_body(&expected, algorithm, (body_key, label), source).await?;
         let target = NewObject { bucket: bucket.id, key, precondition, metadata, unsealed };
         self.commit_object(target, body, digests).await
+    }
+
+    /// What the chunks of an object's body say of it.
+    pub(crate) fn object_label(
+        &self,
+        name: (&Bucket, &ObjectKey),
+        metadata: &ObjectMetadata,
+        unsealed: Option<&Unsealed>,
+    ) -> BodyLabel {
+        let hidden_by = unsealed.filter(|unsealed| unsealed.hides_digest()).map(|unsealed| unsealed.data.clone());
+        BodyLabel::object(name, metadata, hidden_by, self.clock.now())
     }
 
     /// Commits an object whose body is durable.
@@ -88,7 +101,7 @@ impl Engine {
         &self,
         expected: &Expected,
         algorithm: ChecksumAlgorithm,
-        key: Option<BodyKey>,
+        (key, label): (Option<BodyKey>, BodyLabel),
         source: &mut dyn ByteSource,
     ) -> Result<(StoredBody, Digests), EngineError> {
         if expected.length.is_some_and(|length| length > PART_BYTES_MAX) {
@@ -105,6 +118,7 @@ impl Engine {
             announced: expected.length,
             bytes_max: PART_BYTES_MAX,
             key,
+            label: Some(Arc::new(label)),
         };
         let (body, digests) = write_body(context, source).await?;
         expected.verify(&digests, source.trailer_checksum().as_ref())?;

@@ -22,6 +22,7 @@ use crate::chunk::{ChunkReader, ChunkRecord, ChunkStore};
 use crate::cipher::{BodyKey, ChunkOpener, CipherError, Sequence};
 use crate::engine::EngineError;
 use crate::engine::inline::require_part;
+use crate::engine::label;
 use crate::engine::open_object::VersionPin;
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::{BodySource, Extent, MetaError, MetaStore};
@@ -194,11 +195,13 @@ struct OpenChunk {
 
 impl OpenChunk {
     fn open(chunks: &dyn ChunkStore, wanted: &Wanted, key: Option<&BodyKey>) -> Result<Self, EngineError> {
-        let reader = chunks.open(&wanted.record)?;
+        let mut reader = chunks.open(&wanted.record)?;
+        let appendix = reader.take_appendix();
+        let (_, sealed) = label::split(&appendix).ok_or(CipherError::Damaged("the appendix does not read"))?;
         let opener = match key {
-            Some(key) => Some(ChunkOpener::parse(key, wanted.record.length, reader.appendix())?),
+            Some(key) => Some(ChunkOpener::parse(key, wanted.record.length, sealed)?),
             // What was sealed never goes out as if it were plain.
-            None if !reader.appendix().is_empty() => Err(CipherError::Damaged("the body has no key"))?,
+            None if !sealed.is_empty() => Err(CipherError::Damaged("the body has no key"))?,
             None => None,
         };
         Ok(Self { reader, opener, start: wanted.chunk_start })

@@ -114,6 +114,10 @@ impl ChunkStore for TrackedChunks {
         self.inner.open(record)
     }
 
+    fn inspect(&self, chunk: ChunkId) -> Result<(ChunkRecord, Vec<u8>), ChunkError> {
+        self.inner.inspect(chunk)
+    }
+
     fn remove(&self, chunk: ChunkId) -> Result<(), ChunkError> {
         self.inner.remove(chunk)?;
         self.unclaimed.forget(&[chunk]);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::chunk::{ChunkStore, ChunkWriter};
 use crate::cipher::{BodyKey, ChunkSealer};
+use crate::digest::Digests;
 use crate::engine::EngineError;
+use crate::engine::label::{self, BodyLabel};
 use crate::engine::writer::{UnclaimedChunks, drop_off_reactor};
 use crate::limits::CHUNK_BYTES_MAX;
 use crate::meta::NewExtent;
@@ -13,15 +15,23 @@ use crate::meta::NewExtent;
 pub(crate) struct UnsealedChunk {
     writer: Option<Box<dyn ChunkWriter>>,
     sealer: Option<ChunkSealer>,
+    label: Option<Arc<BodyLabel>>,
+    /// Where it starts in the body.
+    start: u64,
 }
 
 const UNTIL_SEALED: &str = "the writer is there until the chunk is sealed or dropped";
 
 impl UnsealedChunk {
     /// Begins the chunk that starts at `start` of the body.
-    pub(crate) fn begin(store: &dyn ChunkStore, key: Option<&BodyKey>, start: u64) -> Result<Self, EngineError> {
+    pub(crate) fn begin(
+        store: &dyn ChunkStore,
+        key: Option<&BodyKey>,
+        label: Option<Arc<BodyLabel>>,
+        start: u64,
+    ) -> Result<Self, EngineError> {
         let sealer = key.map(|key| ChunkSealer::begin(key, start)).transpose()?;
-        Ok(Self { writer: Some(store.create()?), sealer })
+        Ok(Self { writer: Some(store.create()?), sealer, label, start })
     }
 
     /// Whether the next bytes belong to another chunk.
@@ -38,11 +48,19 @@ impl UnsealedChunk {
         Ok(self.writer.as_mut().expect(UNTIL_SEALED).append(bytes)?)
     }
 
-    /// Seals the chunk. Blocks. The result removes the chunk if nobody takes it.
-    pub(crate) fn seal(mut self, store: Arc<dyn ChunkStore>, is_last: bool) -> Result<UnclaimedChunks, EngineError> {
+    /// Seals the chunk; with `end`, which are the body's digests, as its last. Blocks. The result removes the chunk if
+    /// nobody takes it.
+    pub(crate) fn seal(
+        mut self,
+        store: Arc<dyn ChunkStore>,
+        end: Option<&Digests>,
+    ) -> Result<UnclaimedChunks, EngineError> {
         let mut writer = self.writer.take().expect(UNTIL_SEALED);
-        if let Some(sealer) = self.sealer.take() {
-            writer.attach(sealer.finish(is_last));
+        let sealed = self.sealer.take().map(|sealer| sealer.finish(end.is_some())).unwrap_or_default();
+        let label = self.label.as_ref().map(|label| label.chunk(self.start, end)).unwrap_or_default();
+        let appendix = label::join(&label, &sealed);
+        if !appendix.is_empty() {
+            writer.attach(appendix);
         }
         let record = writer.seal()?;
         let extent = NewExtent::Sealed { id: record.id, length: record.length, seal: record.seal };

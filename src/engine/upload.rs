@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cipher::CustomerKey;
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
+use crate::engine::label::BodyLabel;
 use crate::engine::object::CHECKSUM_DEFAULT;
 use crate::engine::seal::{Shown, Unsealed};
 use crate::engine::{ByteSource, CreateUpload, Engine, EngineError, UploadPart, WrittenPart};
@@ -77,7 +78,8 @@ impl Engine {
         self.admit_body(&bucket, &key, None, expected.length, Some((upload, number))).await?;
         let unsealed = self.unseal_upload(&record, customer_key.as_ref())?;
         let body_key = unsealed.as_ref().map(|unsealed| unsealed.data.part(number));
-        let (body, digests) = self.receive_body(&expected, algorithm, body_key, source).await?;
+        let label = BodyLabel::part((&bucket, &key), upload, number, self.clock.now());
+        let (body, digests) = self.receive_body(&expected, algorithm, (body_key, label), source).await?;
         let shown = Shown::of(&digests, unsealed.as_ref());
         let part = ReceivedPart { bucket: bucket.id, key, upload, number, digests, shown };
         self.commit_part(PendingBody::Stored(body), part).await

@@ -18,9 +18,11 @@ use crate::buffer::{Block, BlockPool, PoolShare};
 use crate::chunk::ChunkStore;
 use crate::cipher::{BodyKey, InlineTag};
 use crate::digest::{Digests, Tee};
+use crate::engine::label::BodyLabel;
+use crate::engine::stash::Stash;
 use crate::engine::unsealed::UnsealedChunk;
 use crate::engine::{ByteSource, EngineError, SourceError};
-use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, INLINE_BYTES_MAX, STALL_FLUSH_MS};
+use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, STALL_FLUSH_MS};
 use crate::meta::NewExtent;
 use crate::types::{ChecksumAlgorithm, ChunkId};
 
@@ -125,6 +127,8 @@ pub struct WriterContext<'a> {
     pub bytes_max: u64,
     /// Seals the body; what it hashes to is that of the plaintext. `None` stores the plaintext.
     pub key: Option<BodyKey>,
+    /// What its chunks say of it.
+    pub label: Option<Arc<BodyLabel>>,
 }
 
 /// Pulls `source` to its end and stores it durably. A body of at most `INLINE_BYTES_MAX` bytes never leases
@@ -144,7 +148,7 @@ pub async fn write_body(
         stash: Stash::default(),
         block: None,
         is_slow: false,
-        written: WriteBehind::new(context.chunks, context.checksum, context.key),
+        written: WriteBehind::new(&context),
     };
     loop {
         body.lease_ahead().await;
@@ -270,8 +274,11 @@ impl IncomingBody<'_> {
     async fn finish(mut self) -> Result<(StoredBody, Digests), EngineError> {
         self.hand_over().await?;
         let mut rest = self.stash.into_bytes();
-        // A part has no envelope for the tag of an inline body: sealed, it goes to a chunk however short it is.
-        let is_inline = rest.is_empty() || !self.written.key.as_ref().is_some_and(BodyKey::is_part);
+        // A part has no envelope for the tag of an inline body, and no chunk would name it: it goes to one however
+        // short it is.
+        let is_part = self.written.key.as_ref().is_some_and(BodyKey::is_part);
+        let is_inline =
+            rest.is_empty() || !(is_part || self.written.label.as_ref().is_some_and(|label| label.needs_chunk()));
         if !self.written.has_begun() && is_inline {
             return inline_body(self.written.checksum, self.written.key.as_ref(), rest);
         }
@@ -305,50 +312,12 @@ fn inline_body(
     Ok((stored, tee.finish()))
 }
 
-/// Up to `INLINE_BYTES_MAX` bytes on the heap: whole small bodies, and what slow clients send while they hold
-/// no block.
-#[derive(Default)]
-struct Stash {
-    bytes: Vec<u8>,
-}
-
-impl Stash {
-    fn room(&self) -> usize {
-        INLINE_BYTES_MAX - self.bytes.len()
-    }
-
-    fn push(&mut self, piece: &[u8]) {
-        let needed = self.bytes.len() + piece.len();
-        if needed > self.bytes.capacity() {
-            // Doubling, but never beyond what the memory sum counts.
-            let capacity = needed.max(2 * self.bytes.capacity()).min(INLINE_BYTES_MAX);
-            self.bytes.reserve_exact(capacity - self.bytes.len());
-        }
-        self.bytes.extend_from_slice(piece);
-    }
-
-    /// Moves bytes to the end of `block`, until that holds `limit`.
-    fn pour(&mut self, block: &mut Block, limit: usize) {
-        let poured = self.bytes.len().min(limit - block.filled().len());
-        block.fill(&self.bytes[..poured]);
-        if poured == self.bytes.len() {
-            // A client that fills blocks may never need the stash again: its memory goes to those who do.
-            self.bytes = Vec::new();
-        } else {
-            self.bytes.drain(..poured);
-        }
-    }
-
-    fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-}
-
 /// The job side, as the async side sees it: one write in flight, and one seal.
 struct WriteBehind {
     store: Arc<dyn ChunkStore>,
     checksum: ChecksumAlgorithm,
     key: Option<BodyKey>,
+    label: Option<Arc<BodyLabel>>,
     /// Bytes handed over so far.
     length: u64,
     state: JobState,
@@ -368,6 +337,7 @@ enum JobState {
 struct Sink {
     tee: Tee,
     key: Option<BodyKey>,
+    label: Option<Arc<BodyLabel>>,
     /// Bytes written so far.
     length: u64,
     chunk: Option<UnsealedChunk>,
@@ -396,9 +366,10 @@ impl Load {
 }
 
 impl WriteBehind {
-    fn new(store: &Arc<dyn ChunkStore>, checksum: ChecksumAlgorithm, key: Option<BodyKey>) -> Self {
-        let sealed = UnclaimedChunks::new(Arc::clone(store));
-        Self { store: Arc::clone(store), checksum, key, length: 0, state: JobState::Fresh, seal: None, sealed }
+    fn new(context: &WriterContext<'_>) -> Self {
+        let (store, sealed) = (Arc::clone(context.chunks), UnclaimedChunks::new(Arc::clone(context.chunks)));
+        let (checksum, key, label) = (context.checksum, context.key.clone(), context.label.clone());
+        Self { store, checksum, key, label, length: 0, state: JobState::Fresh, seal: None, sealed }
     }
 
     /// Bytes until the end of the span that is being written.
@@ -414,7 +385,7 @@ impl WriteBehind {
     async fn write(&mut self, load: Load) -> Result<(), EngineError> {
         let mut sink = self.sink().await?;
         if sink.chunk.as_ref().is_some_and(UnsealedChunk::is_full) {
-            self.begin_seal(&mut sink, false).await?;
+            self.begin_seal(sink.chunk.take(), None).await?;
         }
         self.length += load.bytes().len() as u64;
         let store = Arc::clone(&self.store);
@@ -433,19 +404,20 @@ impl WriteBehind {
         match (state, result) {
             (JobState::Running(_), Some(result)) => Ok(joined(result)??),
             (JobState::Fresh, _) => {
-                let (tee, key) = (Tee::new(self.checksum), self.key.clone());
-                Ok(Box::new(Sink { tee, key, length: 0, chunk: None }))
+                let (tee, key, label) = (Tee::new(self.checksum), self.key.clone(), self.label.clone());
+                Ok(Box::new(Sink { tee, key, label, length: 0, chunk: None }))
             }
             (JobState::Taken | JobState::Running(_), _) => Err(EngineError::Stopped),
         }
     }
 
-    /// Seals the chunk that `sink` writes, beside whatever comes next; one seal at a time, in order.
-    async fn begin_seal(&mut self, sink: &mut Sink, is_last: bool) -> Result<(), EngineError> {
-        let Some(chunk) = sink.chunk.take() else { return Ok(()) };
+    /// Seals a chunk beside whatever comes next; one seal at a time, in order. The last one comes with the body's
+    /// digests.
+    async fn begin_seal(&mut self, chunk: Option<UnsealedChunk>, end: Option<Digests>) -> Result<(), EngineError> {
+        let Some(chunk) = chunk else { return Ok(()) };
         self.await_seal().await?;
         let store = Arc::clone(&self.store);
-        self.seal = Some(spawn_blocking(move || chunk.seal(store, is_last)));
+        self.seal = Some(spawn_blocking(move || chunk.seal(store, end.as_ref())));
         Ok(())
     }
 
@@ -459,10 +431,10 @@ impl WriteBehind {
     }
 
     async fn finish(mut self) -> Result<(UnclaimedChunks, Digests), EngineError> {
-        let mut sink = self.sink().await?;
-        self.begin_seal(&mut sink, true).await?;
+        let Sink { tee, chunk, .. } = *self.sink().await?;
+        let digests = tee.finish();
+        self.begin_seal(chunk, Some(digests.clone())).await?;
         self.await_seal().await?;
-        let digests = sink.tee.finish();
         assert_eq!(digests.length, self.length, "every byte that was taken was hashed and written");
         Ok((self.sealed, digests))
     }
@@ -483,7 +455,7 @@ impl Sink {
         self.tee.update(load.bytes());
         let chunk = match &mut self.chunk {
             Some(chunk) => chunk,
-            none => none.insert(UnsealedChunk::begin(store, self.key.as_ref(), self.length)?),
+            none => none.insert(UnsealedChunk::begin(store, self.key.as_ref(), self.label.clone(), self.length)?),
         };
         self.length += load.bytes().len() as u64;
         chunk.append(load.bytes_mut())?;

@@ -367,10 +367,25 @@ pub struct CompleteUpload {
     pub size: u64,
     /// Checksum of the object.
     pub checksum: Option<ObjectChecksum>,
+    /// Chunks that say what the object is made of, for who has lost this store. They go when its parts go.
+    pub record: Vec<NewExtent>,
     /// Judged inside the transaction.
     pub precondition: WritePrecondition,
     /// The commit's time.
     pub now: Timestamp,
+}
+
+/// The number of the part row that holds the record: no part of a client has it.
+pub(crate) const RECORD_PART: u16 = 0;
+
+/// A part of an open upload, and where its bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartExtents {
+    /// The facts.
+    pub part: ListedPart,
+    /// Its chunks in order: id, first byte within it, number of bytes. Fewer bytes than the part has if some lie in
+    /// this store.
+    pub extents: Vec<(ChunkId, u64, u64)>,
 }
 
 /// What is remembered of a finished upload, so that a repeated Complete gets the same answer.

@@ -4,6 +4,7 @@
 mod composite;
 #[cfg(test)]
 mod contract;
+pub mod damage;
 pub mod error;
 pub mod fact;
 mod happening;
@@ -14,16 +15,17 @@ pub mod sqlite;
 pub mod store;
 pub mod upkeep;
 
+pub use damage::{ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody};
 pub use error::MetaError;
 pub use fact::{
     AccessKey, BodyRef, BodySource, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, GatewaySecret, KeyPolicy, NewBody, NewBucket,
-    NewExtent, NewUpload, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    NewExtent, NewUpload, PartExtents, PutOutcome, StoredPart, StoredVersion, UploadRecord,
 };
 pub use memory::MemoryMeta;
 pub use origin::{carrying_origin, current_origin, on_behalf_of};
 pub use selection::PartSelection;
-pub use sqlite::{SqliteMeta, SqliteSettings};
+pub use sqlite::{SqliteMeta, SqliteSettings, copy_database, read_metadata, snapshot_time, write_metadata};
 pub use store::MetaStore;
 pub use upkeep::{
     Admission, ExpireVersion, ExpiryOutcome, OwnerAccount, RestoreVersion, RetainedEnvelope, RetainedQuery,

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, GatewaySecret,
-    KeyPolicy, MetaError, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope,
-    RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PartExtents, PutOutcome,
+    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
@@ -31,6 +31,9 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn begin_epoch(&self) -> Result<EpochStart, MetaError>;
     /// Records that `epoch` has no orphans: it ended cleanly, or they were removed. Its leases are free.
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError>;
+    /// Ends every epoch, with its leases, and hands out none up to `last` any more: the chunks of those were written on
+    /// behalf of another state of this store.
+    async fn end_epochs(&self, last: Epoch) -> Result<(), MetaError>;
     /// Takes the named lease for `holder` until `until`; false if another holder has it at `now`.
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError>;
 
@@ -147,6 +150,15 @@ pub trait MetaStore: Send + Sync + 'static {
         after: u16,
         max: u32,
     ) -> Result<PartListing, MetaError>;
+    /// Parts of an open upload with numbers above `after`, and where their bytes are, at most `max`: `NoSuchUpload`.
+    async fn part_extents(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<Vec<PartExtents>, MetaError>;
     /// A page of open uploads.
     async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError>;
     /// Ends an upload with an object: `NoSuchUpload`, `PartsChanged`, `NoSuchKey`, `PreconditionFailed`.
@@ -223,6 +235,16 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<(ChunkId, u64, u64)>, MetaError>;
     /// Which of `chunks` have a row, live or dead.
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError>;
+    /// Marks a live chunk as damaged, or takes the mark away; true if it was not so before. A mark is gone with its
+    /// chunk; one that is made again keeps the time of the first.
+    async fn mark_damage(&self, chunk: ChunkId, damage: Option<Damage>) -> Result<bool, MetaError>;
+    /// Chunks that are marked as damaged, with ids above `after`, in order, at most `max`.
+    async fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<DamagedChunk>, MetaError>;
+    /// Who has bytes in these chunks, in the order of the chunks, at most `max`. Walks all extents.
+    async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError>;
+    /// Removes everything that has bytes in one of these chunks, which are lost, and tells nobody: versions, uploads,
+    /// restorable versions. A version that is locked at `lock_time` stays. Walks all extents.
+    async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError>;
     /// Checks the store against itself (database integrity, reference counts, sizes, orphan rows) and calls
     /// `report` with one line per fault.
     async fn verify(&self, report: &mut (dyn FnMut(String) + Send)) -> Result<(), MetaError>;

@@ -14,6 +14,7 @@ pub mod payer;
 pub mod precondition;
 pub mod public_access;
 pub mod quota;
+pub mod scrub;
 pub mod tag;
 pub mod undelete;
 pub mod versioning;

@@ -80,6 +80,18 @@ table! {
         "Commands in those commits; divided by the commits it is the mean group.";
     CORRUPT_BLOCKS: Counter "sluicegate_corrupt_blocks_total" Count []
         "Stored blocks whose checksum did not match when they were read. Any value but 0 means a failing disk.";
+    DAMAGED_CHUNKS: Gauge "sluicegate_damaged_chunks" Count []
+        "Chunks that scrub found damaged and that are in use. Any value but 0 means lost data: `sluicegate scrub` names the objects.";
+    SCRUBBED_CHUNKS: Counter "sluicegate_scrubbed_chunks_total" Count []
+        "Chunks that scrub has verified.";
+    SCRUBBED_BYTES: Counter "sluicegate_scrubbed_bytes_total" Bytes []
+        "Bytes that scrub has read and verified.";
+    SCRUB_PASS: Gauge "sluicegate_scrub_last_pass_timestamp_seconds" Seconds []
+        "When the last pass of scrub over all chunks was over, in seconds since 1970; 0 before the first.";
+    SNAPSHOTS_FAILED: Counter "sluicegate_snapshots_failed_total" Count []
+        "Snapshots of the database that could not be taken.";
+    SNAPSHOT_TAKEN: Gauge "sluicegate_last_snapshot_timestamp_seconds" Seconds []
+        "When the newest snapshot of the database was taken, in seconds since 1970; 0 if there is none.";
     GARBAGE_COLLECTED: Counter "sluicegate_garbage_chunks_collected_total" Count []
         "Chunk files that the collector removed.";
     GARBAGE_PENDING: Gauge "sluicegate_garbage_pending" Count []

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::limits::{BLOCK_BYTES, MemoryPlan, REQUEST_STATE_BYTES};
 use crate::telemetry::metric;
+use crate::types::Timestamp;
 
 /// A request that ended.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,31 @@ pub fn metadata_committed(commands: u64) {
 /// A stored block did not match its checksum.
 pub fn block_corrupt() {
     metrics::counter!(metric::CORRUPT_BLOCKS.name).increment(1);
+}
+
+/// Scrub has verified so many chunks and bytes.
+pub fn scrubbed(chunks: u64, bytes: u64) {
+    metrics::counter!(metric::SCRUBBED_CHUNKS.name).increment(chunks);
+    metrics::counter!(metric::SCRUBBED_BYTES.name).increment(bytes);
+}
+
+/// So many chunks in use are damaged.
+pub fn chunks_damaged(chunks: u64) {
+    metrics::gauge!(metric::DAMAGED_CHUNKS.name).set(as_float(chunks));
+}
+
+/// The last pass of scrub was over at that time.
+pub fn scrub_pass_ended(at: Timestamp) {
+    metrics::gauge!(metric::SCRUB_PASS.name).set(as_float(u64::try_from(at.seconds()).unwrap_or(0)));
+}
+
+/// The newest snapshot of the database is of that time; `None` if the one that was due could not be taken.
+pub fn snapshot_attempted(newest: Option<Timestamp>) {
+    if let Some(at) = newest {
+        metrics::gauge!(metric::SNAPSHOT_TAKEN.name).set(as_float(u64::try_from(at.seconds()).unwrap_or(0)));
+    } else {
+        metrics::counter!(metric::SNAPSHOTS_FAILED.name).increment(1);
+    }
 }
 
 /// The collector removed `chunks` files and left `pending` bodies to their readers.

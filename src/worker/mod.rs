@@ -9,6 +9,8 @@ pub mod lease;
 pub mod lifecycle;
 pub mod lock_clock;
 pub mod runner;
+pub mod scrub;
+pub mod snapshot;
 pub mod sweeper;
 
 use std::time::Duration;
@@ -25,6 +27,8 @@ pub use lease::Leased;
 pub use lifecycle::{LifecycleRules, UndeleteCollector};
 pub use lock_clock::LockClockKeeper;
 pub use runner::Runner;
+pub use scrub::Scrubber;
+pub use snapshot::SnapshotKeeper;
 pub use sweeper::EpochSweeper;
 
 /// When a worker wants its next step.

@@ -256,7 +256,7 @@ async fn an_aborted_upload_cannot_be_completed() {
     assert!(matches!(late.finish(CompletionClaim::default()).await, Err(EngineError::NoSuchUpload)));
     let begun = house.engine.begin_completion(&house.bucket, &name("big"), upload).await;
     assert!(matches!(begun.err(), Some(EngineError::NoSuchUpload)));
-    assert_eq!(house.collect().await.chunks, 2);
+    assert_eq!(house.collect().await.chunks, 3);
     assert!(house.has_no_chunks().await);
 }
 
@@ -292,7 +292,9 @@ async fn racing_complete_and_abort_have_one_winner() {
         assert_eq!(completed.is_ok(), aborted.is_err(), "{completed:?} {aborted:?}");
         assert_eq!(completed.is_ok(), house.open("big").await.is_ok());
         house.collect().await;
-        assert_eq!(house.chunks.sealed().len(), usize::from(completed.is_ok()));
+        house.engine.commits.settled().await;
+        let expected = if completed.is_ok() { 2 } else { 0 };
+        assert_eq!(house.chunks.sealed().len(), expected, "the part and the record, or nothing");
     }
 }
 

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, GatewaySecret,
-    KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope,
-    RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PartExtents,
+    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
+    UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -93,6 +94,10 @@ impl MetaStore for FaultyMeta {
 
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError> {
         self.inner.end_epoch(epoch).await
+    }
+
+    async fn end_epochs(&self, last: Epoch) -> Result<(), MetaError> {
+        self.inner.end_epochs(last).await
     }
 
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
@@ -251,6 +256,17 @@ impl MetaStore for FaultyMeta {
         self.inner.list_parts(bucket, key, upload, after, max).await
     }
 
+    async fn part_extents(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<Vec<PartExtents>, MetaError> {
+        self.inner.part_extents(bucket, key, upload, after, max).await
+    }
+
     async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError> {
         self.inner.list_uploads(bucket, query).await
     }
@@ -358,6 +374,22 @@ impl MetaStore for FaultyMeta {
 
     async fn chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<(ChunkId, u64, u64)>, MetaError> {
         self.inner.chunks(after, max).await
+    }
+
+    async fn mark_damage(&self, chunk: ChunkId, damage: Option<Damage>) -> Result<bool, MetaError> {
+        self.inner.mark_damage(chunk, damage).await
+    }
+
+    async fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<DamagedChunk>, MetaError> {
+        self.inner.damaged_chunks(after, max).await
+    }
+
+    async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
+        self.inner.chunk_uses(chunks, max).await
+    }
+
+    async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {
+        self.inner.drop_chunk_users(chunks, lock_time).await
     }
 
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {

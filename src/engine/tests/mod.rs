@@ -5,6 +5,7 @@ mod faulty;
 mod locks;
 mod maintenance;
 mod objects;
+mod scrub;
 mod sealed;
 mod uploads;
 

@@ -416,7 +416,7 @@ async fn no_byte_of_a_sealed_chunk_can_be_left_out() {
     }
     house.complete(upload, &parts).await;
     let version = house.open("big").await.unwrap().version().clone();
-    let [first, second] = house.chunks.sealed()[..] else { panic!("two chunks") };
+    let [first, second, _record] = house.chunks.sealed()[..] else { panic!("two chunks and the record") };
     let forge = async |pieces: [(crate::types::ChunkId, u64, u64); 2]| {
         let extents = pieces.map(|(id, chunk_offset, length)| NewExtent::Shared { id, chunk_offset, length });
         let put = CommitPut {

@@ -121,8 +121,11 @@ async fn write_announced(
     source: &mut Script,
     announced: Option<u64>,
 ) -> Result<(StoredBody, Digests), EngineError> {
-    write_body(WriterContext { pool, chunks, checksum: CHECKSUM, announced, bytes_max: u64::MAX, key: None }, source)
-        .await
+    write_body(
+        WriterContext { pool, chunks, checksum: CHECKSUM, announced, bytes_max: u64::MAX, key: None, label: None },
+        source,
+    )
+    .await
 }
 
 fn read_back(chunks: &dyn ChunkStore, stored: &StoredBody) -> Vec<u8> {
@@ -329,6 +332,7 @@ fn a_body_above_its_bound_is_refused_and_leaves_nothing() {
             announced: None,
             bytes_max: bytes_max as u64,
             key: None,
+            label: None,
         };
         let result = run_to_the_last_job(async { write_body(context, &mut source).await.map(drop) });
         assert_eq!(matches!(result, Err(EngineError::TooLarge)), refused, "{length} of {bytes_max}: {result:?}");
@@ -449,8 +453,9 @@ fn open_back(chunks: &dyn ChunkStore, stored: &StoredBody, key: &BodyKey) -> (Ve
     let mut span = vec![0; BLOCK_BYTES];
     for extent in &unclaimed.extents {
         let NewExtent::Sealed { id, length, seal } = *extent else { panic!("the writer shares nothing") };
-        let reader = chunks.open(&ChunkRecord { id, length, seal }).unwrap();
-        let opener = ChunkOpener::parse(key, length, reader.appendix()).unwrap();
+        let mut reader = chunks.open(&ChunkRecord { id, length, seal }).unwrap();
+        let opener =
+            ChunkOpener::parse(key, length, crate::engine::label::split(&reader.take_appendix()).unwrap().1).unwrap();
         sequence.accept(body.len() as u64, opener.placement()).unwrap();
         for index in 0..length.div_ceil(BLOCK_BYTES as u64) as usize {
             let length = reader.read_span(index, &mut span).unwrap();
@@ -474,6 +479,7 @@ async fn write_sealed(
         announced: None,
         bytes_max: u64::MAX,
         key: Some(key.clone()),
+        label: None,
     };
     write_body(context, source).await.unwrap()
 }

@@ -71,3 +71,15 @@ pub(super) async fn the_clock_of_locks_never_goes_back(store: Store) {
         assert_eq!(store.lock_clock().await.unwrap(), Some(kept));
     }
 }
+
+pub(super) async fn epochs_of_another_state_are_never_handed_out(store: Store) {
+    let store = store.as_ref();
+    let first = store.begin_epoch().await.unwrap().epoch;
+    assert!(store.take_lease("job", first, NOW, NOW.plus_seconds(60)).await.unwrap());
+    store.end_epochs(Epoch(40)).await.unwrap();
+    let boot = store.begin_epoch().await.unwrap();
+    assert_eq!((boot.epoch, boot.crashed), (Epoch(41), Vec::new()), "nothing is left to sweep");
+    assert!(store.take_lease("job", boot.epoch, NOW, NOW.plus_seconds(60)).await.unwrap());
+    store.end_epochs(Epoch(7)).await.unwrap();
+    assert_eq!(store.begin_epoch().await.unwrap().epoch, Epoch(42), "it never goes back");
+}

@@ -53,6 +53,7 @@ pub(super) async fn a_new_version_gets_the_default_of_its_bucket(store: Store) {
         etag,
         size,
         checksum: None,
+        record: Vec::new(),
         precondition: WritePrecondition::default(),
         now: NOW,
     };

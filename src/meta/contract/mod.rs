@@ -4,6 +4,7 @@
 
 mod boot;
 mod bucket;
+mod damage;
 mod event;
 mod expiry;
 mod fixture;
@@ -72,6 +73,7 @@ contract! {
     boot: epochs_are_numbered_once_and_crashed_ones_are_named,
         a_lease_has_one_holder_until_it_ends,
         an_epoch_that_ends_frees_its_leases,
+        epochs_of_another_state_are_never_handed_out,
         the_clock_of_locks_never_goes_back,
         access_keys_are_unique_by_id_and_by_name;
     key: policies_limit_a_key_until_it_goes,
@@ -122,6 +124,7 @@ contract! {
         a_completed_upload_becomes_an_object_that_keeps_its_parts,
         extents_of_parts_are_found_from_any_byte,
         a_single_empty_part_is_an_object,
+        the_record_of_an_object_goes_with_its_parts,
         a_completion_of_changed_parts_is_refused,
         a_completion_judges_conditions_in_its_transaction,
         a_copy_of_a_multipart_object_shares_its_parts,
@@ -164,4 +167,8 @@ contract! {
         a_manifest_in_use_is_never_released,
         garbage_is_released_in_bounded_steps,
         chunks_are_listed_and_known;
+    damage: a_chunk_is_marked_while_it_lives,
+        damaged_chunks_are_listed_in_pages,
+        whose_bytes_are_in_a_chunk_is_found_through_parts_and_copies,
+        what_lost_its_bytes_is_dropped_unless_it_is_locked;
 }

@@ -137,6 +137,7 @@ async fn random_completion(
         etag,
         size,
         checksum: None,
+        record: Vec::new(),
         precondition,
         now: NOW,
     }

@@ -1,7 +1,7 @@
 use super::Store;
 use super::fixture::{
-    NOW, absent, bucket, chunk, copy, crc32, inline, key, matching, md5, metadata, new_upload, part, put_inline,
-    sealed, shared, upload_id,
+    NOW, absent, bucket, chunk, copy, crc32, delete, inline, key, matching, md5, metadata, new_upload, part,
+    put_inline, sealed, shared, upload_id,
 };
 use crate::meta::composite::Composite;
 use crate::meta::{
@@ -27,6 +27,7 @@ pub(super) fn complete(bucket: BucketId, name: &str, upload: u64, parts: &[(u16,
         etag,
         size,
         checksum: Some(crc32(3)),
+        record: Vec::new(),
         precondition: WritePrecondition::default(),
         now: Timestamp(NOW.0 + 77),
     }
@@ -270,4 +271,38 @@ pub(super) async fn old_uploads_expire_and_old_completions_are_forgotten(store: 
     assert!(remembered().await, "it finished at that very moment");
     store.expire_uploads(Timestamp(NOW.0 + 78), 10).await.unwrap();
     assert!(!remembered().await);
+}
+
+pub(super) async fn the_record_of_an_object_goes_with_its_parts(store: Store) {
+    let id = bucket(store.as_ref(), "bucket").await.id;
+    let store = store.as_ref();
+    store.create_upload(new_upload(id, "a", 1)).await.unwrap();
+    for number in [2, 3] {
+        let extents = vec![sealed(u64::from(number), 5), sealed(u64::from(number) + 10, 6)];
+        store.commit_part(part(id, "a", 1, number, NewBody::Extents(extents))).await.unwrap();
+    }
+    store.commit_part(part(id, "a", 1, 9, inline(b"xyz"))).await.unwrap();
+    let found = store.part_extents(id, &key("a"), upload_id(1), 2, 9).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!((found[0].part.number, &found[0].extents), (3, &vec![(chunk(3), 0, 5), (chunk(13), 0, 6)]));
+    assert_eq!((found[1].part.number, found[1].part.size, &found[1].extents), (9, 3, &Vec::new()));
+    assert_eq!(store.part_extents(id, &key("a"), upload_id(1), 0, 1).await.unwrap().len(), 1);
+    let missing = store.part_extents(id, &key("a"), upload_id(2), 0, 9).await;
+    assert!(matches!(missing, Err(MetaError::NoSuchUpload)));
+    let request =
+        CompleteUpload { record: vec![sealed(50, 7), sealed(51, 1)], ..complete(id, "a", 1, &[(2, 11), (3, 11)]) };
+    let outcome = store.complete_upload(request).await.unwrap();
+    assert_eq!(outcome.size, 22);
+    let BodyRef::Manifest(manifest) = store.version(id, &key("a"), None).await.unwrap().unwrap().body else {
+        panic!("the body is in chunks");
+    };
+    let extents = store.extents(manifest, 0, 10).await.unwrap();
+    assert_eq!(extents.iter().map(|extent| extent.length).sum::<u64>(), 22, "the record is no part of the body");
+    assert_eq!(store.manifest_parts(manifest, 0, 10).await.unwrap().len(), 2);
+    let chunks: Vec<_> = store.chunks(None, 20).await.unwrap().into_iter().map(|(id, _, _)| id).collect();
+    assert_eq!(chunks, [2, 3, 12, 13, 50, 51].map(chunk));
+    assert_eq!(store.bucket_usage(id).await.unwrap().bytes, 22);
+    store.commit_delete(delete(id, "a", None)).await.unwrap();
+    super::garbage::collect(store).await;
+    assert_eq!(store.chunks(None, 20).await.unwrap(), []);
 }

@@ -149,6 +149,7 @@ impl State {
         row.refs -= 1;
         if row.refs == 0 {
             self.chunks.remove(&chunk);
+            self.damaged.remove(&chunk);
             self.dead_chunks.insert(chunk);
         }
     }

@@ -4,6 +4,7 @@
 //! key. Keeps nothing across a restart.
 
 mod body;
+mod damage;
 mod event;
 mod key;
 mod listing;

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use super::MemoryMeta;
 use super::upload::upload_name;
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, GatewaySecret,
-    KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope,
-    RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PartExtents,
+    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
+    UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -29,6 +30,13 @@ impl MetaStore for MemoryMeta {
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError> {
         self.transact(|state| {
             state.end_epoch(epoch);
+            Ok(())
+        })
+    }
+
+    async fn end_epochs(&self, last: Epoch) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.end_epochs(last);
             Ok(())
         })
     }
@@ -195,6 +203,17 @@ impl MetaStore for MemoryMeta {
         self.transact(|state| state.list_parts(&upload_name(bucket, key, upload), after, max))
     }
 
+    async fn part_extents(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<Vec<PartExtents>, MetaError> {
+        self.transact(|state| state.part_extents(&upload_name(bucket, key, upload), after, max))
+    }
+
     async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError> {
         self.transact(|state| Ok(state.list_uploads(bucket, query)))
     }
@@ -331,6 +350,22 @@ impl MetaStore for MemoryMeta {
             let above = live.filter(|(id, _, _)| after.is_none_or(|after| id.to_i64() > after.to_i64()));
             Ok(above.take(max as usize).collect())
         })
+    }
+
+    async fn mark_damage(&self, chunk: ChunkId, damage: Option<Damage>) -> Result<bool, MetaError> {
+        self.transact(|state| Ok(state.mark_damage(chunk, damage)))
+    }
+
+    async fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<DamagedChunk>, MetaError> {
+        self.transact(|state| Ok(state.damaged_chunks(after, max)))
+    }
+
+    async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
+        self.transact(|state| Ok(state.chunk_uses(&chunks, max)))
+    }
+
+    async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {
+        self.transact(|state| state.drop_chunk_users(&chunks, lock_time))
     }
 
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::limits::BUCKETS_PER_OWNER_MAX;
-use crate::meta::{AccessKey, BodyRef, EpochStart, GatewaySecret, MetaError, NewBucket, PutOutcome, UploadRecord};
+use crate::meta::{
+    AccessKey, BodyRef, Damage, EpochStart, GatewaySecret, MetaError, NewBucket, PutOutcome, UploadRecord,
+};
 use crate::rules::{ObjectLock, Quota, Seen, Versioning, lock};
 use crate::types::{
     Bucket, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, ListedPart, ManifestId,
@@ -26,6 +28,7 @@ pub(super) struct State {
     pub(super) inline_parts: BTreeMap<i64, Bytes>,
     pub(super) chunks: BTreeMap<ChunkId, ChunkRow>,
     pub(super) dead_chunks: BTreeSet<ChunkId>,
+    pub(super) damaged: BTreeMap<ChunkId, Damage>,
     pub(super) uploads: BTreeMap<UploadName, UploadRow>,
     pub(super) completed: BTreeMap<UploadName, PutOutcome>,
     pub(super) keys: BTreeMap<String, AccessKey>,
@@ -147,6 +150,12 @@ impl State {
             *state = EpochState::Ended;
         }
         self.leases.retain(|_, (holder, _)| *holder != epoch);
+    }
+
+    pub(super) fn end_epochs(&mut self, last: Epoch) {
+        self.epochs.entry(last).or_insert(EpochState::Ended);
+        self.epochs.values_mut().for_each(|state| *state = EpochState::Ended);
+        self.leases.clear();
     }
 
     pub(super) fn take_lease(&mut self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> bool {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::state::{Content, PartBody, PartRow, State, UploadName, UploadRow, VersionRow};
 use crate::meta::composite::Composite;
+use crate::meta::fact::RECORD_PART;
 use crate::meta::{
-    BodyRef, CommitPart, CompleteUpload, MetaError, NewBody, NewUpload, PutOutcome, StoredPart, UploadRecord,
+    BodyRef, BodySource, CommitPart, CompleteUpload, Extent, MetaError, NewBody, NewUpload, PartExtents, PutOutcome,
+    StoredPart, UploadRecord,
 };
 use crate::types::{
     BucketId, EventKind, ListedPart, ListedUpload, ManifestId, ObjectKey, ObjectVersion, PartListing, Timestamp,
@@ -101,6 +103,33 @@ impl State {
         Ok(PartListing { upload: row.record.upload.clone(), parts, next_after })
     }
 
+    /// The record is a part that no offset leads to.
+    fn keep_record(&mut self, manifest: ManifestId, complete: &CompleteUpload) {
+        let Some(body) = self.store_extents(complete.now, &complete.record) else { return };
+        let part = ListedPart { number: RECORD_PART, size: 0, md5: [0; 16], checksum: None, modified: complete.now };
+        let row = PartRow { part, offset: None, body: PartBody::Manifest(body) };
+        if let Some(Content::Parts(parts)) = self.manifests.get_mut(&manifest).map(|row| &mut row.content) {
+            parts.insert(RECORD_PART, row);
+        }
+    }
+
+    pub(super) fn part_extents(&self, name: &UploadName, after: u16, max: u32) -> Result<Vec<PartExtents>, MetaError> {
+        let row = self.uploads.get(name).ok_or(MetaError::NoSuchUpload)?;
+        let parts = self.parts(row.manifest).into_iter().flatten().filter(|(number, _)| **number > after);
+        let with_extents = |part: &PartRow| {
+            let extents = match part.body {
+                PartBody::Manifest(body) => self.extents(body, 0, u32::MAX),
+                PartBody::Inline(_) | PartBody::Empty => Vec::new(),
+            };
+            let place = |extent: Extent| match extent.source {
+                BodySource::Chunk { id, .. } => Some((id, extent.chunk_offset, extent.length)),
+                BodySource::InlinePart { .. } => None,
+            };
+            PartExtents { part: part.part.clone(), extents: extents.into_iter().filter_map(place).collect() }
+        };
+        Ok(parts.take(max as usize).map(|(_, part)| with_extents(part)).collect())
+    }
+
     pub(super) fn complete(&mut self, complete: &CompleteUpload) -> Result<PutOutcome, MetaError> {
         let name = upload_name(complete.bucket, &complete.key, complete.upload);
         let manifest = self.upload_manifest(&name)?;
@@ -121,6 +150,7 @@ impl State {
         self.admit_version((complete.bucket, owner.as_ref()), &complete.key, complete.size, parts)?;
 
         self.settle_parts(manifest, complete);
+        self.keep_record(manifest, complete);
         let upload = self.uploads.remove(&name).expect("it was found above");
         let version = ObjectVersion {
             key: complete.key.clone(),

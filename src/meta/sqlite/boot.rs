@@ -27,6 +27,15 @@ pub(super) fn end_epoch(tx: &Transaction<'_>, epoch: Epoch) -> Result<(), Failur
     Ok(())
 }
 
+/// Ends every epoch, and hands out none up to `last` any more.
+pub(super) fn end_epochs(tx: &Transaction<'_>, last: Epoch) -> Result<(), Failure> {
+    let connection = tx.connection();
+    sql::execute(connection, "INSERT INTO epoch (id, running) VALUES (?1, 0) ON CONFLICT (id) DO NOTHING", [last.0])?;
+    sql::execute(connection, "UPDATE epoch SET running = 0 WHERE running = 1", [])?;
+    sql::execute(connection, "DELETE FROM lease", [])?;
+    Ok(())
+}
+
 /// Takes a lease; false if another holder has it at `now`.
 pub(super) fn take_lease(
     tx: &Transaction<'_>,

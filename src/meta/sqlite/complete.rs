@@ -7,8 +7,9 @@ use super::row::{array, blob_or_null, checksum_code, count, etag, object_checksu
 use super::upload::{self, UploadName};
 use super::version::{Before, NewVersion};
 use super::writer::Transaction;
-use super::{bucket, event, sql, usage, version};
+use super::{body, bucket, event, sql, usage, version};
 use crate::meta::composite::Composite;
+use crate::meta::fact::RECORD_PART;
 use crate::meta::{CompleteUpload, Completed, MetaError, PartSelection, PutOutcome};
 use crate::rules::Growth;
 use crate::types::{EventKind, Timestamp, VersionId};
@@ -29,6 +30,7 @@ pub(super) fn complete(tx: &Transaction<'_>, complete: &CompleteUpload) -> Resul
 
     usage::count_growth(tx, charged, Growth::of_bytes(parts).reversed())?;
     settle_parts(tx, manifest, &complete.selection)?;
+    keep_record(tx, manifest, complete)?;
     upload::forget(tx, name)?;
     let new = NewVersion {
         bucket: complete.bucket,
@@ -92,6 +94,16 @@ fn settle_parts(tx: &Transaction<'_>, manifest: i64, selection: &PartSelection) 
             sql::execute(connection, DROP, params![manifest, part.number])?;
             upload::drop_part_body(tx, part.body_manifest, part.inline)?;
         }
+    }
+    Ok(())
+}
+
+/// The record is a part that no offset leads to.
+fn keep_record(tx: &Transaction<'_>, manifest: i64, complete: &CompleteUpload) -> Result<(), Failure> {
+    const KEEP: &str = "INSERT INTO part (manifest_id, number, offset, size, md5, modified, body_manifest)
+        VALUES (?1, ?2, NULL, 0, zeroblob(16), ?3, ?4)";
+    if let Some(body) = body::store_extents(tx, complete.now, &complete.record)? {
+        sql::execute(tx.connection(), KEEP, params![manifest, RECORD_PART, complete.now.0, body])?;
     }
     Ok(())
 }

@@ -11,7 +11,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::row::signed;
 use crate::limits::{
-    KIB, SQLITE_BUSY_TIMEOUT_MS, SQLITE_PAGE_BYTES, SQLITE_STATEMENTS_CACHED_MAX, SQLITE_WAL_BYTES_MAX,
+    KIB, SQLITE_BUSY_TIMEOUT_MS, SQLITE_PAGE_BYTES, SQLITE_READER_CACHE_BYTES, SQLITE_STATEMENTS_CACHED_MAX,
+    SQLITE_WAL_BYTES_MAX,
 };
 use crate::meta::MetaError;
 
@@ -29,6 +30,16 @@ pub(super) fn open_reader(path: &Path, cache_bytes: u64) -> Result<Connection, M
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     configure_reader(path, flags, cache_bytes)
         .map_err(|error| MetaError::Storage(format!("open {} for reading: {error}", path.display())))
+}
+
+/// Opens a connection that copies, or that finishes a copy nobody else uses yet.
+pub(super) fn open_copied(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = open_tuned(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cache_size", cache_kibibytes(SQLITE_READER_CACHE_BYTES))?;
+    connection.pragma_update(None, "temp_store", "FILE")?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    Ok(connection)
 }
 
 /// Syncs the directory of `path`, so that a database that was just created is still there after a power

@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::damage;
 use super::failure::Failure;
 use super::sql;
 use super::upload::drop_part_body;
@@ -68,6 +69,7 @@ fn release_chunk(connection: &Connection, chunk: i64) -> Result<(), Failure> {
         Some(0) => {
             sql::execute(connection, "DELETE FROM chunk WHERE id = ?1", [chunk])?;
             sql::execute(connection, "INSERT INTO dead_chunk (id) VALUES (?1)", [chunk])?;
+            damage::forget(connection, chunk)?;
             Ok(())
         }
         Some(_) => Ok(()),

@@ -33,6 +33,17 @@ const GRANTEE_ALL: &str = "all";
 const GRANTEE_AUTHENTICATED: &str = "authenticated";
 const GRANTEE_LOG_DELIVERY: &str = "log-delivery";
 
+/// Metadata in the form in which the database keeps them, for who keeps them elsewhere, too. The storage class is not
+/// among them.
+pub fn write_metadata(metadata: &ObjectMetadata) -> Vec<u8> {
+    metadata_blob(metadata)
+}
+
+/// Reads what `write_metadata` made; `None` if it is something else.
+pub fn read_metadata(blob: &[u8], storage_class: StorageClass) -> Option<ObjectMetadata> {
+    metadata(blob, storage_class).ok()
+}
+
 /// Metadata as a blob: nothing if there is none, else a format byte and the fields.
 pub(super) fn metadata_blob(metadata: &ObjectMetadata) -> Vec<u8> {
     // Destructured, so that a new field cannot be forgotten here.

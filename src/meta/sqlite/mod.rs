@@ -8,6 +8,7 @@ mod boot;
 mod bucket;
 mod complete;
 mod connection;
+mod damage;
 mod document;
 mod errno;
 mod event;
@@ -23,6 +24,7 @@ mod port;
 mod reader;
 mod rename;
 mod row;
+mod snapshot;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -40,7 +42,9 @@ use std::thread::JoinHandle;
 
 use crate::limits::{SQLITE_READER_CACHE_BYTES, SQLITE_READERS, SQLITE_WRITER_CACHE_BYTES};
 use crate::meta::{MetaError, current_origin};
+pub use metadata::{read_metadata, write_metadata};
 use reader::Readers;
+pub use snapshot::{copy_database, snapshot_time};
 use writer::{Transaction, WriterQueue};
 
 /// What the store may spend.

@@ -8,14 +8,15 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, document, event, expiry, garbage, key, listing, object, rename, undelete,
-    upload, usage, verify, version, version_listing,
+    SqliteMeta, body, boot, bucket, complete, damage, document, event, expiry, garbage, key, listing, object, rename,
+    undelete, upload, usage, verify, version, version_listing,
 };
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent, GatewaySecret,
-    KeyPolicy, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PutOutcome, RestoreVersion, RetainedEnvelope,
-    RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
+    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
+    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PartExtents,
+    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
+    UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -35,6 +36,10 @@ impl MetaStore for SqliteMeta {
 
     async fn end_epoch(&self, epoch: Epoch) -> Result<(), MetaError> {
         self.write("end epoch", move |tx| boot::end_epoch(tx, epoch)).await
+    }
+
+    async fn end_epochs(&self, last: Epoch) -> Result<(), MetaError> {
+        self.write("end epochs", move |tx| boot::end_epochs(tx, last)).await
     }
 
     async fn take_lease(&self, name: &str, holder: Epoch, now: Timestamp, until: Timestamp) -> Result<bool, MetaError> {
@@ -216,6 +221,21 @@ impl MetaStore for SqliteMeta {
         self.readers.read("list parts", list).await
     }
 
+    async fn part_extents(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        upload: UploadId,
+        after: u16,
+        max: u32,
+    ) -> Result<Vec<PartExtents>, MetaError> {
+        let key = key.clone();
+        let find = move |connection: &_| {
+            upload::part_extents(connection, UploadName { bucket, key: &key, id: upload }, after, max)
+        };
+        self.readers.read("list extents of parts", find).await
+    }
+
     async fn list_uploads(&self, bucket: BucketId, query: &UploadListQuery) -> Result<UploadListing, MetaError> {
         let query = query.clone();
         self.readers.read("list uploads", move |connection| listing::uploads(connection, bucket, &query)).await
@@ -337,6 +357,22 @@ impl MetaStore for SqliteMeta {
 
     async fn chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<(ChunkId, u64, u64)>, MetaError> {
         self.readers.read("read chunks", move |connection| garbage::chunks(connection, after, max)).await
+    }
+
+    async fn mark_damage(&self, chunk: ChunkId, damage: Option<Damage>) -> Result<bool, MetaError> {
+        self.write("mark damage", move |tx| damage::mark(tx, chunk, damage.as_ref())).await
+    }
+
+    async fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<DamagedChunk>, MetaError> {
+        self.readers.read("list damage", move |connection| damage::list(connection, after, max)).await
+    }
+
+    async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
+        self.readers.read("find users of chunks", move |connection| damage::uses(connection, &chunks, max)).await
+    }
+
+    async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {
+        self.write("drop users of chunks", move |tx| damage::drop_users(tx, &chunks, lock_time)).await
     }
 
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {

@@ -174,20 +174,33 @@ fn renew_metadata(
 pub(super) fn collect(tx: &Transaction<'_>, now: Timestamp, max: u32) -> Result<u32, Failure> {
     const DUE: &str = "SELECT id, bucket_id, size, owner, manifest_id FROM retained WHERE until <= ?1
         ORDER BY until, id LIMIT ?2";
-    let connection = tx.connection();
-    let due = sql::all(connection, DUE, params![now.0, max], |row| {
-        let retained = Retained { from: BucketId(row.get(1)?), size: count(row, 2)?, owner: OwnerId(row.get(3)?) };
-        Ok((row.get::<_, i64>(0)?, retained, row.get::<_, Option<i64>>(4)?))
-    })?;
-    for (id, retained, manifest) in &due {
-        sql::execute(connection, "DELETE FROM retained WHERE id = ?1", [id])?;
-        sql::execute(connection, "DELETE FROM side WHERE id = ?1", [id])?;
-        if let Some(manifest) = manifest {
-            body::release(tx, *manifest)?;
-        }
-        usage::count_growth(tx, (retained.from, Some(&retained.owner)), Growth::of_bytes(retained.size).reversed())?;
-    }
+    let due = sql::all(tx.connection(), DUE, params![now.0, max], read_gone)?;
+    due.iter().try_for_each(|gone| remove_row(tx, gone))?;
     Ok(u32::try_from(due.len()).expect("at most `max` were read"))
+}
+
+/// Removes a version for good, whatever its time.
+pub(super) fn remove(tx: &Transaction<'_>, id: u64) -> Result<(), Failure> {
+    const FIND: &str = "SELECT id, bucket_id, size, owner, manifest_id FROM retained WHERE id = ?1";
+    let found = sql::first(tx.connection(), FIND, [signed(id)], read_gone)?;
+    found.map_or(Ok(()), |gone| remove_row(tx, &gone))
+}
+
+type Gone = (i64, Retained, Option<i64>);
+
+fn read_gone(row: &Row<'_>) -> Result<Gone, Failure> {
+    let retained = Retained { from: BucketId(row.get(1)?), size: count(row, 2)?, owner: OwnerId(row.get(3)?) };
+    Ok((row.get(0)?, retained, row.get(4)?))
+}
+
+fn remove_row(tx: &Transaction<'_>, (id, retained, manifest): &Gone) -> Result<(), Failure> {
+    let connection = tx.connection();
+    sql::execute(connection, "DELETE FROM retained WHERE id = ?1", [id])?;
+    sql::execute(connection, "DELETE FROM side WHERE id = ?1", [id])?;
+    if let Some(manifest) = manifest {
+        body::release(tx, *manifest)?;
+    }
+    usage::count_growth(tx, (retained.from, Some(&retained.owner)), Growth::of_bytes(retained.size).reversed())
 }
 
 /// Shortens the time of up to `max` versions of a bucket to what `window` gives; returns how many.

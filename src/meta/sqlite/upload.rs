@@ -14,10 +14,10 @@ use super::row::{
 };
 use super::writer::Transaction;
 use super::{body, bucket, sql, usage, version};
-use crate::meta::{CommitPart, MetaError, NewBody, NewUpload, StoredPart, UploadRecord};
+use crate::meta::{CommitPart, MetaError, NewBody, NewUpload, PartExtents, StoredPart, UploadRecord};
 use crate::rules::Growth;
 use crate::types::{
-    BucketId, ListedPart, ListedUpload, ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId,
+    BucketId, ChunkId, ListedPart, ListedUpload, ManifestId, ObjectKey, OwnerId, PartListing, Timestamp, UploadId,
 };
 
 /// Names an upload: its bucket, its key, its id.
@@ -220,6 +220,27 @@ pub(super) fn list_parts(
     let next_after = parts.last().filter(|_| more).map(|last| last.part.number);
     let parts = parts.into_iter().map(|stored| stored.part).collect();
     Ok(PartListing { upload: record.upload, parts, next_after })
+}
+
+/// A page of parts of an open upload, and where their bytes are.
+pub(super) fn part_extents(
+    connection: &Connection,
+    name: UploadName<'_>,
+    after: u16,
+    max: u32,
+) -> Result<Vec<PartExtents>, Failure> {
+    const EXTENTS: &str = "SELECT e.chunk_id, e.chunk_offset, e.length FROM part p
+        JOIN extent e ON e.manifest_id = p.body_manifest
+        WHERE p.manifest_id = ?1 AND p.number = ?2 ORDER BY e.offset";
+    let manifest = manifest_of(connection, name)?;
+    let (parts, _) = parts(connection, manifest, after, max)?;
+    let with_extents = |part: ListedPart| {
+        let extents = sql::all(connection, EXTENTS, params![manifest, part.number], |row| {
+            Ok((ChunkId::from_i64(row.get(0)?), count(row, 1)?, count(row, 2)?))
+        })?;
+        Ok(PartExtents { part, extents })
+    };
+    parts.into_iter().map(|stored| with_extents(stored.part)).collect()
 }
 
 /// Ends an upload without an object.

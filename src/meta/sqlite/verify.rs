@@ -72,6 +72,12 @@ const PROMISES: &[Promise] = &[
               FROM part p WHERE p.inline_id IS NOT NULL
               AND NOT EXISTS (SELECT 1 FROM inline_part i WHERE i.id = p.inline_id AND length(i.data) = p.size)",
     },
+    // The record of a completed upload is part 0, which no offset leads to; what follows is of the others.
+    Promise {
+        sql: "SELECT 'record of manifest ' || p.manifest_id || ': not in extents alone'
+              FROM part p WHERE p.number = 0 AND (p.offset IS NOT NULL OR p.size <> 0 OR p.inline_id IS NOT NULL
+                  OR NOT EXISTS (SELECT 1 FROM extent e WHERE e.manifest_id = p.body_manifest))",
+    },
     // Extents and parts have no gaps. A garbage manifest may be half released.
     Promise {
         sql: "WITH placed AS (
@@ -86,8 +92,9 @@ const PROMISES: &[Promise] = &[
         sql: "WITH placed AS (
                   SELECT p.manifest_id, p.number, p.offset,
                       LAG(p.offset + p.size, 1, 0) OVER (PARTITION BY p.manifest_id ORDER BY p.number) AS expected
-                  FROM part p WHERE EXISTS (SELECT 1 FROM version v WHERE v.manifest_id = p.manifest_id)
-                  OR p.manifest_id IN (SELECT manifest_id FROM retained))
+                  FROM part p WHERE p.number > 0
+                  AND (EXISTS (SELECT 1 FROM version v WHERE v.manifest_id = p.manifest_id)
+                      OR p.manifest_id IN (SELECT manifest_id FROM retained)))
               SELECT 'part ' || number || ' of manifest ' || manifest_id || ': at ' || IFNULL(offset, 'no offset')
                   || ', expected at ' || expected
               FROM placed WHERE offset IS NOT expected",
@@ -108,7 +115,7 @@ const PROMISES: &[Promise] = &[
     },
     Promise {
         sql: "WITH body (manifest_id, size, n) AS (
-                  SELECT manifest_id, SUM(size), COUNT(*) FROM part GROUP BY manifest_id)
+                  SELECT manifest_id, SUM(size), COUNT(*) FROM part WHERE number > 0 GROUP BY manifest_id)
               SELECT 'version ' || -v.rank || ' of bucket ' || v.bucket_id || ': ' || v.size || ' bytes, '
                   || IFNULL(b.size, 0) || ' in parts'
               FROM version v JOIN manifest m ON m.id = v.manifest_id AND m.multipart = 1
@@ -120,7 +127,7 @@ const PROMISES: &[Promise] = &[
               SELECT 'part ' || p.number || ' of manifest ' || p.manifest_id || ': ' || p.size || ' bytes, '
                   || IFNULL(b.size, 0) || ' in extents'
               FROM part p LEFT JOIN body b ON b.manifest_id = p.body_manifest
-              WHERE p.inline_id IS NULL AND p.size <> IFNULL(b.size, 0)",
+              WHERE p.inline_id IS NULL AND p.number > 0 AND p.size <> IFNULL(b.size, 0)",
     },
     // Restorable versions.
     Promise {
@@ -186,6 +193,10 @@ const PROMISES: &[Promise] = &[
     Promise {
         sql: "SELECT 'chunk ' || d.id || ': dead and alive' FROM dead_chunk d
               WHERE EXISTS (SELECT 1 FROM chunk c WHERE c.id = d.id)",
+    },
+    Promise {
+        sql: "SELECT 'chunk ' || d.id || ': marked as damaged, but not alive' FROM damaged_chunk d
+              WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = d.id)",
     },
     // Events are counted.
     Promise {
@@ -329,6 +340,7 @@ mod tests {
             "INSERT INTO garbage_manifest VALUES (20)",
             "INSERT INTO garbage_manifest VALUES (99)",
             "INSERT INTO dead_chunk VALUES (7)",
+            "INSERT INTO damaged_chunk VALUES (8, 0, 'gone')",
             "UPDATE state SET value = 49",
             "INSERT INTO event VALUES ('hook', 50, 1, x'61', 0, 0, x'')",
             "INSERT INTO event_target VALUES ('hook', 1, 0)",

@@ -1,0 +1,131 @@
+//! `scrub`: how far the server's scrub has come, which chunks are damaged, and which objects are in them. Reads the
+//! database only.
+
+use std::process::ExitCode;
+
+use crate::app::process::runtime;
+use crate::app::store::{Absent, open_metadata};
+use crate::cli::check::use_json;
+use crate::cli::settings::StoreArgs;
+use crate::cli::{Failure, output};
+use crate::engine::scrub_state;
+use crate::limits::{CHUNK_USES_MAX, SCRUB_STEP};
+use crate::meta::{ChunkUse, DamagedChunk, MetaStore};
+use crate::rules::scrub::{Pass, Scrub};
+
+/// Arguments of `scrub`.
+#[derive(clap::Args)]
+pub struct ScrubArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows what scrub knows; exit code 1 if anything is damaged.
+///
+/// # Errors
+/// If the database cannot be read.
+pub fn run(arguments: ScrubArgs) -> Result<ExitCode, Failure> {
+    let directory = arguments.store.data_dir()?;
+    let meta = open_metadata(&directory, Absent::Refuse)?;
+    let is_damaged = runtime()?.block_on(async {
+        let scrub = scrub_state(meta.as_ref()).await?;
+        let damaged =
+            if arguments.json { show_json(&scrub, meta.as_ref()).await } else { show(&scrub, meta.as_ref()).await };
+        meta.close().await?;
+        damaged
+    })?;
+    Ok(if is_damaged { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn show(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure> {
+    match &scrub.last {
+        Some(last) => output::line(&format!("last pass: {}", last_text(last))),
+        None => output::line("last pass: none yet"),
+    }
+    if let Some(pass) = &scrub.pass {
+        output::line(&format!("this pass: {}", pass_text(pass)));
+    }
+    let mut chunks = 0;
+    let mut after = None;
+    loop {
+        let (page, uses) = damage_page(meta, after).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.chunk);
+        for DamagedChunk { chunk, damage } in &page {
+            chunks += 1;
+            output::line(&format!("chunk {chunk}: since {}: {}", damage.found.iso_millis(), damage.detail));
+            for ChunkUse { bucket, key, of, .. } in uses.iter().filter(|found| found.chunk == *chunk) {
+                output::line(&format!("  {bucket}/{}\t{of}", output::key(key.as_str())));
+            }
+        }
+    }
+    let verdict = match chunks {
+        0 => "no damage".to_owned(),
+        chunks => format!("{chunks} damaged chunks: restore their objects from elsewhere, or delete them"),
+    };
+    output::line(&verdict);
+    Ok(chunks > 0)
+}
+
+fn last_text(pass: &Pass) -> String {
+    let ended = pass.ended().map(|ended| ended.iso_millis()).unwrap_or_default();
+    let Pass { chunks, bytes, damaged, .. } = pass;
+    format!("{} to {ended}, {chunks} chunks, {bytes} bytes, {damaged} damaged", pass.started().iso_millis())
+}
+
+fn pass_text(pass: &Pass) -> String {
+    let Pass { chunks, bytes, chunks_total, bytes_total, damaged, .. } = pass;
+    let started = pass.started().iso_millis();
+    format!("since {started}, {chunks} of {chunks_total} chunks, {bytes} of {bytes_total} bytes, {damaged} damaged")
+}
+
+async fn show_json(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure> {
+    let mut chunks = Vec::new();
+    let mut after = None;
+    loop {
+        let (page, uses) = damage_page(meta, after).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.chunk);
+        chunks.extend(page.iter().map(|DamagedChunk { chunk, damage }| {
+            let objects: Vec<_> = uses.iter().filter(|found| found.chunk == *chunk).map(use_json).collect();
+            serde_json::json!({
+                "chunk": chunk.to_string(),
+                "found": damage.found.iso_millis(),
+                "detail": damage.detail,
+                "objects": objects,
+            })
+        }));
+    }
+    let is_damaged = !chunks.is_empty();
+    let (last, pass) = (scrub.last.as_ref().map(pass_json), scrub.pass.as_ref().map(pass_json));
+    output::json(&serde_json::json!({ "last_pass": last, "this_pass": pass, "damaged_chunks": chunks }));
+    Ok(is_damaged)
+}
+
+fn pass_json(pass: &Pass) -> serde_json::Value {
+    serde_json::json!({
+        "started": pass.started().iso_millis(),
+        "ended": pass.ended().map(|ended| ended.iso_millis()),
+        "chunks": pass.chunks,
+        "bytes": pass.bytes,
+        "chunks_total": pass.chunks_total,
+        "bytes_total": pass.bytes_total,
+        "damaged": pass.damaged,
+    })
+}
+
+async fn damage_page(
+    meta: &dyn MetaStore,
+    after: Option<crate::types::ChunkId>,
+) -> Result<(Vec<DamagedChunk>, Vec<ChunkUse>), Failure> {
+    let page = meta.damaged_chunks(after, SCRUB_STEP).await?;
+    if page.is_empty() {
+        return Ok((page, Vec::new()));
+    }
+    let chunks = page.iter().map(|damaged| damaged.chunk).collect();
+    let uses = meta.chunk_uses(chunks, CHUNK_USES_MAX).await?;
+    Ok((page, uses))
+}

@@ -1,0 +1,145 @@
+//! Scrub: when the stored bytes are read again, and how fast. A pass goes through all chunks in the order of their
+//! ids, so one place says for every chunk when it was verified last: those up to it in this pass, the others in the
+//! one before. A time kept with each chunk would cost a write for every chunk that is read.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{ChunkId, Timestamp};
+
+/// How far scrub has come. Kept across restarts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scrub {
+    /// The pass that is under way.
+    pub pass: Option<Pass>,
+    /// The last one that went through.
+    pub last: Option<Pass>,
+}
+
+/// One pass over all chunks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pass {
+    /// When it began, in microseconds since 1970.
+    started: i64,
+    /// When it was over.
+    ended: Option<i64>,
+    /// The last chunk that it has verified.
+    after: Option<i64>,
+    /// Chunks verified.
+    pub chunks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Live chunks when it began.
+    pub chunks_total: u64,
+    /// Their bytes.
+    pub bytes_total: u64,
+    /// Chunks that were found damaged.
+    pub damaged: u64,
+}
+
+impl Pass {
+    /// A pass that begins now over so many chunks and bytes.
+    pub fn begin(now: Timestamp, chunks_total: u64, bytes_total: u64) -> Self {
+        Self { started: now.0, chunks_total, bytes_total, ..Self::default() }
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Timestamp {
+        Timestamp(self.started)
+    }
+
+    /// When it was over.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.ended.map(Timestamp)
+    }
+
+    /// The last chunk that it has verified.
+    pub fn after(&self) -> Option<ChunkId> {
+        self.after.map(ChunkId::from_i64)
+    }
+
+    /// Adds a chunk that was verified.
+    pub fn verified(&mut self, chunk: ChunkId, length: u64, is_damaged: bool) {
+        self.after = Some(chunk.to_i64());
+        self.chunks += 1;
+        self.bytes += length;
+        self.damaged += u64::from(is_damaged);
+    }
+}
+
+impl Scrub {
+    /// When the next pass may begin: an interval after the last one began. None may while one is under way.
+    pub fn is_due(&self, now: Timestamp, interval_seconds: u64) -> bool {
+        let Some(last) = &self.last else { return self.pass.is_none() };
+        let interval = i64::try_from(interval_seconds).unwrap_or(i64::MAX);
+        // A clock that was turned back must not put passes off for years.
+        self.pass.is_none() && (now >= last.started().plus_seconds(interval) || now < last.started())
+    }
+
+    /// The pass under way has seen every chunk.
+    pub fn end_pass(&mut self, now: Timestamp) {
+        if let Some(pass) = self.pass.take() {
+            self.last = Some(Pass { ended: Some(now.0), after: None, ..pass });
+        }
+    }
+}
+
+/// How long to rest after `bytes` that took `elapsed`, so that on the whole no more than `rate` bytes a second are
+/// read.
+pub fn rest(bytes: u64, elapsed: Duration, rate: u64) -> Duration {
+    let budget_ms = bytes.saturating_mul(1000).checked_div(rate).unwrap_or(0);
+    Duration::from_millis(budget_ms).saturating_sub(elapsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Pass, Scrub, rest};
+    use crate::limits::MIB;
+    use crate::types::{ChunkId, Epoch, Timestamp};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
+
+    #[test]
+    fn a_pass_is_due_at_once_and_then_an_interval_after_the_last_began() {
+        let mut scrub = Scrub::default();
+        assert!(scrub.is_due(NOW, 100));
+        scrub.pass = Some(Pass::begin(NOW, 1, 5));
+        assert!(!scrub.is_due(NOW.plus_seconds(1000), 100), "one at a time");
+        scrub.end_pass(NOW.plus_seconds(30));
+        for (seconds, is_due) in [(30, false), (99, false), (100, true), (1000, true), (-1, true)] {
+            assert_eq!(scrub.is_due(NOW.plus_seconds(seconds), 100), is_due, "{seconds}");
+        }
+        assert!(!scrub.is_due(NOW.plus_seconds(1000), u64::MAX));
+    }
+
+    #[test]
+    fn a_pass_counts_what_it_verified_and_is_read_back_as_it_was() {
+        let chunk = ChunkId::new(Epoch(3), 9);
+        let mut pass = Pass::begin(NOW, 2, 12);
+        pass.verified(ChunkId::new(Epoch(1), 4), 5, true);
+        pass.verified(chunk, 7, false);
+        assert_eq!((pass.chunks, pass.bytes, pass.damaged, pass.after()), (2, 12, 1, Some(chunk)));
+        let mut scrub = Scrub { pass: Some(pass), last: None };
+        let read = |scrub: &Scrub| serde_json::from_slice::<Scrub>(&serde_json::to_vec(scrub).unwrap()).unwrap();
+        assert_eq!(read(&scrub), scrub);
+        scrub.end_pass(NOW.plus_seconds(9));
+        assert_eq!(read(&scrub), scrub);
+        let last = scrub.last.unwrap();
+        assert_eq!((last.after(), last.ended()), (None, Some(NOW.plus_seconds(9))));
+    }
+
+    #[test]
+    fn rests_keep_the_rate() {
+        let second = Duration::from_secs(1);
+        assert_eq!(rest(8 * MIB, Duration::ZERO, 4 * MIB), 2 * second);
+        assert_eq!(rest(8 * MIB, second, 4 * MIB), second);
+        assert_eq!(rest(8 * MIB, 5 * second, 4 * MIB), Duration::ZERO, "a slow disk rests by itself");
+        assert_eq!(rest(0, Duration::ZERO, MIB), Duration::ZERO);
+        assert_eq!(rest(u64::MAX, Duration::ZERO, 0), Duration::ZERO);
+    }
+}

@@ -1,0 +1,94 @@
+//! Scrub finds what rots on disk, says which objects are hit, and nobody is ever served what is damaged.
+
+use std::fs::OpenOptions;
+use std::io::{BufReader, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use super::support::client::{Call, try_read_answer};
+use super::support::{Client, Server, noise};
+
+/// Flips a bit of a file.
+pub fn flip(file: &Path, at: u64) {
+    let file = OpenOptions::new().read(true).write(true).open(file).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+}
+
+/// Requires a read to fail with an exact error or a connection that ends too early: never a whole 200.
+pub fn refuses(client: &Client, call: &Call) {
+    let mut stream = client.connect();
+    stream.write_all(&call.head()).unwrap();
+    let answer = try_read_answer(&mut BufReader::new(stream), "GET");
+    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status >= 500));
+}
+
+fn damaged(server: &Server) -> Option<f64> {
+    server.metric("sluicegate_damaged_chunks")
+}
+
+#[test]
+fn scrub_finds_a_flipped_bit_and_names_the_objects() {
+    let mut server = Server::start_with(&["--scrub-interval", "1s", "--scrub-rate", "1GiB"]);
+    let client = server.client();
+    client.bucket("rot");
+    let body = noise(6, 1_000_000);
+    client.put("/rot/hit", body.clone()).expect(200);
+    client.call("PUT", "/rot/copy").header("x-amz-copy-source", "/rot/hit").send().expect(200);
+    server.eventually("a pass is over", || {
+        server.metric("sluicegate_scrub_last_pass_timestamp_seconds").is_some_and(|at| at > 0.0)
+    });
+    assert_eq!(damaged(&server), Some(0.0));
+    let clean = server.command(&["scrub"]);
+    assert!(clean.status.success(), "{}", String::from_utf8_lossy(&clean.stdout));
+    let files = server.chunk_files();
+    flip(&files[0], 600_000);
+    server.eventually("scrub finds it", || damaged(&server) == Some(1.0));
+    assert!(server.log().contains("a chunk is damaged"), "{}", server.log());
+    let shown = server.command(&["scrub", "--json"]);
+    assert_eq!(shown.status.code(), Some(1));
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let objects = shown["damaged_chunks"][0]["objects"].as_array().unwrap();
+    let keys: Vec<_> = objects.iter().map(|object| object["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["copy", "hit"], "{shown:#}");
+    let text = server.command(&["scrub"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("rot/hit"));
+    // Blocks that are whole are served; the damaged one never is.
+    let range = client.call("GET", "/rot/hit").header("range", "bytes=0-99").send().expect(206);
+    assert!(range.body == body[..100]);
+    let range = client.call("GET", "/rot/copy").header("range", "bytes=600000-600099");
+    range.send().expect_error(500, "InternalError");
+    refuses(&client, &client.call("GET", "/rot/copy"));
+    // The bit comes back, as from a disk that was only loose.
+    flip(&files[0], 600_000);
+    server.eventually("scrub finds it sound", || damaged(&server) == Some(0.0));
+    assert!(client.get("/rot/hit").expect(200).body == body);
+    assert!(server.command(&["scrub"]).status.success());
+    std::fs::remove_file(&files[0]).unwrap();
+    server.eventually("scrub misses it", || damaged(&server) == Some(1.0));
+    assert!(server.stop().success());
+    let checked = server.command(&["check", "--json"]);
+    assert_eq!(checked.status.code(), Some(1));
+    let checked: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(checked["faults"][0]["objects"].as_array().unwrap().len(), 2, "{checked:#}");
+    server.restart();
+    server.eventually("the mark outlives a restart", || damaged(&server) == Some(1.0));
+    for key in ["hit", "copy"] {
+        server.client().delete(&format!("/rot/{key}")).expect(204);
+    }
+    server.eventually("it goes with its objects", || damaged(&server) == Some(0.0));
+    server.stop_and_check();
+}
+
+#[test]
+fn damage_that_a_client_meets_is_known_at_once_although_passes_are_off() {
+    let server = Server::start_with(&["--scrub-rate", "0"]);
+    let client = server.client();
+    client.bucket("rot");
+    client.put("/rot/k", noise(6, 300_000)).expect(200);
+    flip(&server.chunk_files()[0], 10);
+    assert_eq!(damaged(&server), Some(0.0));
+    client.get("/rot/k").expect_error(500, "InternalError");
+    server.eventually("it is marked", || damaged(&server) == Some(1.0));
+}
