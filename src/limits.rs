@@ -456,7 +456,7 @@ pub const TLS_STATE_BYTES: u64 = 3 * 16 * KIB + 4 * KIB;
 pub const LOAN_BLOCKS: usize = 8;
 /// Share of the pool that may be lent, in percent. What stays keeps every processor and disk busy: more blocks
 /// only let more clients wait in the middle of one.
-pub const LOAN_PERCENT_MAX: usize = 80;
+pub const LOAN_PERCENT_MAX: usize = 75;
 /// Milliseconds until a loan that nobody needs goes back to the pool. Keeps connections that come and go from
 /// moving memory each time.
 pub const LOAN_RETURN_MS: u64 = 1_000;
