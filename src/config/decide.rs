@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::config::error::wrong;
 use crate::config::keeping::Keeping;
 use crate::config::rate::decide_rates;
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size, parse_span};
@@ -214,10 +215,6 @@ pub fn decide_log(format: Option<String>, filter: Option<String>) -> Result<(Log
         other => return Err(wrong("log-format", other, "text or json")),
     };
     Ok((format, filter.unwrap_or_else(|| DEFAULT_LOG.to_owned())))
-}
-
-pub(super) fn wrong(setting: &'static str, value: &str, expected: &'static str) -> ConfigError {
-    ConfigError::Value { setting, value: value.to_owned(), expected }
 }
 
 fn decide_address(setting: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {

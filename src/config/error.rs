@@ -79,3 +79,8 @@ pub enum ConfigError {
         limit_bytes: u64,
     },
 }
+
+/// The refusal of a setting's value.
+pub(super) fn wrong(setting: &'static str, value: &str, expected: &'static str) -> ConfigError {
+    ConfigError::Value { setting, value: value.to_owned(), expected }
+}

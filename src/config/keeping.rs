@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::decide::wrong;
+use crate::config::error::wrong;
 use crate::config::value::{parse_size, parse_span};
 use crate::config::{ConfigError, RawConfig};
 use crate::limits::{

@@ -1,5 +1,6 @@
 //! Settings of rates: `RATE`, `RATE:BURST`, and the timetable of the bandwidth.
 
+use crate::config::error::wrong;
 use crate::config::value::parse_size;
 use crate::config::{ConfigError, RawConfig};
 use crate::limits::{RATE_BYTES_MIN, TIMETABLE_ENTRIES_MAX};
@@ -36,8 +37,7 @@ fn decide<T>(
     expected: &'static str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, ConfigError> {
-    let wrong = |text: &str| ConfigError::Value { setting, value: text.to_owned(), expected };
-    text.map(|text| parse(text).ok_or_else(|| wrong(text))).transpose()
+    text.map(|text| parse(text).ok_or_else(|| wrong(setting, text, expected))).transpose()
 }
 
 /// `RATE` or `RATE:BURST`; the burst of a lone rate is that of one second.
