@@ -577,7 +577,7 @@ mod tests {
             let version = version.facts();
             let fewer = config(rules.clone());
             let mut longer = rules;
-            longer.insert(at % (longer.len() + 1), more.clone());
+            longer.insert(at % (longer.len() + 1), more);
             let longer = config(longer);
             // Wherever it stands, a further rule brings an action forward or leaves it.
             if let Some(due) = fewer.due(&version, now, day) {

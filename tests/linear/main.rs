@@ -33,7 +33,7 @@ const STEPS: usize = 5;
 /// The body of a value: small ones lie in the database, large ones in chunks.
 fn body(value: Value) -> Vec<u8> {
     let text = format!("{value:010}");
-    text.repeat(if value % 3 == 0 { 4_000 } else { 1 }).into_bytes()
+    text.repeat(if value.is_multiple_of(3) { 4_000 } else { 1 }).into_bytes()
 }
 
 fn value_of(body: &[u8]) -> Value {
