@@ -183,10 +183,10 @@ fn what_was_encrypted_comes_back_byte_for_byte() {
     server.restart();
     let client = server.client();
     for (name, headers) in ways {
-        for at in 0..sizes.len() {
+        for (at, size) in sizes.iter().enumerate() {
             let key = format!("{name}/{at}");
             let rows = listed(&server, &format!("bucket undelete list kept --prefix {key}"));
-            let (_, id, _) = rows.into_iter().find(|(_, _, size)| *size == sizes[at] as u64).unwrap();
+            let (_, id, _) = rows.into_iter().find(|(_, _, listed)| *listed == *size as u64).unwrap();
             command(&server, &format!("bucket undelete restore kept {key} --id {id}"));
             let back = client.get(&format!("/kept/{key}")).expect(200);
             assert!(back.body == body(at), "{key}: other bytes");
@@ -194,7 +194,7 @@ fn what_was_encrypted_comes_back_byte_for_byte() {
             for (header, value) in headers {
                 assert!(back.header(header).is_some_and(|shown| shown.ends_with(value)), "{key}: {:?}", back.headers);
             }
-            if sizes[at] > 70_000 {
+            if *size > 70_000 {
                 let range = client.call("GET", &format!("/kept/{key}")).header("range", "bytes=65530-70000").send();
                 assert!(range.expect(206).body == body(at)[65_530..=70_000], "{key}: other bytes in a range");
             }
