@@ -333,8 +333,9 @@ pub const KEEP_ALIVE_SPACE_MS: u64 = 5_000;
 // Queues and background work
 // ---------------------------------------------------------------------------------------------------
 
-/// Connections that the kernel keeps for us while no connection slot is free.
-pub const LISTEN_BACKLOG: u32 = 1024;
+/// Connections that the kernel keeps for us while no connection slot is free; it takes the lesser of this and
+/// `net.core.somaxconn`. Beyond, it drops what clients send, which then comes seconds late.
+pub const LISTEN_BACKLOG: u32 = 4096;
 /// Commands waiting for the metadata writer. Back-pressure on writers, not on readers.
 pub const META_QUEUE_MAX: usize = 1024;
 /// Commands in one group commit. Bounds the latency that a group adds to its first member.
