@@ -71,7 +71,10 @@ fn parse_timetable(text: &str) -> Option<Timetable> {
         Some((parse_time_of_day(time.trim())?, limit(bytes)?))
     };
     let entries: Vec<_> = text.split(',').map(entry).collect::<Option<_>>()?;
-    Timetable::new(entries).filter(|_| text.split(',').count() <= TIMETABLE_ENTRIES_MAX)
+    if entries.len() > TIMETABLE_ENTRIES_MAX {
+        return None;
+    }
+    Timetable::new(entries)
 }
 
 /// `HH:MM` as a minute of the day.

@@ -213,6 +213,11 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// The same pace, for the body in the other direction.
+    pub fn twin(&self) -> Self {
+        Self { accounts: self.accounts.clone(), bandwidth: self.bandwidth.clone(), rest: None }
+    }
+
     /// Notes a piece that went through.
     pub fn note(&mut self, bytes: usize) {
         let (bytes, now) = (bytes as u64, Instant::now());

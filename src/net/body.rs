@@ -136,8 +136,6 @@ struct Network {
     unasked: bool,
     /// Runs while a poll waits for the client.
     timer: Option<Pin<Box<Sleep>>>,
-    /// Since when the present poll waits for the client.
-    waiting: Option<Instant>,
     receiving: Throughput,
 }
 
@@ -151,7 +149,6 @@ impl RequestBody {
             busy,
             unasked: expects_continue,
             timer: None,
-            waiting: None,
             receiving: Throughput::default(),
         };
         let source = Source::Network(Box::new(network));
@@ -269,7 +266,6 @@ impl Network {
                     if let Ok(bytes) = frame.into_data()
                         && !bytes.is_empty()
                     {
-                        self.waiting = None;
                         let haste = &self.busy.state().settings.haste;
                         self.receiving.moved(bytes.len(), Instant::now(), haste);
                         return Poll::Ready(Some(Ok(bytes)));
@@ -292,8 +288,7 @@ impl Network {
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let state = self.busy.state();
         let (timeout, haste) = (state.settings.body_progress_timeout, &state.settings.haste);
-        let since = *self.waiting.get_or_insert_with(Instant::now);
-        self.receiving.wait(since);
+        let since = self.receiving.wait(Instant::now());
         loop {
             let now = Instant::now();
             if now >= since + timeout || (state.is_scarce() && self.receiving.is_slow(now, haste)) {

@@ -47,9 +47,7 @@ enum Phase {
 #[derive(Debug)]
 struct Timeline {
     phase: Phase,
-    /// Since when the socket takes no more bytes.
-    write_blocked: Option<Instant>,
-    /// How fast it does.
+    /// How fast the socket takes bytes, and since when it takes none.
     sending: Throughput,
     /// Responses of an HTTP/2 connection: each stream can be stalled by the client for itself.
     responses: Vec<Weak<Unsent>>,
@@ -87,12 +85,7 @@ impl ConnectionState {
             cause: OnceLock::new(),
             reset: AtomicBool::new(false),
             unread: AtomicBool::new(false),
-            timeline: Mutex::new(Timeline {
-                phase,
-                write_blocked: None,
-                sending: Throughput::default(),
-                responses: Vec::new(),
-            }),
+            timeline: Mutex::new(Timeline { phase, sending: Throughput::default(), responses: Vec::new() }),
         }
     }
 
@@ -148,7 +141,7 @@ impl ConnectionState {
     /// Whether part of a head has come in, and the answers before it are out.
     pub(crate) fn is_within_head(&self) -> bool {
         let timeline = self.timeline();
-        matches!(timeline.phase, Phase::Head(_)) && timeline.write_blocked.is_none()
+        matches!(timeline.phase, Phase::Head(_)) && timeline.sending.waiting_since().is_none()
     }
 
     /// Bytes came in.
@@ -164,14 +157,12 @@ impl ConnectionState {
     /// The socket took bytes.
     pub(crate) fn sent(&self, bytes: usize) {
         let (mut timeline, now) = (self.timeline(), Instant::now());
-        timeline.write_blocked = None;
         timeline.sending.moved(bytes, now, &self.settings.haste);
     }
 
     /// The socket takes no bytes now.
     pub(crate) fn blocked(&self) {
         let (mut timeline, now) = (self.timeline(), Instant::now());
-        timeline.write_blocked.get_or_insert(now);
         timeline.sending.wait(now);
     }
 
@@ -218,7 +209,7 @@ impl ConnectionState {
             .responses
             .iter()
             .filter_map(|response| response.upgrade()?.since())
-            .chain(timeline.write_blocked)
+            .chain(timeline.sending.waiting_since())
             .map(|since| (since + progress, Expiry::Stalled));
         stalled.chain(phase).min_by_key(|(at, _)| *at)
     }

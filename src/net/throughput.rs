@@ -26,9 +26,14 @@ pub(crate) struct Throughput {
 }
 
 impl Throughput {
-    /// The server waits from now on, if it did not.
-    pub(crate) fn wait(&mut self, now: Instant) {
-        self.since.get_or_insert(now);
+    /// The server waits from now on, if it did not; returns since when.
+    pub(crate) fn wait(&mut self, now: Instant) -> Instant {
+        *self.since.get_or_insert(now)
+    }
+
+    /// Since when it waits.
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
+        self.since
     }
 
     /// Bytes moved: the waiting is over.

@@ -39,8 +39,9 @@ impl Gateway {
             self.rates.admit_key(key).map_err(|refused| slow_down(&refused))?;
         }
         let address = peer.map(|peer| peer.address.ip());
-        record.note_pace(self.rates.pace(key, address));
-        Ok(self.rates.pace(key, address))
+        let pace = self.rates.pace(key, address);
+        record.note_pace(pace.as_ref().map(Pace::twin));
+        Ok(pace)
     }
 }
 

@@ -22,7 +22,7 @@ mod numbers;
 mod secrets;
 mod signatures;
 
-use std::io::{BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::time::Duration;
 
 use support::client::{Answer, try_read_answer};
@@ -69,16 +69,6 @@ pub fn answers(client: &Client, wire: &[u8]) -> Vec<Answer> {
         answers.push(answer);
     }
     answers
-}
-
-/// Sends bytes as they are and returns whatever comes back.
-pub fn raw_answer(client: &Client, wire: &[u8]) -> Vec<u8> {
-    let mut stream = client.connect();
-    stream.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
-    let _ = stream.write_all(wire);
-    let mut read = Vec::new();
-    let _ = stream.read_to_end(&mut read);
-    read
 }
 
 /// Says how many attacks a table held off.
