@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use crate::config::error::wrong;
 use crate::config::keeping::Keeping;
 use crate::config::rate::decide_rates;
-use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size, parse_span};
+use crate::config::span::decide_span;
+use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size};
 use crate::config::webhook::{WebhookConfig, decide_webhooks};
 use crate::config::{ConfigError, RawConfig};
 use crate::limits::{
@@ -166,7 +167,11 @@ impl Config {
             website_domains,
             region: decide_region(raw.region.as_deref().unwrap_or(DEFAULT_REGION))?,
             tls,
-            drain_timeout: decide_drain_timeout(raw.drain_timeout.as_deref())?,
+            drain_timeout: decide_span(
+                ("drain-timeout", raw.drain_timeout.as_deref()),
+                (DRAIN_TIMEOUT_SECONDS, 0..=DRAIN_TIMEOUT_SECONDS_MAX),
+                "a time such as 30s or 2m, at most 1h",
+            )?,
             upload_expiry_days: decide_expiry(raw.upload_expiry_days.as_deref())?,
             lifecycle_day_seconds: decide_lifecycle_day(raw.lifecycle_day_seconds.as_deref())?,
             log_format,
@@ -175,7 +180,11 @@ impl Config {
             default_object_ownership: decide_ownership(raw.default_object_ownership.as_deref())?,
             allow_signature_v2: decide_flag("allow-signature-v2", raw.allow_signature_v2.as_deref(), true)?,
             webhooks: decide_webhooks(raw.webhook)?,
-            access_log_interval: decide_log_interval(raw.access_log_interval.as_deref())?,
+            access_log_interval: decide_span(
+                ("access-log-interval", raw.access_log_interval.as_deref()),
+                (ACCESS_LOG_INTERVAL_SECONDS, 1..=ACCESS_LOG_INTERVAL_SECONDS_MAX),
+                "a time such as 30s or 5m, from 1s to 1h",
+            )?,
             keeping,
             rates,
             root,
@@ -280,20 +289,6 @@ fn decide_domains(setting: &'static str, given: &[String]) -> Result<Vec<String>
 
 fn decide_region(text: &str) -> Result<String, ConfigError> {
     parse_region(text).ok_or_else(|| wrong("region", text, "a region such as us-east-1"))
-}
-
-fn decide_drain_timeout(text: Option<&str>) -> Result<Duration, ConfigError> {
-    let Some(text) = text else { return Ok(Duration::from_secs(DRAIN_TIMEOUT_SECONDS)) };
-    parse_span(text)
-        .filter(|span| *span <= Duration::from_secs(DRAIN_TIMEOUT_SECONDS_MAX))
-        .ok_or_else(|| wrong("drain-timeout", text, "a time such as 30s or 2m, at most 1h"))
-}
-
-fn decide_log_interval(text: Option<&str>) -> Result<Duration, ConfigError> {
-    let Some(text) = text else { return Ok(Duration::from_secs(ACCESS_LOG_INTERVAL_SECONDS)) };
-    parse_span(text)
-        .filter(|span| (1..=ACCESS_LOG_INTERVAL_SECONDS_MAX).contains(&span.as_secs()))
-        .ok_or_else(|| wrong("access-log-interval", text, "a time such as 30s or 5m, from 1s to 1h"))
 }
 
 fn decide_expiry(text: Option<&str>) -> Result<u64, ConfigError> {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::error::wrong;
-use crate::config::value::{parse_size, parse_span};
+use crate::config::span::decide_span;
+use crate::config::value::parse_size;
 use crate::config::{ConfigError, RawConfig};
 use crate::limits::{
     SCRUB_INTERVAL_SECONDS, SCRUB_INTERVAL_SECONDS_MAX, SCRUB_RATE, SCRUB_RATE_MAX, SCRUB_RATE_MIN,
@@ -57,16 +58,6 @@ fn decide_rate(text: Option<&str>) -> Result<u64, ConfigError> {
     parse_size(text)
         .filter(legal)
         .ok_or_else(|| wrong("scrub-rate", text, "a size such as 8MiB, from 1MiB to 16GiB, or 0 for none"))
-}
-
-fn decide_span(
-    (setting, text): (&'static str, Option<&str>),
-    (default, legal): (u64, std::ops::RangeInclusive<u64>),
-    expected: &'static str,
-) -> Result<Duration, ConfigError> {
-    let Some(text) = text else { return Ok(Duration::from_secs(default)) };
-    let span = parse_span(text).filter(|span| legal.contains(&span.as_secs()));
-    span.ok_or_else(|| wrong(setting, text, expected))
 }
 
 fn decide_keep(text: Option<&str>) -> Result<usize, ConfigError> {

@@ -8,6 +8,7 @@ pub mod file;
 pub mod keeping;
 mod rate;
 pub mod raw;
+mod span;
 pub mod value;
 pub mod webhook;
 
