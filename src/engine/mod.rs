@@ -26,6 +26,7 @@ pub mod request;
 pub mod rewrap;
 pub mod scrub;
 pub(crate) mod seal;
+pub mod sealed;
 pub mod snapshot;
 pub mod source;
 pub(crate) mod stash;
