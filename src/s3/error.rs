@@ -220,6 +220,9 @@ impl From<EngineError> for S3Error {
                 Ok(fault) => (*fault).into(),
                 Err(unknown) => Self::new(Code::InternalError).cause(unknown),
             },
+            EngineError::ReadOnly(_) => Self::new(Code::ServiceUnavailable)
+                .message("The disk fails: nothing can be written until it is well again. Reading goes on.")
+                .cause("writes keep failing"),
             EngineError::Stopped => Self::new(Code::ServiceUnavailable).cause("the operation was stopped"),
             EngineError::Damaged(what) => Self::new(Code::InternalError).cause(what),
             EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
