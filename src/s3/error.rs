@@ -224,11 +224,10 @@ impl From<EngineError> for S3Error {
                 Self::new(Code::ServiceUnavailable).cause(error)
             }
             EngineError::Damaged(what) => Self::new(Code::InternalError).cause(what),
-            EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
             EngineError::Cipher(source) => source.into(),
             EngineError::UploadKey(source) => upload_key_error(source),
             EngineError::FixedEncryption(fixed) => fixed.into(),
-            EngineError::Meta(source) => Self::new(Code::InternalError).cause(source),
+            error @ (EngineError::Chunk(_) | EngineError::Meta(_)) => Self::new(Code::InternalError).cause(error),
         }
     }
 }
