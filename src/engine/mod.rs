@@ -5,6 +5,7 @@ pub mod access_log;
 pub mod adopt;
 pub mod bucket;
 pub mod check;
+pub(crate) mod check_inline;
 pub(crate) mod commit;
 pub mod complete;
 pub(crate) mod copy;
