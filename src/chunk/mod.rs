@@ -1,6 +1,7 @@
 //! Chunk files: where body bytes live on disk. Owns their layout and every durable file step; knows nothing
 //! of objects, keys or metadata.
 
+mod cached;
 #[cfg(test)]
 mod contract;
 mod durable;
