@@ -4,6 +4,7 @@
 //! Owns the database file and its schema. `rusqlite` is named nowhere else in the house.
 
 mod body;
+mod book;
 mod boot;
 mod bucket;
 mod complete;
@@ -28,6 +29,7 @@ mod snapshot;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod undelete;
 mod upload;
 mod usage;
@@ -45,7 +47,8 @@ use crate::meta::{MetaError, current_origin};
 pub use metadata::{read_metadata, write_metadata};
 use reader::Readers;
 pub use snapshot::{copy_database, snapshot_time};
-use writer::{Transaction, WriterQueue};
+use transaction::Transaction;
+use writer::WriterQueue;
 
 /// What the store may spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

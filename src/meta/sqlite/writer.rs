@@ -4,8 +4,6 @@
 //! was busy and commits it together. There is no timer: under load groups fill by themselves, and a lone
 //! request is not held up. Knows nothing of what a command does.
 
-use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -14,54 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::errno;
 use super::failure::Failure;
 use super::sql;
-use super::usage::{self, SharedBook};
+use super::transaction::Transaction;
+use super::usage;
 use crate::limits::{META_GROUP_MAX, META_QUEUE_MAX, SQLITE_CHECKPOINT_BYTES, SQLITE_PAGE_BYTES};
 use crate::meta::MetaError;
 use crate::telemetry::record;
-use crate::types::{Origin, Timestamp};
 
 /// Groups between two looks at the length of the log.
 const GROUPS_PER_LOG_CHECK: u32 = 16;
-
-/// The open transaction as a command sees it.
-pub(super) struct Transaction<'c> {
-    connection: &'c Connection,
-    order: Cell<u64>,
-    book: SharedBook,
-    /// On whose behalf the running command changes something.
-    origin: RefCell<Option<Arc<Origin>>>,
-}
-
-impl Transaction<'_> {
-    /// The connection that the transaction is open on.
-    pub(super) fn connection(&self) -> &Connection {
-        self.connection
-    }
-
-    /// What the transactions of the group have counted.
-    pub(super) fn book(&self) -> &SharedBook {
-        &self.book
-    }
-
-    /// Notes on whose behalf the next command runs.
-    pub(super) fn set_origin(&self, origin: Option<Arc<Origin>>) {
-        *self.origin.borrow_mut() = origin;
-    }
-
-    /// On whose behalf the running command changes something; `None` for a background job.
-    pub(super) fn origin(&self) -> Option<Arc<Origin>> {
-        self.origin.borrow().clone()
-    }
-
-    /// The next value of the clock that numbers versions, manifests and inline parts: `now` in
-    /// microseconds, or one more than the last value if the clock of the machine has not gone on or went
-    /// back. It is saved with the group, so no value is handed out twice, also not by another process.
-    pub(super) fn tick(&self, now: Timestamp) -> u64 {
-        let next = (self.order.get() + 1).max(u64::try_from(now.0).unwrap_or(0));
-        self.order.set(next);
-        next
-    }
-}
 
 /// What became of one command within its transaction.
 enum Step {
@@ -328,8 +286,7 @@ pub(super) fn attempt(
         Ok(row.get::<_, i64>(0)?.cast_unsigned())
     })?;
     let order = order.ok_or(Failure::Corrupt("order"))?;
-    let transaction =
-        Transaction { connection, order: Cell::new(order), book: RefCell::default(), origin: RefCell::default() };
+    let transaction = Transaction::begun(connection, order);
     let unchanged = connection.total_changes();
     let alone = group.len() == 1;
     for command in group.iter_mut() {
@@ -349,11 +306,11 @@ pub(super) fn attempt(
         sql::execute(connection, "ROLLBACK", [])?;
         return Ok(Attempt::Ended(Verdict::Answered));
     }
-    if transaction.order.get() != order {
-        let order = transaction.order.get().cast_signed();
+    if transaction.order() != order {
+        let order = transaction.order().cast_signed();
         sql::execute(connection, "UPDATE state SET value = ?1 WHERE name = 'order'", [order])?;
     }
-    usage::write(connection, &transaction.book.borrow())?;
+    usage::write(connection, &transaction.book().borrow())?;
     sql::execute(connection, "COMMIT", [])?;
     record::metadata_committed(group.len() as u64);
     Ok(Attempt::Ended(Verdict::Answered))
@@ -370,15 +327,15 @@ fn run_bare(transaction: &Transaction<'_>, command: &mut dyn Command) -> Result<
 }
 
 fn run_in_savepoint(transaction: &Transaction<'_>, command: &mut dyn Command) -> Result<Step, Failure> {
-    let connection = transaction.connection;
+    let connection = transaction.connection();
     sql::execute(connection, "SAVEPOINT command", [])?;
-    let book = transaction.book.borrow().clone();
+    let book = transaction.book().borrow().clone();
     let step = match command.run(transaction) {
         Ok(()) => Step::Done,
         Err(error) => {
             still_open(transaction, error)?;
             sql::execute(connection, "ROLLBACK TO command", [])?;
-            transaction.book.replace(book);
+            transaction.book().replace(book);
             Step::Undone
         }
     };
@@ -389,5 +346,5 @@ fn run_in_savepoint(transaction: &Transaction<'_>, command: &mut dyn Command) ->
 /// After some failures (no space, I/O, memory) SQLite has rolled back the whole transaction by itself, and
 /// with it the neighbours.
 fn still_open(transaction: &Transaction<'_>, error: MetaError) -> Result<(), Failure> {
-    if transaction.connection.is_autocommit() { Err(Failure::Refused(error)) } else { Ok(()) }
+    if transaction.connection().is_autocommit() { Err(Failure::Refused(error)) } else { Ok(()) }
 }
