@@ -52,6 +52,8 @@ impl Drain {
 
     /// Spawns a task that the drain waits for. A task that has not ended `CANCEL_GRACE_MS` after
     /// `cancelled()` is dropped at the point where it waits; its handle then reports a cancelled task.
+    ///
+    /// Once the drain has begun, tasks are spawned by tasks of the drain only: it may be over for anybody else's.
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
