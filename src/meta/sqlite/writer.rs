@@ -105,6 +105,9 @@ pub(super) struct WriterQueue {
 
 impl WriterQueue {
     /// Runs `work` in a group and waits until it is committed; `what` names it in errors.
+    ///
+    /// Commands that a requester submits at once have no order: where one waits for room in the queue, the next may
+    /// find some.
     pub(super) async fn submit<T, F>(&self, what: &'static str, work: F) -> Result<T, MetaError>
     where
         T: Send + 'static,
