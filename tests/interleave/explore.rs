@@ -12,7 +12,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Tas
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 /// Schedules per law in an ordinary run.
-const ROUNDS: usize = 4_000;
+const ROUNDS: usize = 3_000;
 /// Schedules within which a broken primitive must have been noticed.
 const ROUNDS_UNTIL_CAUGHT: usize = 20_000;
 /// Moments at which PCT lets another task go first.

@@ -12,7 +12,7 @@ use crate::fault::{self, Fault};
 use crate::limits::LOAN_BLOCKS;
 use crate::sync::task::{JoinHandle, spawn, yield_now};
 use crate::sync::time::timeout;
-use crate::sync::{Arc, point};
+use crate::sync::{Arc, CancellationToken, point};
 
 /// Any deadline: time passes as it likes.
 const SOON: Duration = Duration::from_millis(1);
@@ -186,6 +186,36 @@ fn loans(patience: Patience) {
     ledger.balance(&pool);
 }
 
+/// A client that has a block and a linger and stalls until another has been served; and a loan that wants the linger.
+fn stalled() {
+    const SIZE: usize = 2 * LOAN_BLOCKS;
+    let (pool, ledger, is_served) = (BlockPool::new(SIZE), Ledger::new(SIZE), CancellationToken::new());
+    let (stalling, of_stalling, heard) = (pool.clone(), Arc::clone(&ledger), is_served.clone());
+    let stalling = spawn(async move {
+        let _block = stalling.lease(PoolShare::Read).await;
+        let _entry = of_stalling.block(PoolShare::Read);
+        if let Ok(_linger) = timeout(SOON, stalling.linger()).await {
+            let _entry = of_stalling.linger();
+            heard.cancelled().await;
+        }
+    });
+    let (lending, of_lending) = (pool.clone(), Arc::clone(&ledger));
+    let lending = spawn(async move {
+        let _lent = lending.lend().await;
+        let _entries = of_lending.loan();
+        point();
+    });
+    let (served, of_served) = (pool.clone(), Arc::clone(&ledger));
+    let served = spawn(async move {
+        let mut block = served.lease(PoolShare::Read).await;
+        let _entry = of_served.block(PoolShare::Read);
+        use_up(&mut block, 1).await;
+        is_served.cancel();
+    });
+    all_end(vec![stalling, lending, served]);
+    ledger.balance(&pool);
+}
+
 /// Whoever sits on a block until somebody waits for one is always told.
 fn pressure() {
     let (pool, ledger) = (BlockPool::new(1), Ledger::new(1));
@@ -247,6 +277,11 @@ fn no_more_blocks_are_out_than_there_are_and_all_come_back() {
 #[test]
 fn loans_readers_that_linger_and_writers_all_get_their_turn() {
     holds("loans", || loans(Patience::Bounded));
+}
+
+#[test]
+fn a_client_that_stalls_stops_nobody() {
+    holds("stalled client", stalled);
 }
 
 #[test]
