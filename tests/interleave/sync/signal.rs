@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
 use super::task::{JoinHandle, spawn};
 use super::{Stepped, point};
 use crate::fault::{self, Fault};
@@ -44,15 +46,17 @@ impl<F: Future> Future for Heard<F> {
 }
 
 #[derive(Debug)]
-pub(crate) struct TaskTracker(tokio_util::task::TaskTracker);
+pub(crate) struct TaskTracker {
+    tracker: tokio_util::task::TaskTracker,
+    /// For `Fault::EndUncounted`.
+    _uncounted: Option<TaskTrackerToken>,
+}
 
 impl TaskTracker {
     pub(crate) fn new() -> Self {
         let tracker = tokio_util::task::TaskTracker::new();
-        if fault::is(Fault::EndUncounted) {
-            std::mem::forget(tracker.token());
-        }
-        Self(tracker)
+        let uncounted = fault::is(Fault::EndUncounted).then(|| tracker.token());
+        Self { tracker, _uncounted: uncounted }
     }
 
     /// As tokio's: counted before it is spawned, and until its future is dropped.
@@ -62,21 +66,21 @@ impl TaskTracker {
         F::Output: Send + 'static,
     {
         point();
-        spawn(Stepped::new(self.0.track_future(future)))
+        spawn(Stepped::new(self.tracker.track_future(future)))
     }
 
     pub(crate) fn close(&self) -> bool {
         point();
-        self.0.close()
+        self.tracker.close()
     }
 
     pub(crate) async fn wait(&self) {
-        Stepped::new(self.0.wait()).await;
+        Stepped::new(self.tracker.wait()).await;
     }
 
     pub(crate) fn len(&self) -> usize {
         point();
-        self.0.len()
+        self.tracker.len()
     }
 }
 
