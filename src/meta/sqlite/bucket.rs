@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::failure::Failure;
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{document, row, sql, usage, version};
 use crate::limits::BUCKETS_PER_OWNER_MAX;
 use crate::meta::{MetaError, NewBucket};

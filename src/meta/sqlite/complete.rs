@@ -4,9 +4,9 @@ use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::{array, blob_or_null, checksum_code, count, etag, object_checksum, signed, version_id};
+use super::transaction::Transaction;
 use super::upload::{self, UploadName};
 use super::version::{Before, NewVersion};
-use super::writer::Transaction;
 use super::{body, bucket, event, sql, usage, version};
 use crate::meta::composite::Composite;
 use crate::meta::fact::RECORD_PART;

@@ -5,8 +5,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::{array, count, key, unsigned, version_id};
+use super::transaction::Transaction;
 use super::upload::{self, UploadName};
-use super::writer::Transaction;
 use super::{sql, undelete, version};
 use crate::meta::{ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody};
 use crate::rules::lock;

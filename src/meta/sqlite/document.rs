@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::row::blob;
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{bucket, event, sql, usage};
 use crate::meta::MetaError;
 use crate::rules::{ObjectLock, lock};

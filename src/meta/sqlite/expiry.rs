@@ -4,8 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::row::{blob, signed};
+use super::transaction::Transaction;
 use super::version::{self, Before, VersionRow};
-use super::writer::Transaction;
 use super::{bucket, event, sql, undelete};
 use crate::meta::{ExpireVersion, ExpiryOutcome, MetaError};
 use crate::rules::lifecycle::Action;

@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 use super::failure::Failure;
 use super::metadata::metadata_blob;
 use super::row::{array, blob, blob_or_null, signed};
+use super::transaction::Transaction;
 use super::version::{Before, NewVersion, VersionRow};
-use super::writer::Transaction;
 use super::{body, bucket, event, sql, undelete, usage, version};
 use crate::meta::{
     ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,

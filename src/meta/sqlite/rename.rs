@@ -4,8 +4,8 @@ use rusqlite::params;
 
 use super::failure::Failure;
 use super::row::signed;
+use super::transaction::Transaction;
 use super::version::{current_facts, metadata_of, newest};
-use super::writer::Transaction;
 use super::{bucket, event, sql, undelete, version};
 use crate::meta::{CommitRename, MetaError, PutOutcome};
 use crate::rules::lock;

@@ -3,11 +3,12 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::book::BucketPage;
 use super::failure::Failure;
 use super::metadata::{metadata, metadata_blob};
 use super::row::{blob, count, etag, key, signed};
+use super::transaction::Transaction;
 use super::version::{Before, VersionRow};
-use super::writer::Transaction;
 use super::{body, bucket, event, sql, usage, version};
 use crate::meta::{MetaError, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion};
 use crate::rules::{Growth, Undelete, Versioning};
@@ -30,7 +31,7 @@ pub(super) fn retire(
 
 fn retain(
     tx: &Transaction<'_>,
-    (bucket, page): (BucketId, &usage::BucketPage),
+    (bucket, page): (BucketId, &BucketPage),
     key: &ObjectKey,
     row: &VersionRow,
     (now, until): (Timestamp, Timestamp),

@@ -4,51 +4,20 @@
 //! memory, and written once before the group commits. So exactness costs one small row per bucket and identity
 //! and group, not per object.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, Row, params};
 
+use super::book::{Book, BucketPage, OwnerPage};
 use super::failure::Failure;
 use super::row::{blob_or_null, count, signed, unsigned};
+use super::transaction::Transaction;
 use super::version::{self, Before};
-use super::writer::Transaction;
 use super::{sql, upload};
 use crate::meta::{Admission, MetaError, OwnerAccount};
 use crate::rules::quota::QuotaOf;
 use crate::rules::{Growth, Quota, Undelete, Usage, WritePlan};
 use crate::types::{BucketId, ObjectKey, OwnerId};
-
-/// The pages that the transactions of a group have opened.
-#[derive(Clone, Default)]
-pub(super) struct Book {
-    /// `None` for a bucket that does not exist.
-    buckets: BTreeMap<BucketId, Option<BucketPage>>,
-    owners: BTreeMap<OwnerId, OwnerPage>,
-}
-
-/// What transactions need of a bucket.
-#[derive(Clone)]
-pub(super) struct BucketPage {
-    /// Its name.
-    pub(super) name: String,
-    /// Its owner.
-    pub(super) owner: OwnerId,
-    /// Its undelete window.
-    pub(super) undelete: Undelete,
-    account: OwnerAccount,
-    is_changed: bool,
-}
-
-#[derive(Clone)]
-struct OwnerPage {
-    account: OwnerAccount,
-    is_changed: bool,
-}
-
-/// A book behind the connection of an open transaction.
-pub(super) type SharedBook = RefCell<Book>;
 
 /// Who is charged: a bucket, and an identity.
 pub(super) type Charged<'a> = (BucketId, Option<&'a OwnerId>);

@@ -12,7 +12,7 @@ use super::row::{
     blob, blob_or_null, checksum_code, count, etag, object_checksum, signed, storage_class, storage_class_code,
     unsigned, version_id,
 };
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{body, boot, document, sql, undelete, usage};
 use crate::meta::{BodyRef, PutOutcome, StoredVersion};
 use crate::rules::{CurrentFacts, Growth, Undelete, Versioning, WritePlan};
