@@ -3,10 +3,12 @@
 //!
 //! Owns the database file and its schema. `rusqlite` is named nowhere else in the house.
 
+mod admission;
 mod body;
 mod book;
 mod boot;
 mod bucket;
+mod bucket_change;
 mod complete;
 mod connection;
 mod damage;
@@ -22,9 +24,11 @@ mod listing;
 mod metadata;
 mod migrate;
 mod object;
+mod placing;
 mod port;
 mod reader;
 mod rename;
+mod retiring;
 mod row;
 mod snapshot;
 mod sql;
