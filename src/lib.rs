@@ -62,5 +62,7 @@ pub mod policy;
 pub mod rules;
 pub mod s3;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 pub mod types;
 pub mod worker;

@@ -47,6 +47,8 @@ pub(crate) mod route_table;
 pub mod service;
 pub(crate) mod sts;
 pub(crate) mod tagging;
+#[cfg(test)]
+mod tests;
 pub(crate) mod unbuilt;
 pub(crate) mod verdict;
 pub(crate) mod website;
