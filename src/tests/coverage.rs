@@ -4,53 +4,54 @@
 #![allow(unsafe_code, reason = "the compiler's counters are plain memory")]
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// The counters, one piece per object file.
-static PIECES: Mutex<Vec<&'static [AtomicU8]>> = Mutex::new(Vec::new());
+/// Counters that are compared with zero at once. Nearly all of them are: the comparison is the C library's, which has
+/// no counters and is fast whatever the program was built with.
+const PAGE: usize = 1024;
+
+/// The counters, one piece per object file, by their address and number.
+static PIECES: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
 
 /// Called once per object file before `main`.
 #[unsafe(no_mangle)]
-extern "C" fn __sanitizer_cov_8bit_counters_init(start: *const AtomicU8, end: *const AtomicU8) {
-    // SAFETY: the compiler passes the bounds of a section of counters, which lives as long as the program.
-    let piece = unsafe { std::slice::from_raw_parts(start, end.addr() - start.addr()) };
-    PIECES.lock().expect("nobody panics with it").push(piece);
+extern "C" fn __sanitizer_cov_8bit_counters_init(start: *mut u8, end: *mut u8) {
+    let length = end.addr() - start.addr();
+    PIECES.lock().expect("nobody panics with it").push((start.expose_provenance(), length));
 }
 
-/// Calls `see` with the place and the counter of every edge that was taken.
-fn each_taken(mut see: impl FnMut(usize, &AtomicU8)) {
+/// Calls `see` with the place and the number of times of every edge that was taken, and forgets it.
+fn take_each(mut see: impl FnMut(usize, u8)) {
+    const NONE: [u8; PAGE] = [0; PAGE];
+    let mut page = NONE;
     let mut place = 0;
-    for piece in PIECES.lock().expect("nobody panics with it").iter() {
-        // SAFETY: eight counters in a row are as good as one number.
-        let (head, words, tail) = unsafe { piece.align_to::<AtomicU64>() };
-        let mut see_all = |start: usize, counters: &[AtomicU8]| {
-            for (at, counter) in counters.iter().enumerate() {
-                if counter.load(Ordering::Relaxed) > 0 {
-                    see(place + start + at, counter);
+    for (start, length) in PIECES.lock().expect("nobody panics with it").iter() {
+        let start = std::ptr::with_exposed_provenance_mut::<u8>(*start);
+        for at in (0..*length).step_by(PAGE) {
+            let page = &mut page[..PAGE.min(length - at)];
+            // SAFETY: the compiler passed the bounds of a section of counters, which lives as long as the program, and
+            // `at` and the page's length stay inside. No reference is made: what this very loop counts goes on.
+            unsafe { start.add(at).copy_to_nonoverlapping(page.as_mut_ptr(), page.len()) };
+            if *page != NONE[..page.len()] {
+                // SAFETY: as above.
+                unsafe { start.add(at).write_bytes(0, page.len()) };
+                for (offset, times) in page.iter().enumerate().filter(|(_, times)| **times > 0) {
+                    see(place + at + offset, *times);
                 }
             }
-        };
-        see_all(0, head);
-        for (at, word) in words.iter().enumerate() {
-            if word.load(Ordering::Relaxed) != 0 {
-                let start = head.len() + at * 8;
-                see_all(start, &piece[start..start + 8]);
-            }
         }
-        see_all(piece.len() - tail.len(), tail);
-        place += piece.len();
+        place += length;
     }
 }
 
 /// Forgets what was taken.
 pub(super) fn reset() {
-    each_taken(|_, counter| counter.store(0, Ordering::Relaxed));
+    take_each(|_, _| {});
 }
 
 /// The edges that were taken.
 pub(super) fn edges() -> impl Iterator<Item = usize> {
     let mut edges = Vec::new();
-    each_taken(|place, _| edges.push(place));
+    take_each(|place, _| edges.push(place));
     edges.into_iter()
 }
 
@@ -59,7 +60,7 @@ pub(super) struct Map(Vec<u8>);
 
 impl Map {
     pub(super) fn new() -> Self {
-        let places = PIECES.lock().expect("nobody panics with it").iter().map(|piece| piece.len()).sum();
+        let places = PIECES.lock().expect("nobody panics with it").iter().map(|(_, length)| length).sum();
         assert!(places > 0, "the program was built without counters: see scripts/fuzz");
         Self(vec![0; places])
     }
@@ -67,8 +68,8 @@ impl Map {
     /// Adds what was taken since `reset`; whether any of it is new.
     pub(super) fn take(&mut self) -> bool {
         let mut is_new = false;
-        each_taken(|place, counter| {
-            let bit = match counter.load(Ordering::Relaxed) {
+        take_each(|place, times| {
+            let bit = match times {
                 0 | 1 => 1,
                 2 => 2,
                 3 => 4,

@@ -120,7 +120,6 @@ impl Pool {
 
     #[cfg(fuzzing)]
     fn try_input(&mut self, target: &Target<'_>, input: Vec<u8>) {
-        super::coverage::reset();
         check(target, &input);
         if self.map.take() {
             self.inputs.push(input);

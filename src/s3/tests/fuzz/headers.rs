@@ -9,9 +9,10 @@ use crate::s3::conditions::{
     any_date, copy_source_precondition, delete_precondition, read_precondition, rename_precondition,
     rename_source_precondition, write_precondition,
 };
-use crate::s3::copy_source::{copy_range, source_name};
+use crate::s3::copy_source::copy_range;
 use crate::s3::encryption_headers::{customer_key, source_key};
 use crate::s3::metadata::{header_text, object_metadata, write_metadata};
+use crate::s3::source_name::source_name;
 use crate::s3::tagging::header_tags;
 use crate::tests::fuzz::{self, Target};
 use crate::types::{ByteRange, ETag, Timestamp};
