@@ -40,8 +40,11 @@ const TOKENS: [&str; 24] = [
     "%C3%A4",
 ];
 
+/// A path, and names and values of a query.
+type Meaning = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
+
 /// What a request means: its path and its parameters, decoded once, in an order that signatures do not tell apart.
-fn meaning(uri: &http::Uri) -> (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>) {
+fn meaning(uri: &http::Uri) -> Meaning {
     let decode = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
     let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     let mut pairs: Vec<_> = pairs
