@@ -64,5 +64,7 @@ pub mod rules;
 pub mod s3;
 mod sync;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 pub mod types;
 pub mod worker;

@@ -9,6 +9,8 @@ mod layout;
 pub mod local;
 pub mod memory;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use local::LocalChunks;
 pub use memory::MemoryChunks;
