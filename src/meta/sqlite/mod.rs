@@ -19,6 +19,7 @@ mod expiry;
 mod failure;
 mod garbage;
 mod group;
+mod hot;
 mod key;
 mod listing;
 mod metadata;
