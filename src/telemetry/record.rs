@@ -58,6 +58,12 @@ pub fn metadata_committed(commands: u64) {
     metrics::counter!(metric::COMMITTED_COMMANDS.name).increment(commands);
 }
 
+/// Pieces of so many uploads were hashed together.
+pub fn hashed(lanes: u64) {
+    metrics::counter!(metric::HASH_STEPS.name).increment(1);
+    metrics::counter!(metric::HASH_LANES.name).increment(lanes);
+}
+
 /// A stored block did not match its checksum.
 pub fn block_corrupt() {
     metrics::counter!(metric::CORRUPT_BLOCKS.name).increment(1);

@@ -78,7 +78,7 @@ macro_rules! kernels {
             let mut sha256 = gather(lanes, |state| &state.sha256);
             let input: [&[Block]; LANES] = std::array::from_fn(|n| &lanes.get(n).unwrap_or(&lanes[0]).blocks[..blocks]);
             for number in 0..blocks {
-                let words = transpose(std::array::from_fn(|n| &input[n][number]));
+                let words = transpose(input.map(|blocks| &blocks[number]));
                 let mut schedule = words;
                 for word in &mut schedule {
                     *word = swap_bytes(*word);
@@ -117,7 +117,7 @@ macro_rules! kernels {
             let input: [&[Block]; LANES] = std::array::from_fn(|n| &lanes.get(n).unwrap_or(&lanes[0]).blocks[..blocks]);
             let mut rounds = [sha_ni::Rounds::new(); 4];
             for number in 0..blocks {
-                let block: [&Block; LANES] = std::array::from_fn(|n| &input[n][number]);
+                let block: [&Block; LANES] = input.map(|blocks| &blocks[number]);
                 let words = transpose(block);
                 let before = md5;
                 macro_rules! group {

@@ -1,11 +1,4 @@
-//! What RFC 1321 and FIPS 180-4 say in numbers: start values, constants, shifts and the order of words.
-
-/// State of MD5 before the first block.
-pub(super) const MD5_START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-
-/// State of SHA-256 before the first block.
-pub(super) const SHA256_START: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+//! What RFC 1321 and FIPS 180-4 say in numbers: constants, shifts and the order of words.
 
 /// What each step of MD5 adds.
 pub(super) const MD5_K: [u32; 64] = [

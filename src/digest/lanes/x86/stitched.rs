@@ -17,7 +17,7 @@ pub(super) fn stitched<const N: usize>(lanes: &mut [Lane<'_>], blocks: usize) {
     let mut rounds = [Rounds::new(); N];
     let input: [&[Block]; N] = std::array::from_fn(|n| &lanes[n].blocks[..blocks]);
     for number in 0..blocks {
-        let block: [&Block; N] = std::array::from_fn(|n| &input[n][number]);
+        let block: [&Block; N] = input.map(|blocks| &blocks[number]);
         let before = md5;
         for (rounds, state) in rounds.iter_mut().zip(&sha256) {
             rounds.begin(state);
