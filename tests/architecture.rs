@@ -30,7 +30,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("meta", &["types", "limits", "rules", "telemetry"]),
     ("net", &["guard", "limits", "telemetry"]),
     ("identity", &["auth", "cipher", "meta", "policy", "types", "limits"]),
-    ("engine", &["cipher", "chunk", "meta", "buffer", "digest", "rules", "types", "limits", "telemetry"]),
+    ("engine", &["cipher", "chunk", "meta", "buffer", "digest", "guard", "rules", "types", "limits", "telemetry"]),
     ("notify", &["types", "limits"]),
     ("worker", &["engine", "guard", "notify", "rules", "types", "limits", "telemetry"]),
     (

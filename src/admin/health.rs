@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, ReadOnly};
 use crate::guard::Drain;
 use crate::limits::READY_TIMEOUT_MS;
 
@@ -21,18 +21,30 @@ pub enum NotReady {
     /// The data directory takes no writes.
     #[error("disk: {0}")]
     Disk(#[source] std::io::Error),
+    /// Reading works, but writes keep failing, or only the reserve of space is left.
+    #[error("read-only: the disk is {}", .0.reason())]
+    ReadOnly(ReadOnly),
     /// No answer within `READY_TIMEOUT_MS`.
     #[error("the check took too long")]
     Slow,
 }
 
 impl NotReady {
+    /// What the server is instead: for whoever sends only reads to one that cannot write.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::ReadOnly(_) => "read-only",
+            Self::Draining | Self::Metadata(_) | Self::Disk(_) | Self::Slow => "not ready",
+        }
+    }
+
     /// A word for machines.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Draining => "draining",
             Self::Metadata(_) => "metadata",
             Self::Disk(_) => "disk",
+            Self::ReadOnly(cause) => cause.reason(),
             Self::Slow => "slow",
         }
     }
@@ -72,6 +84,9 @@ impl Probe {
     async fn check_storage(&self) -> Result<(), NotReady> {
         let page = self.engine.list_buckets(None, "", "", 1).await;
         page.map_err(|error| NotReady::Metadata(error.to_string()))?;
+        if let Some(cause) = self.engine.read_only() {
+            return Err(NotReady::ReadOnly(cause));
+        }
         let data_dir = self.data_dir.clone();
         let written = tokio::task::spawn_blocking(move || write_probe(&data_dir)).await;
         written.map_err(|stopped| NotReady::Disk(stopped.into()))?.map_err(NotReady::Disk)

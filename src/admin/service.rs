@@ -112,7 +112,7 @@ impl Shared {
         match self.probe.check().await {
             Ok(()) => json_answer(StatusCode::OK, &json!({"status": "ready"})),
             Err(cause) => {
-                let body = json!({"status": "not ready", "reason": cause.reason(), "detail": cause.to_string()});
+                let body = json!({"status": cause.status(), "reason": cause.reason(), "detail": cause.to_string()});
                 json_answer(StatusCode::SERVICE_UNAVAILABLE, &body)
             }
         }
@@ -132,6 +132,7 @@ impl Shared {
             "blocks": gauges.blocks,
             "blocks_leased": gauges.blocks_leased,
             "disk_free_bytes": gauges.disk_free_bytes,
+            "read_only": gauges.is_read_only,
             "resident_bytes": record::resident_bytes(),
             "memory_plan_bytes": terms,
         })

@@ -34,8 +34,8 @@ use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
 use crate::types::{Epoch, SystemClock};
 use crate::worker::{
-    AccessLogDelivery, Collector, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper, Runner,
-    Scrubber, SnapshotKeeper, UndeleteCollector, UploadExpiry,
+    AccessLogDelivery, Collector, DiskTrial, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper,
+    Runner, Scrubber, SnapshotKeeper, UndeleteCollector, UploadExpiry,
 };
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -268,7 +268,7 @@ fn serve(
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),
         drain: drain.clone(),
-        gauges: gauges(admission.clone(), pool, config.data_dir.clone()),
+        gauges: gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone()),
         plan,
         data_dir: config.data_dir.clone(),
         recorder,
@@ -363,6 +363,7 @@ fn start_workers(
         workers.start(Arc::new(Leased::new(keeper, Arc::clone(engine), epoch, crashed.clone())));
     }
     workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
+    workers.start(Arc::new(DiskTrial::new(Arc::clone(engine))));
     for webhook in webhooks {
         let delivery = EventDelivery::new(Arc::clone(engine), webhook, config.region.clone());
         workers.start(Arc::new(Leased::new(delivery, Arc::clone(engine), epoch, crashed.clone())));
@@ -375,13 +376,14 @@ fn start_workers(
     workers
 }
 
-fn gauges(admission: Admission, pool: BlockPool, data_dir: PathBuf) -> GaugeSource {
+fn gauges(admission: Admission, pool: BlockPool, engine: Arc<Engine>, data_dir: PathBuf) -> GaugeSource {
     Arc::new(move || Gauges {
         in_flight: admission.in_flight(),
         connections: admission.connections(),
         blocks: pool.size(),
         blocks_leased: pool.leased(),
         disk_free_bytes: free_bytes(&data_dir),
+        is_read_only: engine.read_only().is_some(),
     })
 }
 

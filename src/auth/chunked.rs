@@ -10,7 +10,7 @@ use bytes::{Buf as _, Bytes};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::auth::verify::FrameSigning;
+use crate::auth::payload::FrameSigning;
 use crate::limits::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES_MAX, TRAILER_BYTES_MAX};
 use crate::types::{ChecksumAlgorithm, ChecksumValue};
 

@@ -11,7 +11,7 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq as _;
 
 use crate::auth::error::Mismatch;
-use crate::auth::verify::ClaimedKey;
+use crate::auth::secret::ClaimedKey;
 use crate::auth::{AuthError, AuthSettings, PostPolicy, SecretLookup, v4};
 use crate::types::Timestamp;
 

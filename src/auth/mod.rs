@@ -8,17 +8,19 @@ pub mod form;
 mod head;
 mod payload;
 pub mod post_policy;
+mod secret;
 mod signing_key;
 mod v2;
 mod v4;
+mod verdict;
 pub mod verify;
 
 pub use chunked::{ChunkedDecoder, ChunkedError};
 pub use error::{AuthError, Mismatch, Place};
 pub use form::{FormFields, FormVerdict, verify_form};
 pub use head::request_host;
+pub use payload::{FrameSigning, PayloadKind};
 pub use post_policy::{FileSize, PostPolicy, PostPolicyError};
-pub use verify::{
-    AuthSettings, FrameSigning, PayloadKind, SecretKey, SecretLookup, TokenRefusal, Verdict, Verified, verify,
-    verify_sts,
-};
+pub use secret::{SecretKey, SecretLookup, TokenRefusal};
+pub use verdict::{AuthSettings, Verdict, Verified};
+pub use verify::{verify, verify_sts};

@@ -2,8 +2,11 @@
 //!
 //! Knows nothing of how a body is read.
 
+use subtle::ConstantTimeEq as _;
+
+use crate::auth::AuthError;
 use crate::auth::head::Head;
-use crate::auth::{AuthError, FrameSigning, PayloadKind};
+use crate::auth::signing_key::SigningKey;
 use crate::types::ChecksumAlgorithm;
 
 /// The payload line of a request that promises nothing about its body.
@@ -12,6 +15,52 @@ const SIGNED_FRAMES: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 const SIGNED_FRAMES_AND_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 const UNSIGNED_FRAMES_AND_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 const ECDSA_FRAMES_PREFIX: &str = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD";
+
+/// How the body is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PayloadKind {
+    /// As it comes, nothing promised (`UNSIGNED-PAYLOAD`, presigned, V2, anonymous).
+    Unsigned,
+    /// As it comes; its SHA-256 was signed.
+    Sha256([u8; 32]),
+    /// `aws-chunked`.
+    Chunked {
+        /// Signed frames, and how to check them; `None` for `STREAMING-UNSIGNED-PAYLOAD-TRAILER`.
+        signing: Option<FrameSigning>,
+        /// A trailer section follows the last frame (`…-TRAILER`).
+        trailer: bool,
+        /// The checksum that `x-amz-trailer` announces.
+        trailer_checksum: Option<ChecksumAlgorithm>,
+        /// `x-amz-decoded-content-length`.
+        decoded_length: Option<u64>,
+    },
+}
+
+/// What frame signatures chain from: signing key, scope, time and the signature of the head.
+#[derive(Clone)]
+pub struct FrameSigning {
+    pub(crate) signing_key: SigningKey,
+    pub(crate) scope: String,
+    pub(crate) timestamp: String,
+    pub(crate) seed_signature: String,
+}
+
+impl PartialEq for FrameSigning {
+    fn eq(&self, other: &Self) -> bool {
+        bool::from(self.signing_key.expose().ct_eq(other.signing_key.expose()))
+            && self.scope == other.scope
+            && self.timestamp == other.timestamp
+            && bool::from(self.seed_signature.as_bytes().ct_eq(other.seed_signature.as_bytes()))
+    }
+}
+
+impl Eq for FrameSigning {}
+
+impl std::fmt::Debug for FrameSigning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FrameSigning")
+    }
+}
 
 /// What `x-amz-content-sha256` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

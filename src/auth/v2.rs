@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use crate::auth::error::Mismatch;
 use crate::auth::head::{Head, parse_date_header};
 use crate::auth::payload::{Promise, payload_kind};
-use crate::auth::verify::ClaimedKey;
+use crate::auth::secret::ClaimedKey;
 use crate::auth::{AuthError, AuthSettings, SecretLookup, Verified};
 use crate::limits::CLOCK_SKEW_SECONDS_MAX;
 use crate::types::Timestamp;

@@ -63,12 +63,14 @@ impl Watcher {
 
     fn finish(self, summary: &CheckSummary, server_runs: bool) {
         self.bar.finish_and_clear();
-        let CheckSummary { chunks, bytes, files, unclaimed, faults } = *summary;
+        let CheckSummary { chunks, bytes, inline, inline_bytes, files, unclaimed, faults } = *summary;
         if self.json {
             output::json(&serde_json::json!({
                 "faults": self.faults,
                 "chunks": chunks,
                 "bytes": bytes,
+                "inline": inline,
+                "inline_bytes": inline_bytes,
                 "files": files,
                 "unclaimed_files": unclaimed,
                 "server_runs": server_runs,
@@ -76,7 +78,9 @@ impl Watcher {
             return;
         }
         let verdict = if faults == 0 { "no faults".to_owned() } else { format!("{faults} faults") };
-        output::line(&format!("{verdict}: {chunks} chunks, {bytes} bytes, {files} files"));
+        output::line(&format!(
+            "{verdict}: {chunks} chunks, {bytes} bytes, {files} files; {inline} small bodies, {inline_bytes} bytes"
+        ));
         if unclaimed > 0 {
             let whose = if server_runs { "uploads of the running server" } else { "the next start sweeps them" };
             output::line(&format!("{unclaimed} files belong to no object yet: {whose}"));
@@ -104,12 +108,17 @@ impl CheckObserver for Watcher {
 }
 
 fn fault_json(fault: &Fault) -> serde_json::Value {
-    let (kind, chunk, uses) = match fault {
-        Fault::Metadata(_) => ("metadata", None, &[][..]),
-        Fault::Chunk { chunk, uses, .. } => ("chunk", Some(chunk.to_string()), &uses[..]),
-        Fault::Orphan { chunk } => ("orphan", Some(chunk.to_string()), &[][..]),
+    let (kind, chunk, objects) = match fault {
+        Fault::Metadata(_) => ("metadata", None, Vec::new()),
+        Fault::Chunk { chunk, uses, .. } => ("chunk", Some(chunk), uses.iter().map(use_json).collect()),
+        Fault::Inline { bucket, key, version, .. } => {
+            let version = version.to_string();
+            let object = serde_json::json!({ "bucket": bucket.as_str(), "key": key.as_str(), "version": version });
+            ("inline", None, vec![object])
+        }
+        Fault::Orphan { chunk } => ("orphan", Some(chunk), Vec::new()),
     };
-    let objects: Vec<_> = uses.iter().map(use_json).collect();
+    let chunk = chunk.map(ToString::to_string);
     serde_json::json!({ "kind": kind, "chunk": chunk, "detail": fault.to_string(), "objects": objects })
 }
 

@@ -9,10 +9,10 @@ use clap::Subcommand;
 
 use crate::app::process::small_runtime;
 use crate::app::store::{Absent, open_metadata};
-use crate::cli::bucket::owner_of;
+use crate::cli::named::{self, owner_of};
 use crate::cli::quota::{self, QuotaAction};
 use crate::cli::settings::StoreArgs;
-use crate::cli::{Failure, bucket, output};
+use crate::cli::{Failure, output};
 use crate::identity::{
     account_id, confining_policy, new_access_key, own_policy, owner_names, ready_made_names, ready_made_policy,
 };
@@ -159,7 +159,7 @@ fn limits(policies: &[String], buckets: &[String]) -> Result<Option<Vec<KeyPolic
     if limits.is_empty() {
         limits.extend(ready_made_policy("full"));
     }
-    let buckets = buckets.iter().map(|bucket| bucket::parse(bucket)).collect::<Result<Vec<_>, _>>()?;
+    let buckets = buckets.iter().map(|bucket| named::parse(bucket)).collect::<Result<Vec<_>, _>>()?;
     limits.push(confining_policy(&buckets)?);
     Ok(Some(limits))
 }

@@ -1,7 +1,7 @@
 //! `bucket lifecycle --dry-run`: what the lifecycle rules would remove, seen through the eyes of the worker that
 //! does it. Changes nothing.
 
-use crate::cli::bucket::{all_buckets, find};
+use crate::cli::named::{all_buckets, find};
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
 use crate::engine::lifecycle::{Asked, Candidate, first_place, page, rules_of};

@@ -7,6 +7,7 @@ pub mod encryption;
 pub mod health;
 pub mod key;
 pub mod lifecycle;
+pub(crate) mod named;
 pub mod output;
 pub mod quota;
 pub mod rebuild;

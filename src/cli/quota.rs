@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use crate::cli::bucket::{find, owner_of};
+use crate::cli::named::{find, owner_of};
 use crate::cli::{Failure, output};
 use crate::config::format_size;
 use crate::config::value::parse_size;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use crate::cli::bucket::{find, parse};
+use crate::cli::named::{find, parse};
 use crate::cli::{Failure, output};
 use crate::limits::{PAGE_MAX, UNDELETE_DAYS_MAX, UNDELETE_STEP};
 use crate::meta::{MetaError, MetaStore, RestoreVersion, RetainedQuery, RetainedVersion};

@@ -12,7 +12,7 @@ use crate::engine::maintenance::visit_files;
 use crate::engine::{Engine, EngineError};
 use crate::limits::{BLOCK_BYTES, CHECK_CHUNKS_AT_ONCE, CHECK_STEP, CHUNK_USES_MAX};
 use crate::meta::ChunkUse;
-use crate::types::{ChunkId, Epoch};
+use crate::types::{BucketName, ChunkId, Epoch, ObjectKey, VersionId};
 
 /// One thing that is wrong with the stored data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,17 @@ pub enum Fault {
         /// Whose bytes are in it; at most `CHUNK_USES_MAX` for each page of chunks.
         uses: Vec<ChunkUse>,
     },
+    /// A body that lies beside its row does not match its checksum.
+    Inline {
+        /// The bucket.
+        bucket: BucketName,
+        /// Its key.
+        key: ObjectKey,
+        /// Its version.
+        version: VersionId,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A chunk file that no row knows, in an epoch that ended cleanly.
     Orphan {
         /// Which chunk.
@@ -41,17 +52,22 @@ impl std::fmt::Display for Fault {
             Self::Metadata(detail) => write!(f, "metadata: {detail}"),
             Self::Chunk { chunk, detail, uses } => {
                 write!(f, "chunk {chunk}: {detail}")?;
-                let is_control = char::is_control;
                 uses.iter().enumerate().try_for_each(|(index, ChunkUse { bucket, key, of, .. })| {
                     let before = if index == 0 { "; in" } else { "," };
-                    // A key must not write over the terminal.
-                    let key = key.as_str().replace(is_control, "\u{fffd}");
-                    write!(f, "{before} {bucket}/{key} ({of})")
+                    write!(f, "{before} {bucket}/{} ({of})", printable(key))
                 })
+            }
+            Self::Inline { bucket, key, version, detail } => {
+                write!(f, "{bucket}/{} (version {version}): {detail}", printable(key))
             }
             Self::Orphan { chunk } => write!(f, "chunk {chunk}: its file has no row"),
         }
     }
+}
+
+/// A key that does not write over the terminal.
+fn printable(key: &ObjectKey) -> String {
+    key.as_str().replace(char::is_control, "\u{fffd}")
 }
 
 /// How far a check has come.
@@ -74,6 +90,10 @@ pub struct CheckSummary {
     pub chunks: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bodies beside their rows that were verified.
+    pub inline: u64,
+    /// Their bytes.
+    pub inline_bytes: u64,
     /// Chunk files that were looked at.
     pub files: u64,
     /// Files without a row in the epochs that had not ended: the next sweep's business, no fault.
@@ -91,8 +111,8 @@ pub trait CheckObserver: Send {
 }
 
 impl Engine {
-    /// Checks everything: the metadata against itself, each live chunk's every byte against its checksums, and
-    /// each chunk file against the rows. In the epochs `open` (running, or crashed and not swept yet) files
+    /// Checks everything: the metadata against itself, every body beside its row and each live chunk's every byte
+    /// against their checksums, and each chunk file against the rows. In the epochs `open` (running, or crashed and not swept yet) files
     /// without rows are expected.
     ///
     /// # Errors
@@ -104,6 +124,7 @@ impl Engine {
             observer.fault(Fault::Metadata(fault));
         };
         self.meta.verify(&mut report).await?;
+        self.check_inline(&mut summary, observer).await?;
         self.check_chunks(&mut summary, observer).await?;
         self.check_files(open, &mut summary, observer).await?;
         Ok(summary)

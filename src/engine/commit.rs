@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::chunk::ChunkStore;
 use crate::engine::EngineError;
+use crate::engine::disk::DiskCircuit;
 use crate::engine::unclaimed::{Doubt, Unclaimed};
 use crate::engine::writer::StoredBody;
 use crate::limits::SETTLE_WAIT_MS;
@@ -35,6 +36,7 @@ pub(crate) struct Commits {
     tasks: TaskTracker,
     stopping: AtomicBool,
     unclaimed: Arc<Unclaimed>,
+    disk: Arc<DiskCircuit>,
 }
 
 impl PendingBody {
@@ -57,9 +59,14 @@ impl PendingBody {
 }
 
 impl Commits {
-    /// Commits to `meta`. `chunks` notes its files without a row in `unclaimed`.
-    pub(crate) fn new(meta: Arc<dyn MetaStore>, chunks: Arc<dyn ChunkStore>, unclaimed: Arc<Unclaimed>) -> Self {
-        Self { meta, chunks, tasks: TaskTracker::new(), stopping: AtomicBool::new(false), unclaimed }
+    /// Commits to `meta`. `chunks` notes its files without a row in `unclaimed`; `disk` learns from each commit.
+    pub(crate) fn new(
+        meta: Arc<dyn MetaStore>,
+        chunks: Arc<dyn ChunkStore>,
+        unclaimed: Arc<Unclaimed>,
+        disk: Arc<DiskCircuit>,
+    ) -> Self {
+        Self { meta, chunks, tasks: TaskTracker::new(), stopping: AtomicBool::new(false), unclaimed, disk }
     }
 
     /// Commits `body` with `transaction`. Dropping the returned future does not stop the commit.
@@ -94,7 +101,10 @@ impl Commits {
         }));
         drop(token);
         match task.await {
-            Ok(result) => result.map_err(EngineError::from),
+            Ok(result) => {
+                self.disk.learn_of_metadata(&result);
+                result.map_err(EngineError::from)
+            }
             Err(stopped) => {
                 tracing::error!(error = %stopped, "a commit task ended early");
                 Err(EngineError::Stopped)

@@ -2,7 +2,7 @@
 
 use crate::chunk::ChunkError;
 use crate::cipher::CipherError;
-use crate::engine::SourceError;
+use crate::engine::{ReadOnly, SourceError};
 use crate::meta::MetaError;
 use crate::rules::{BucketRefusal, LockRefusal, QuotaRefusal, WriteRefusal};
 use crate::types::{ChecksumAlgorithm, OwnerId};
@@ -150,6 +150,9 @@ pub enum EngineError {
     /// The metadata store failed in a way that no other variant names.
     #[error(transparent)]
     Meta(MetaError),
+    /// Nothing can be written for now.
+    #[error("read-only: {}", .0.reason())]
+    ReadOnly(ReadOnly),
     /// The worker that carried the operation was stopped.
     #[error("the operation was stopped")]
     Stopped,
@@ -158,7 +161,7 @@ pub enum EngineError {
 impl EngineError {
     /// Whether there is no space left, for chunk files or for metadata: nothing was stored.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Chunk(ChunkError::Full(_)) | Self::Meta(MetaError::Full))
+        matches!(self, Self::Chunk(ChunkError::Full(_)) | Self::Meta(MetaError::Full) | Self::ReadOnly(ReadOnly::Full))
     }
 
     /// Whether stored bytes do not match their checksum.

@@ -5,9 +5,11 @@ pub mod access_log;
 pub mod adopt;
 pub mod bucket;
 pub mod check;
+pub(crate) mod check_inline;
 pub(crate) mod commit;
 pub mod complete;
 pub(crate) mod copy;
+pub mod disk;
 pub mod error;
 pub mod event;
 pub(crate) mod expect;
@@ -27,6 +29,7 @@ pub mod request;
 pub mod rewrap;
 pub mod scrub;
 pub(crate) mod seal;
+pub mod sealed;
 pub mod snapshot;
 pub mod source;
 pub(crate) mod stash;
@@ -45,6 +48,7 @@ use crate::digest::Kernels;
 use crate::engine::access_log::AccessLogs;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
+use crate::engine::disk::DiskCircuit;
 use crate::engine::hashing::Hashing;
 use crate::engine::lock_clock::SharedLockClock;
 use crate::engine::pin::Pins;
@@ -57,6 +61,7 @@ pub use access_log::{LogStyle, LoggedBucket};
 pub use adopt::{Adopted, Found, Outcome};
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
+pub use disk::ReadOnly;
 pub use error::{EngineError, FixedEncryption, Mismatch};
 pub use event::{carrying_origin, current_origin, on_behalf_of};
 pub use lifecycle::LifecycleStep;
@@ -83,6 +88,7 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Arc<KeyRing>,
     commits: Commits,
+    disk: Arc<DiskCircuit>,
     documents: DocumentCache,
     lock_clock: SharedLockClock,
     pins: Pins,
@@ -97,7 +103,8 @@ impl Engine {
         let chunks: Arc<dyn ChunkStore> = Arc::new(TrackedChunks::new(chunks, Arc::clone(&unclaimed)));
         let suspects = Arc::default();
         let chunks: Arc<dyn ChunkStore> = Arc::new(WatchedChunks::new(chunks, Arc::clone(&suspects)));
-        let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed);
+        let disk = Arc::default();
+        let commits = Commits::new(Arc::clone(&meta), Arc::clone(&chunks), unclaimed, Arc::clone(&disk));
         Self {
             meta,
             chunks,
@@ -106,6 +113,7 @@ impl Engine {
             clock,
             keys: Arc::default(),
             commits,
+            disk,
             documents: DocumentCache::default(),
             lock_clock: SharedLockClock::default(),
             pins: Pins::default(),

@@ -121,7 +121,9 @@ impl Engine {
             key,
             label: Some(Arc::new(label)),
         };
-        let (body, digests) = write_body(context, source).await?;
+        let written = write_body(context, source).await;
+        self.disk.learn_of_chunks(&written);
+        let (body, digests) = written?;
         expected.verify(&digests, source.trailer_checksum().as_ref())?;
         Ok((body, digests))
     }

@@ -1,6 +1,5 @@
 //! A version that was resolved: its facts, its parts, the key that opens its body, and the way to its bytes.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,13 +9,11 @@ use crate::chunk::ChunkStore;
 use crate::cipher::{CipherError, CustomerKey, Envelope};
 use crate::engine::EngineError;
 use crate::engine::inline::open_inline;
+use crate::engine::pin::VersionPin;
 use crate::engine::reader::{BodyBytes, BodyReader, Seal};
 use crate::engine::seal::Lock;
 use crate::meta::{BodyRef, MetaStore, StoredVersion};
 use crate::types::{ListedPart, ManifestId, ObjectVersion, ResolvedRange};
-
-/// Keeps a version from being collected while it lives.
-pub(crate) type VersionPin = Box<dyn Any + Send + Sync>;
 
 /// A version that was resolved and that cannot be collected while this value lives.
 pub struct OpenObject {

@@ -3,6 +3,7 @@
 //!
 //! Pins live in this process. A store that several processes collect needs leases of its own.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +11,9 @@ use tokio::sync::RwLock;
 
 use crate::meta::{BodyRef, MetaError, StoredVersion};
 use crate::types::ManifestId;
+
+/// Whatever keeps a version from being collected while it lives.
+pub(crate) type VersionPin = Box<dyn Any + Send + Sync>;
 
 type Held = HashMap<ManifestId, u32>;
 

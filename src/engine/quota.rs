@@ -1,9 +1,6 @@
-//! Quotas and the space of the disk, before a body is received. The commit judges quotas again: this only spares a
-//! client the sending of what would be refused.
+//! Quotas, before a body is received. The commit judges them again: this only spares a client the sending of what would
+//! be refused.
 
-use std::io;
-
-use crate::chunk::ChunkError;
 use crate::engine::{Engine, EngineError};
 use crate::limits::INLINE_BYTES_MAX;
 use crate::meta::Admission;
@@ -26,16 +23,5 @@ impl Engine {
         let Some(size) = length.filter(|length| *length > INLINE_BYTES_MAX as u64) else { return Ok(()) };
         let admission = Admission { bucket: bucket.id, key: key.clone(), owner: owner.cloned(), size, part };
         Ok(self.meta.admit(&admission).await?)
-    }
-
-    /// Refuses what takes space when only the reserve is left, also where it takes little: deletes must still fit.
-    ///
-    /// # Errors
-    /// `Chunk`.
-    pub(crate) fn admit_space(&self) -> Result<(), EngineError> {
-        if self.chunks.free_bytes()? == 0 {
-            return Err(ChunkError::Full(io::ErrorKind::StorageFull.into()).into());
-        }
-        Ok(())
     }
 }

@@ -23,7 +23,7 @@ use crate::cipher::{BodyKey, ChunkOpener, CipherError, Sequence};
 use crate::engine::EngineError;
 use crate::engine::inline::require_part;
 use crate::engine::label;
-use crate::engine::open_object::VersionPin;
+use crate::engine::pin::VersionPin;
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::{BodySource, Extent, MetaError, MetaStore};
 use crate::telemetry::record;

@@ -7,7 +7,7 @@ use crate::cipher::{BodyKey, ChunkSealer};
 use crate::digest::Digests;
 use crate::engine::EngineError;
 use crate::engine::label::{self, BodyLabel};
-use crate::engine::writer::{UnclaimedChunks, drop_off_reactor};
+use crate::engine::sealed::{UnclaimedChunks, drop_off_reactor};
 use crate::limits::CHUNK_BYTES_MAX;
 use crate::meta::NewExtent;
 

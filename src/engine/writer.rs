@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::buffer::{Block, BlockPool, PoolShare};
@@ -22,80 +21,15 @@ use crate::cipher::{BodyKey, InlineTag};
 use crate::digest::{Digests, Tee};
 use crate::engine::hashing::Hashing;
 use crate::engine::label::BodyLabel;
+use crate::engine::sealed::UnclaimedChunks;
 use crate::engine::stash::Stash;
 use crate::engine::unsealed::UnsealedChunk;
 use crate::engine::writer::job::{Load, Running, Sink};
 use crate::engine::{ByteSource, EngineError, SourceError};
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, STALL_FLUSH_MS};
-use crate::meta::NewExtent;
-use crate::types::{ChecksumAlgorithm, ChunkId};
+use crate::types::ChecksumAlgorithm;
 
 const _: () = assert!(BLOCKS_PER_STREAM == 2, "one block fills while one job runs");
-
-/// Sealed chunks that nothing refers to yet. Dropped, it removes their files; `disarm` leaves them to
-/// whoever committed them.
-pub struct UnclaimedChunks {
-    pub(crate) store: Arc<dyn ChunkStore>,
-    pub(crate) extents: Vec<NewExtent>,
-}
-
-impl UnclaimedChunks {
-    /// No chunks of `store`.
-    pub(crate) fn new(store: Arc<dyn ChunkStore>) -> Self {
-        Self { store, extents: Vec::new() }
-    }
-
-    /// The extents, whose chunks now belong to the caller: to be called when they were committed, or when
-    /// it is in doubt whether they were.
-    pub fn disarm(mut self) -> Vec<NewExtent> {
-        std::mem::take(&mut self.extents)
-    }
-
-    /// Appends the extents of `later`.
-    pub(crate) fn append(&mut self, later: Self) {
-        self.extents.extend(later.disarm());
-    }
-}
-
-impl Drop for UnclaimedChunks {
-    fn drop(&mut self) {
-        let sealed = |extent| match extent {
-            NewExtent::Sealed { id, .. } => Some(id),
-            // Another body refers to it.
-            NewExtent::Shared { .. } => None,
-        };
-        let chunks: Vec<_> = std::mem::take(&mut self.extents).into_iter().filter_map(sealed).collect();
-        if !chunks.is_empty() {
-            drop_off_reactor(Removal { store: Arc::clone(&self.store), chunks });
-        }
-    }
-}
-
-/// Removes chunks where it is dropped, which happens exactly once even if a runtime that shuts down never
-/// runs the job that it was moved into.
-struct Removal {
-    store: Arc<dyn ChunkStore>,
-    chunks: Vec<ChunkId>,
-}
-
-impl Drop for Removal {
-    fn drop(&mut self) {
-        for &chunk in &self.chunks {
-            if let Err(error) = self.store.remove(chunk) {
-                // It stays as an orphan, which only takes space.
-                tracing::warn!(%chunk, %error, "could not remove an unclaimed chunk");
-            }
-        }
-    }
-}
-
-/// Drops a value whose destructor removes files: on a blocking thread if there is a runtime, else here.
-pub(crate) fn drop_off_reactor<T: Send + 'static>(value: T) {
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(move || drop(value))),
-        Err(_) => drop(value),
-    }
-}
 
 /// A body that is durable, but that no metadata refers to yet.
 pub enum StoredBody {

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use crate::limits::{BREAKER_FAILURES, BREAKER_REST_MS_MAX, BREAKER_REST_MS_MIN};
 
 /// A circuit breaker. Its caller asks before each call, and tells how it went.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Breaker {
+    rest_ms_max: u64,
     state: Mutex<State>,
 }
 
@@ -32,7 +33,18 @@ pub enum Circuit {
     Open(Duration),
 }
 
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::new(BREAKER_REST_MS_MAX)
+    }
+}
+
 impl Breaker {
+    /// A closed circuit that rests no longer than `rest_ms_max` between two trials.
+    pub fn new(rest_ms_max: u64) -> Self {
+        Self { rest_ms_max, state: Mutex::default() }
+    }
+
     /// Whether a call may be made at `now`.
     pub fn circuit(&self, now: Instant) -> Circuit {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +72,7 @@ impl Breaker {
             return false;
         };
         let was_closed = state.open_until.is_none();
-        let rest_ms = BREAKER_REST_MS_MIN.saturating_mul(1 << tries.min(32)).min(BREAKER_REST_MS_MAX);
+        let rest_ms = BREAKER_REST_MS_MIN.saturating_mul(1 << tries.min(32)).min(self.rest_ms_max);
         state.open_until = Some(now + Duration::from_millis(rest_ms));
         was_closed
     }

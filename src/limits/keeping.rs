@@ -2,6 +2,12 @@
 
 use super::{GIB, KIB, MIB};
 
+/// Longest rest in milliseconds between two trial writes to a disk that keeps failing.
+pub const DISK_REST_MS_MAX: u64 = 2_000;
+/// Milliseconds between two looks whether a trial write is due.
+pub const DISK_LOOK_MS: u64 = 500;
+/// Bytes of a trial write to a chunk file.
+pub const DISK_TRIAL_BYTES: usize = 4 * KIB as usize;
 /// Bytes that scrub reads in a second (default of `--scrub-rate`): 20 TiB a month, a small part of what one disk can.
 pub const SCRUB_RATE: u64 = 8 * MIB;
 /// Least `--scrub-rate` but 0. A step reads a whole chunk, and its rest must end before its lease does.

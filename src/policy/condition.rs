@@ -17,11 +17,11 @@
 //! context keys".
 
 use crate::policy::PolicyError;
+use crate::policy::effect::Effect;
 use crate::policy::json::Node;
 use crate::policy::key;
 use crate::policy::operator::{Comparison, Operator, Quantifier, Wanted};
 use crate::policy::request::Facts;
-use crate::policy::statement::Effect;
 use crate::policy::text::{Template, normal_key};
 
 /// One operator, one key, and the values wanted.

@@ -14,10 +14,11 @@ use crate::limits::{
 use crate::policy::PolicyError;
 use crate::policy::action::ActionPattern;
 use crate::policy::condition::{self, Grammar};
+use crate::policy::effect::Effect;
 use crate::policy::json::Node;
 use crate::policy::principal::{Naming, Principals};
 use crate::policy::request::{Facts, Request};
-use crate::policy::statement::{Effect, Set, Statement};
+use crate::policy::statement::{Set, Statement};
 use crate::policy::text::{Template, normal_key};
 
 /// What a document is attached to, which decides its grammar.

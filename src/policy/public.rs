@@ -11,8 +11,9 @@
 
 use crate::policy::condition::Condition;
 use crate::policy::document::{Document, Kind};
+use crate::policy::effect::Effect;
 use crate::policy::operator::{Comparison, Network, Quantifier};
-use crate::policy::statement::{Effect, Set, Statement};
+use crate::policy::statement::{Set, Statement};
 use crate::policy::text::Template;
 
 /// Keys whose fixed value narrows a statement to somebody, in their normal form.

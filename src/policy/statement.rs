@@ -4,18 +4,10 @@ use std::collections::HashSet;
 
 use crate::policy::action::{ACTIONS, ActionPattern, On};
 use crate::policy::condition::Condition;
+use crate::policy::effect::Effect;
 use crate::policy::principal::{Naming, Principals};
 use crate::policy::request::Facts;
 use crate::policy::text::{Pattern, Template};
-
-/// What a statement does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It allows.
-    Allow,
-    /// It denies, whatever else allows.
-    Deny,
-}
 
 /// An element that has an opposite, as `Action` has `NotAction`.
 #[derive(Clone, Debug, PartialEq, Eq)]

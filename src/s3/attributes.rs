@@ -1,7 +1,7 @@
 //! Attributes that a request gives its new version (PutObject, CopyObject, CreateMultipartUpload, POST forms):
 //! owner, tags, ACL, lock, encryption. One line per feature; what each accepts is in its own file.
 
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::encryption_headers::new_envelope;
 use crate::s3::op::acl;
 use crate::s3::tagging::header_tags;

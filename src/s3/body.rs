@@ -16,7 +16,7 @@ use crate::engine::{ByteSource, Checksumming, Expected, SourceError};
 use crate::guard::EndCause;
 use crate::limits::PART_BYTES_MAX;
 use crate::net::{BodyError, RequestBody};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::form_feed::FormError;
 use crate::s3::{Code, S3Error};
 use crate::types::{ChecksumAlgorithm, ChecksumValue};
@@ -372,7 +372,7 @@ mod tests {
     use crate::engine::Checksumming;
     use crate::limits::PART_BYTES_MAX;
     use crate::net::RequestBody;
-    use crate::s3::authorize::Authorized;
+    use crate::s3::authorize::call::Authorized;
     use crate::s3::{Code, Operation};
     use crate::types::ChecksumAlgorithm;
 

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use crate::identity::account_id;
 use crate::policy::{Context, Values};
-use crate::s3::authorize::Authorized;
-use crate::s3::copy_source::{SourceName, source_name};
+use crate::s3::authorize::call::Authorized;
 use crate::s3::metadata::header_text;
 use crate::s3::query::Query;
+use crate::s3::source_name::{SourceName, source_name};
 use crate::s3::tagging::TAGGING;
 use crate::s3::{Gateway, Operation};
 use crate::types::{OwnerId, Tags, Timestamp};

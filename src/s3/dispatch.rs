@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::op::{
     abort_upload, acl, bucket_encryption, bucket_location, bucket_logging, bucket_notification, bucket_policy,
     bucket_versioning, complete_upload, copy_object, cors, create_bucket, create_upload, delete_bucket, delete_object,

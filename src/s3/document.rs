@@ -8,7 +8,7 @@ use crate::digest::Tee;
 use crate::engine::{ByteSource, Checksumming, EngineError, Expected};
 use crate::net::RequestBody;
 use crate::s3::S3Error;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::{HeaderChecksums, document_too_large, open_document};
 use crate::s3::xml::XmlFeed;
 use crate::types::ChecksumAlgorithm;
@@ -80,7 +80,7 @@ mod tests {
     use super::Document;
     use crate::auth::PayloadKind;
     use crate::net::RequestBody;
-    use crate::s3::authorize::Authorized;
+    use crate::s3::authorize::call::Authorized;
     use crate::s3::body::HeaderChecksums;
     use crate::s3::xml::XmlEvent;
     use crate::s3::{Code, Operation, S3Error};

@@ -13,12 +13,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::cipher::{CustomerKey, Envelope, Holder, Protection};
 use crate::limits::{ENCRYPTION_CONTEXT_BYTES_MAX, ENCRYPTION_KEY_ID_BYTES_MAX};
-use crate::rules::encryption::Algorithm;
-use crate::s3::authorize::Authorized;
+use crate::rules::encryption::{Algorithm, BucketEncryption};
+use crate::s3::authorize::call::Authorized;
 use crate::s3::metadata::{header_text, insert_text};
-use crate::s3::op::bucket_encryption;
 use crate::s3::{Code, Gateway, S3Error};
-use crate::types::VersionAttributes;
+use crate::types::{DocumentKind, VersionAttributes};
 
 const ALGORITHM: &str = "x-amz-server-side-encryption";
 const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
@@ -171,10 +170,21 @@ fn check_context(context: String) -> Result<String, S3Error> {
     Err(S3Error::invalid_argument(KMS_CONTEXT, context, message))
 }
 
+/// The configuration of the bucket that a request is about.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn configured(gateway: &Gateway, call: &Authorized) -> Result<Option<BucketEncryption>, S3Error> {
+    let documents = gateway.engine.documents(call.bucket()).await?;
+    let Some(stored) = documents.get(DocumentKind::Encryption) else { return Ok(None) };
+    let unreadable = || S3Error::new(Code::InternalError).cause("the default encryption of a bucket cannot be read");
+    BucketEncryption::from_document(stored).map(Some).ok_or_else(unreadable)
+}
+
 /// Who is to hold the key of a new version or upload: what the request says, else what the bucket says, else what
 /// the server says.
 async fn holder(gateway: &Gateway, call: &Authorized) -> Result<Option<Holder>, S3Error> {
-    let default = bucket_encryption::configured(gateway, call).await?;
+    let default = configured(gateway, call).await?;
     let requested = requested(&call.headers)?;
     if let Some(holder) = requested {
         if matches!(holder, Holder::Customer(_)) && default.as_ref().is_some_and(|default| default.blocks_customer_keys)

@@ -220,13 +220,14 @@ impl From<EngineError> for S3Error {
                 Ok(fault) => (*fault).into(),
                 Err(unknown) => Self::new(Code::InternalError).cause(unknown),
             },
-            EngineError::Stopped => Self::new(Code::ServiceUnavailable).cause("the operation was stopped"),
+            error @ (EngineError::ReadOnly(_) | EngineError::Stopped) => {
+                Self::new(Code::ServiceUnavailable).cause(error)
+            }
             EngineError::Damaged(what) => Self::new(Code::InternalError).cause(what),
-            EngineError::Chunk(source) => Self::new(Code::InternalError).cause(source),
             EngineError::Cipher(source) => source.into(),
             EngineError::UploadKey(source) => upload_key_error(source),
             EngineError::FixedEncryption(fixed) => fixed.into(),
-            EngineError::Meta(source) => Self::new(Code::InternalError).cause(source),
+            error @ (EngineError::Chunk(_) | EngineError::Meta(_)) => Self::new(Code::InternalError).cause(error),
         }
     }
 }
@@ -289,6 +290,10 @@ fn from_storage(error: &EngineError) -> Option<S3Error> {
         let reason = "There is no space left to store the data: the disk, its inodes or a quota are used up. \
                       Deleting objects and aborting uploads still works.";
         return Some(S3Error::new(Code::InsufficientStorage).message(reason).cause(error));
+    }
+    if matches!(error, EngineError::ReadOnly(_)) {
+        let reason = "The disk fails: nothing can be written until it is well again. Reading goes on.";
+        return Some(S3Error::new(Code::ServiceUnavailable).message(reason).cause(error));
     }
     if error.is_damaged() {
         return Some(S3Error::new(Code::InternalError).cause(format!("damaged data: {error}")));

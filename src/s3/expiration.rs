@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::engine::Engine;
 use crate::rules::lifecycle::{DayLength, Lifecycle, ObjectFacts};
 use crate::s3::Gateway;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::metadata::insert_text;
 use crate::types::{Bucket, DocumentKind, ObjectKey, ObjectVersion, Timestamp, VersionId};
 

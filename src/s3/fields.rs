@@ -3,7 +3,7 @@
 
 use crate::limits::XML_BYTES_MAX;
 use crate::net::RequestBody;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::xml::{XmlEvent, XmlFeed};
 use crate::s3::{Code, S3Error};

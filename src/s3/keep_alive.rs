@@ -19,7 +19,7 @@ use crate::engine::carrying_origin;
 use crate::guard::Drain;
 use crate::limits::KEEP_ALIVE_SPACE_MS;
 use crate::net::{BodyError, Response, stream_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::object_headers::{respond, respond_xml};
 use crate::s3::{Code, Gateway, S3Error};
 

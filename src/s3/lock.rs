@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::metadata::{header_text, insert_text};
 use crate::s3::{Gateway, Operation, S3Error};
 use crate::types::{ChecksumAlgorithm, Retention, RetentionMode, Timestamp, VersionAttributes};

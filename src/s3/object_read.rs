@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::engine::OpenObject;
 use crate::rules::{CurrentFacts, ReadVerdict};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::checksum_headers::{insert_checksum, insert_part_checksum, insert_type, wants_checksum};
 use crate::s3::conditions::{failed_read_condition, precondition_failed, read_precondition};
 use crate::s3::encryption_headers::{customer_key, insert_encryption, refuse_request_headers};

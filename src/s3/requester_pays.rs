@@ -8,7 +8,7 @@ use crate::identity::Principal;
 use crate::net::Response;
 use crate::rules::Payer;
 use crate::rules::payer::{Charge, charge};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::{Bucket, DocumentKind};
 

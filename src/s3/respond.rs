@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::net::{Response, empty_body, full_body};
 use crate::s3::Gateway;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::xml::XmlWriter;
 use crate::types::OwnerId;
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::future::BoxFuture;
 use http::header::{CONNECTION, SERVER};
 use http::request::Parts;
@@ -12,87 +10,28 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tracing::Instrument as _;
 
-use crate::auth::AuthSettings;
-use crate::engine::{Engine, on_behalf_of};
-use crate::guard::{Admission, Drain, RateLimiter, Ticket};
-use crate::identity::{Keyring, Principal};
+use crate::engine::on_behalf_of;
+use crate::guard::Ticket;
+use crate::identity::Principal;
 use crate::limits::SCARCE_BODY_BYTES_MAX;
 use crate::net::{Handler, Peer, Request, RequestBody, Response, empty_body};
-use crate::rules::DayLength;
 use crate::s3::access::{AccessRecord, TrackedBody};
 use crate::s3::access_line::AccessLine;
 use crate::s3::authenticate::authenticate;
-use crate::s3::authorize::{Authorized, authorize};
-use crate::s3::bucket_facts::FactsCache;
+use crate::s3::authorize::authorize;
 use crate::s3::cors::{Crossing, preflight};
 use crate::s3::dispatch::dispatch;
+use crate::s3::explain::explain;
 use crate::s3::op::post_object;
 use crate::s3::requester_pays;
 use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
-use crate::s3::{Code, Operation, S3Error, sts, website};
-use crate::types::{Clock, ObjectOwnership, Origin, RateLimits};
+use crate::s3::{Code, Gateway, Operation, S3Error, sts, website};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
-/// The CRC32 of nothing, in base64.
-const EMPTY_CRC32: &str = "AAAAAA==";
-
-/// What the S3 service was configured to do.
-#[derive(Clone, Debug)]
-pub struct S3Settings {
-    /// Region, V2, domains.
-    pub auth: AuthSettings,
-    /// Base domains of virtual-host style.
-    pub domains: Vec<String>,
-    /// Base domains of websites.
-    pub website_domains: Vec<String>,
-    /// Whether anonymous requests are let through to authorization, where a policy or an ACL must allow them.
-    pub allow_anonymous: bool,
-    /// Whether bodies are encrypted (SSE-S3) where neither the request nor the bucket says anything.
-    pub encrypt_by_default: bool,
-    /// Ownership of buckets whose creator does not name one.
-    pub default_ownership: ObjectOwnership,
-    /// How long a day of lifecycle rules is.
-    pub lifecycle_day: DayLength,
-    /// Names of the webhooks that notifications may name.
-    pub webhooks: Vec<String>,
-    /// Limits of rates.
-    pub rates: RateLimits,
-}
-
-/// The S3 service. Implements `net::Handler`.
-#[derive(Clone)]
-pub struct Gateway {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) keyring: Arc<Keyring>,
-    pub(crate) admission: Admission,
-    pub(crate) rates: RateLimiter,
-    pub(crate) drain: Drain,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) settings: Arc<S3Settings>,
-    /// What decides about access to buckets, parsed.
-    pub(crate) facts: Arc<FactsCache>,
-    /// Names this process in answers (`x-amz-id-2`).
-    pub(crate) host_id: Arc<str>,
-}
 
 impl Gateway {
-    /// A gateway over an engine.
-    pub fn new(
-        engine: Arc<Engine>,
-        keyring: Arc<Keyring>,
-        admission: Admission,
-        drain: Drain,
-        clock: Arc<dyn Clock>,
-        settings: S3Settings,
-    ) -> Self {
-        let host_id = BASE64.encode(rand::random::<[u8; 33]>()).into();
-        let rates = RateLimiter::new(settings.rates.clone());
-        let (settings, facts) = (Arc::new(settings), Arc::default());
-        Self { engine, keyring, admission, rates, drain, clock, settings, facts, host_id }
-    }
-
     async fn answer(self, request: Request) -> Response {
         let request_id = format!("{:016X}", rand::random::<u64>());
         let (head, body) = request.into_parts();
@@ -200,22 +139,6 @@ impl Gateway {
         }
     }
 
-    /// What events tell of the request that made them.
-    pub(crate) fn origin(&self, principal: &Principal, peer: Option<Peer>, request_id: &str) -> Origin {
-        let principal = match principal {
-            Principal::Anonymous => "Anonymous".to_owned(),
-            Principal::Identity { name, .. } => name.clone(),
-        };
-        Origin {
-            principal,
-            source_address: peer.map(|peer| peer.address.ip().to_string()).unwrap_or_default(),
-            request_id: request_id.to_owned(),
-            host_id: self.host_id.to_string(),
-            is_form: false,
-            at: self.clock.now().0,
-        }
-    }
-
     /// A request to a website. Its errors are pages, and therefore answers.
     async fn visit(
         &self,
@@ -269,38 +192,11 @@ fn has_no_body(method: &Method, status: StatusCode) -> bool {
     method == Method::HEAD || status == StatusCode::NOT_MODIFIED || status == StatusCode::NO_CONTENT
 }
 
-/// Adds to an error what only the whole request can tell.
-pub(crate) fn explain(call: &Authorized, error: S3Error) -> S3Error {
-    if call.requires_absent && error.code == Code::PreconditionFailed {
-        return S3Error::new(Code::AccessDenied).cause("the key exists, and its sender may not overwrite");
-    }
-    let empty_crc = call.headers.get("x-amz-checksum-crc32").is_some_and(|value| value == EMPTY_CRC32);
-    if error.code == Code::BadDigest && empty_crc {
-        return error.message(
-            "The CRC32 you specified did not match the calculated checksum. It is that of an empty body: if the URL \
-             was presigned by an SDK, presign it with the request checksum calculation set to WHEN_REQUIRED.",
-        );
-    }
-    error
-}
-
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, Method, StatusCode};
+    use http::{Method, StatusCode};
 
-    use super::{explain, has_no_body};
-    use crate::auth::PayloadKind;
-    use crate::s3::authorize::Authorized;
-    use crate::s3::{Code, Operation, S3Error};
-
-    #[test]
-    fn a_checksum_of_nothing_is_explained() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-amz-checksum-crc32", HeaderValue::from_static("AAAAAA=="));
-        let call = Authorized::for_test(Operation::PutObject, "/abc/k", headers, PayloadKind::Unsigned);
-        assert!(explain(&call, S3Error::new(Code::BadDigest)).message.contains("WHEN_REQUIRED"));
-        assert_eq!(explain(&call, S3Error::new(Code::NoSuchKey)).message, Code::NoSuchKey.message());
-    }
+    use super::has_no_body;
 
     #[test]
     fn answers_to_head_and_conditions_have_no_body() {

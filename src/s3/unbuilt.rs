@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::{Code, S3Error};
 
 /// How a header is refused.

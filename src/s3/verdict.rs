@@ -17,10 +17,11 @@ use crate::policy::{
 use crate::rules::AclRight;
 use crate::rules::acl::{self, GrantedTo};
 use crate::s3::Gateway;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::bucket_facts::BucketFacts;
 use crate::s3::condition_context::RequestContext;
 use crate::s3::permission::{Need, On};
+use crate::s3::relation::relation;
 use crate::types::{Bucket, OwnerId, Tags, VersionAttributes};
 
 /// One question: whether the sender of a request has a permission.
@@ -150,16 +151,6 @@ pub(crate) fn mentions(principal: &Principal, facts: &BucketFacts, action: &str,
     let mut documents = [attached.identity, attached.session].into_iter().flatten().flatten();
     documents.any(|document| document.mentions(action, prefix))
         || facts.policy.as_ref().is_some_and(|policy| policy.mentions(action, prefix))
-}
-
-/// How a principal stands to the owner of something; nobody owns what is not there yet.
-pub(crate) fn relation(principal: &Principal, owner: Option<&OwnerId>) -> Relation {
-    match principal {
-        Principal::Anonymous => Relation::Anonymous,
-        Principal::Identity { is_root: true, .. } => Relation::OwnerRoot,
-        Principal::Identity { owner: is, .. } if owner.is_none_or(|owner| owner == is) => Relation::Owner,
-        Principal::Identity { .. } => Relation::Other,
-    }
 }
 
 /// The canonical id of a known principal.

@@ -126,6 +126,10 @@ table! {
         "File descriptors that the process may open.";
     DISK_FREE: Gauge "sluicegate_disk_free_bytes" Bytes []
         "Bytes free for chunk files.";
+    READ_ONLY: Gauge "sluicegate_read_only" Count []
+        "1 while nothing can be written, because writes keep failing or only the reserve of space is left; else 0.";
+    DISK_CIRCUIT_OPENED: Counter "sluicegate_disk_circuit_opened_total" Count []
+        "How often writes failed so often in a row that the gateway became read-only.";
     BUILD: Gauge "sluicegate_build_info" Count ["version"]
         "Always 1; its label is the version.";
 }

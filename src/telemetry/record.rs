@@ -35,6 +35,8 @@ pub struct Gauges {
     pub blocks_leased: usize,
     /// Bytes free on disk; `None` if it could not be asked.
     pub disk_free_bytes: Option<u64>,
+    /// Whether nothing can be written.
+    pub is_read_only: bool,
 }
 
 /// A request ended.
@@ -62,6 +64,11 @@ pub fn metadata_committed(commands: u64) {
 pub fn hashed(lanes: u64) {
     metrics::counter!(metric::HASH_STEPS.name).increment(1);
     metrics::counter!(metric::HASH_LANES.name).increment(lanes);
+}
+
+/// Writes failed so often in a row that the gateway became read-only.
+pub fn disk_circuit_opened() {
+    metrics::counter!(metric::DISK_CIRCUIT_OPENED.name).increment(1);
 }
 
 /// A stored block did not match its checksum.
@@ -157,6 +164,7 @@ pub fn sample(gauges: &Gauges) {
     metrics::gauge!(metric::CONNECTIONS.name).set(as_float(gauges.connections as u64));
     metrics::gauge!(metric::BLOCKS.name).set(as_float(gauges.blocks as u64));
     metrics::gauge!(metric::BLOCKS_LEASED.name).set(as_float(gauges.blocks_leased as u64));
+    metrics::gauge!(metric::READ_ONLY.name).set(as_float(u64::from(gauges.is_read_only)));
     if let Some(bytes) = gauges.disk_free_bytes {
         metrics::gauge!(metric::DISK_FREE.name).set(as_float(bytes));
     }

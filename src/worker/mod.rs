@@ -4,6 +4,7 @@
 pub mod access_log;
 pub mod collector;
 pub mod delivery;
+pub mod disk;
 pub mod expiry;
 pub mod lease;
 pub mod lifecycle;
@@ -22,6 +23,7 @@ use crate::engine::EngineError;
 pub use access_log::AccessLogDelivery;
 pub use collector::Collector;
 pub use delivery::EventDelivery;
+pub use disk::DiskTrial;
 pub use expiry::UploadExpiry;
 pub use lease::Leased;
 pub use lifecycle::{LifecycleRules, UndeleteCollector};

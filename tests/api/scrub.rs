@@ -92,3 +92,34 @@ fn damage_that_a_client_meets_is_known_at_once_although_passes_are_off() {
     client.get("/rot/k").expect_error(500, "InternalError");
     server.eventually("it is marked", || damaged(&server) == Some(1.0));
 }
+
+#[test]
+fn a_flipped_bit_of_a_small_body_is_refused_and_found_by_check() {
+    let mut server = Server::start();
+    let client = server.client();
+    client.bucket("small");
+    for key in ["sound", "hit"] {
+        client.put(&format!("/small/{key}"), noise(7, 900)).expect(200);
+    }
+    assert!(server.stop().success());
+    let database = rusqlite::Connection::open(server.data().join("meta.sqlite")).unwrap();
+    let flipped = "UPDATE side SET data = CAST(substr(data, 1, 499) || x'00' || substr(data, 501) AS BLOB)
+        WHERE id = (SELECT -rank FROM version WHERE key = CAST('hit' AS BLOB))";
+    assert_eq!(database.execute(flipped, ()).unwrap(), 1);
+    drop(database);
+    let checked = server.command(&["check", "--json"]);
+    assert_eq!(checked.status.code(), Some(1));
+    let checked: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let faults = checked["faults"].as_array().unwrap();
+    assert_eq!((faults.len(), &faults[0]["kind"]), (1, &"inline".into()), "{checked:#}");
+    assert_eq!(faults[0]["objects"][0]["key"], "hit");
+    assert_eq!(checked["inline"], 1, "the sound one");
+    let text = server.command(&["check"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("small/hit"));
+    server.restart();
+    let client = server.client();
+    client.get("/small/hit").expect_error(500, "InternalError");
+    client.get("/small/sound").expect(200);
+    client.delete("/small/hit").expect(204);
+    server.stop_and_check();
+}

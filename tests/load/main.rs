@@ -17,6 +17,7 @@ mod support;
 
 mod memory;
 mod overload;
+mod stock;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

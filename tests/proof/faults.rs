@@ -18,7 +18,7 @@ use super::{is_full, seed};
 /// Calls that an ordinary run goes through one by one; beyond, it takes larger and larger steps.
 const EACH: u64 = 3;
 
-/// A kind of fault, and what clients are to be told: of a full disk 507, else 500.
+/// A kind of fault, and what clients are to be told: of a full disk 507, else 500, and 503 when writes keep failing.
 struct Case {
     name: &'static str,
     kinds: u64,
@@ -28,7 +28,7 @@ struct Case {
 }
 
 const FULL: &[(u16, &str)] = &[(507, "InsufficientStorage")];
-const BROKEN: &[(u16, &str)] = &[(500, "InternalError")];
+const BROKEN: &[(u16, &str)] = &[(500, "InternalError"), (503, "ServiceUnavailable")];
 const NOTHING: &[(u16, &str)] = &[];
 
 const fn case(
@@ -113,6 +113,7 @@ impl Patient {
     /// Requires that everything is as the journal allows, and that all is well again.
     fn is_well(&mut self, what: &str) {
         let log = || self.lane.tail();
+        self.lane.await_ready();
         let client = self.process.client();
         let verdict = verify(&client, &mut self.slots, &mut self.contests, END);
         verdict.unwrap_or_else(|wrong| panic!("{what}: {wrong}\n{}", log()));
@@ -190,6 +191,58 @@ fn a_fault_at_any_call_loses_nothing_and_passes() {
     }
     eprintln!("{:.0} s", began.elapsed().as_secs_f64());
     assert!(told.values().all(|outcome| outcome.is_some_and(|(faults, _)| faults > 0)), "each came, none failed");
+}
+
+/// Writes that keep failing make the gateway read-only: it says so, refuses at once what takes space, reads and deletes
+/// as before; and it finds out by itself when the disk is well again.
+#[test]
+fn a_disk_that_keeps_failing_makes_the_gateway_read_only_and_back() {
+    for (errno, reason, told) in
+        [(libc::EIO, "failing", (503, "ServiceUnavailable")), (libc::EDQUOT, "full", (507, "InsufficientStorage"))]
+    {
+        let scratch = scratch();
+        let lane = Lane::new(scratch.path());
+        let process = lane.start().expect("nothing kills it");
+        let client = process.client();
+        client.bucket("sick");
+        let body = Body::new(seed(), 300_000);
+        client.put("/sick/before", body.bytes()).expect(200);
+        client.put("/sick/gone", "inline").expect(200);
+        let is_read_only = || lane.admin("/metrics").text().contains("sluicegate_read_only 1\n");
+        assert!(!is_read_only());
+        let fault = Fault {
+            kinds: kind::WRITE | kind::SYNC,
+            classes: DATA,
+            first: 1,
+            last: u64::MAX,
+            action: Action::Fail(errno),
+        };
+        lane.control.set_fault(fault);
+        let refusals: Vec<_> = (0..12).map(|_| client.put("/sick/during", body.bytes())).collect();
+        assert!(refusals.iter().all(|answer| answer.status >= 500), "no write is acknowledged");
+        assert_eq!((refusals[11].status, refusals[11].one("Code").as_str()), told, "{}", lane.tail());
+        assert!(told.0 != 503 || refusals[11].header("retry-after").is_some());
+        // Also what would go to the database only: nobody can tell it from what takes space.
+        client.put("/sick/small", "inline").expect_error(told.0, told.1);
+        let ready = lane.admin("/health/ready");
+        let state: serde_json::Value = serde_json::from_str(&ready.text()).expect("health is JSON");
+        assert_eq!((ready.status, &state["status"], &state["reason"]), (503, &"read-only".into(), &reason.into()));
+        assert_eq!(lane.admin("/health/live").status, 200);
+        assert!(is_read_only());
+        assert_eq!(md5_hex(&client.get("/sick/before").expect(200).body), body.md5, "reads go on");
+        client.delete("/sick/gone").expect(204);
+        let fired = lane.control.fired();
+        std::thread::sleep(Duration::from_millis(2_500));
+        assert!(lane.control.fired() > fired, "it tries by itself");
+        assert_eq!(lane.admin("/health/ready").status, 503);
+        lane.control.clear_fault();
+        lane.await_ready();
+        assert!(!is_read_only());
+        client.put("/sick/during", body.bytes()).expect(200);
+        assert_eq!(client.get("/sick?list-type=2").expect(200).all("Key"), ["before", "during"]);
+        lane.check();
+        assert!(process.stop(), "an orderly stop");
+    }
 }
 
 /// A read of a chunk that fails or returns a flipped bit: the body is refused or right, never wrong.

@@ -7,8 +7,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::shim::{self, Control};
-use super::support::client::{Client, Credentials};
-use super::support::server::{ROOT_ID, ROOT_SECRET, binary};
+use super::support::client::{Answer, Client, Credentials};
+use super::support::server::{ROOT_ID, ROOT_SECRET, admin_address, binary};
 use super::verify::Verdict;
 
 /// How long a process may take for anything.
@@ -107,6 +107,21 @@ impl Lane {
                 return Err(format!("files without rows stay: {text}\n{}", self.tail()));
             }
             std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// GET of a path on the admin listener of the process that was started last.
+    pub fn admin(&self, path: &str) -> Answer {
+        let log = std::fs::read_to_string(&self.log).expect("the log");
+        Client::new(admin_address(&log), None).get(path)
+    }
+
+    /// Waits until the process that was started last takes writes again, which needs no client that tries.
+    pub fn await_ready(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.admin("/health/ready").status != 200 {
+            assert!(Instant::now() < deadline, "not ready again\n{}", self.tail());
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -81,12 +81,7 @@ impl Server {
 
     /// GET of a path on the admin listener.
     pub fn admin(&self, path: &str) -> super::client::Answer {
-        let log = self.log();
-        let line =
-            log.lines().rev().find(|line| line.contains("admin listener")).expect("the log names the admin address");
-        let at = line.find("127.0.0.1:").expect("an address");
-        let address: String = line[at..].chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
-        Client::new(address.parse().expect("an address"), None).get(path)
+        Client::new(admin_address(&self.log()), None).get(path)
     }
 
     /// The sum of a metric over its labels.
@@ -240,4 +235,12 @@ fn spawn(data: &Path, arguments: &[String], environment: &[(String, String)], lo
     // Keep reading so that the gateway never blocks on its stdout.
     std::thread::spawn(move || for _ in lines.by_ref() {});
     (child, address)
+}
+
+/// Where the last server that wrote to `log` answers its operator.
+pub fn admin_address(log: &str) -> SocketAddr {
+    let line = log.lines().rev().find(|line| line.contains("admin listener")).expect("the log names the admin address");
+    let at = line.find("127.0.0.1:").expect("an address");
+    let address: String = line[at..].chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
+    address.parse().expect("an address")
 }

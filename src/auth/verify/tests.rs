@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::{AuthSettings, PayloadKind, SecretKey, SecretLookup, Verdict, Verified, verify};
-use crate::auth::AuthError;
+use super::verify;
+use crate::auth::{AuthError, AuthSettings, PayloadKind, SecretKey, SecretLookup, Verdict, Verified};
 use crate::types::Timestamp;
 
 pub(crate) const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";

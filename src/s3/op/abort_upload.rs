@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::object_headers::{respond, upload_error};
 use crate::s3::parameters;
 use crate::s3::{Gateway, S3Error};

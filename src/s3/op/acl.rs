@@ -10,7 +10,7 @@ use crate::net::{RequestBody, Response};
 use crate::rules::{AclSubject, CannedAcl, PublicAccessBlock, acl};
 use crate::s3::acl_headers::{AskedAcl, asked_acl, judge_acl};
 use crate::s3::acl_xml::{read_acl, write_acl};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, respond_xml, shown_version};
 use crate::s3::parameters;

@@ -12,25 +12,14 @@ use http::StatusCode;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
 use crate::rules::encryption::{Algorithm, BucketEncryption};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
-use crate::s3::encryption_headers::check_key_id;
+use crate::s3::encryption_headers::{check_key_id, configured};
 use crate::s3::op::probes::absent;
 use crate::s3::respond::{respond_document, respond_empty};
 use crate::s3::xml::{XmlEvent, XmlFeed, XmlWriter};
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::DocumentKind;
-
-/// The configuration of the bucket that a request is about.
-///
-/// # Errors
-/// Those of the store.
-pub(crate) async fn configured(gateway: &Gateway, call: &Authorized) -> Result<Option<BucketEncryption>, S3Error> {
-    let documents = gateway.engine.documents(call.bucket()).await?;
-    let Some(stored) = documents.get(DocumentKind::Encryption) else { return Ok(None) };
-    let unreadable = || S3Error::new(Code::InternalError).cause("the default encryption of a bucket cannot be read");
-    BucketEncryption::from_document(stored).map(Some).ok_or_else(unreadable)
-}
 
 /// PutBucketEncryption.
 ///

@@ -1,7 +1,7 @@
 //! GetBucketLocation. Source: Amazon S3 API Reference, GetBucketLocation.
 
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::respond::respond_document;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Gateway, S3Error};

@@ -7,7 +7,7 @@ use crate::engine::EngineError;
 use crate::limits::{KEY_BYTES_MAX, LOGGED_BUCKETS_MAX, XML_BYTES_MAX};
 use crate::net::{RequestBody, Response};
 use crate::rules::{LogKeyFormat, Logging, PartitionDate, Payer};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::bucket_facts::bucket_facts;
 use crate::s3::permission::Need;

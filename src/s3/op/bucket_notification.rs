@@ -9,7 +9,7 @@ use crate::limits::{CONFIGURATION_ID_BYTES_MAX, KEY_BYTES_MAX, NOTIFICATION_RULE
 use crate::net::{RequestBody, Response};
 use crate::rules::notification::webhook_name;
 use crate::rules::{DestinationKind, EventPattern, Notification, NotificationRefusal, NotificationRule};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::respond::{respond_document, respond_empty};
 use crate::s3::xml::{XmlEvent, XmlFeed, XmlWriter};

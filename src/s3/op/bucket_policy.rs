@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response, full_body};
 use crate::policy::{Document, Kind, PolicyError};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::object_headers::respond;
 use crate::s3::op::probes::absent;

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::net::{RequestBody, Response};
 use crate::rules::Versioning;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::fields::Fields;
 use crate::s3::respond::{respond_document, respond_empty};
 use crate::s3::xml::XmlWriter;

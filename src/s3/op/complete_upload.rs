@@ -10,7 +10,7 @@ use crate::cipher::CustomerKey;
 use crate::engine::{CompletionClaim, Engine, EngineError, Written};
 use crate::limits::{COMPLETE_STEP, COMPLETE_XML_BYTES_MAX};
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::HeaderChecksums;
 use crate::s3::checksum_headers::{claimed_checksum, write_checksum};
 use crate::s3::conditions::{failed_write_condition, write_precondition};

@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
 use crate::rules::cors::{CorsMethod, CorsRefusal, CorsRule, CorsRules, judge_rules};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::bucket_document::{load, remove, store};
 use crate::s3::op::probes::absent;

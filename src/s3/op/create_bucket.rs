@@ -10,7 +10,7 @@ use crate::identity::Principal;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
 use crate::rules::{ObjectLock, OwnershipControls, Versioning, acl};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::bucket_facts::bucket_facts;
 use crate::s3::metadata::header_text;

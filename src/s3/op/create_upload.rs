@@ -6,7 +6,7 @@ use crate::engine::CreateUpload;
 use crate::identity::Principal;
 use crate::net::{RequestBody, Response};
 use crate::s3::attributes::new_attributes;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::checksum_headers::{insert_algorithm, insert_type, upload_checksum};
 use crate::s3::encryption_headers::{customer_key, insert_new_encryption};
 use crate::s3::expiration::ExpirationHeader;

@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::engine::DeleteObject;
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::{Authorized, may_bypass};
+use crate::s3::authorize::call::Authorized;
+use crate::s3::authorize::may_bypass;
 use crate::s3::conditions::{delete_precondition, failed_delete_condition};
 use crate::s3::object_headers::{VERSION_ID, insert_version, naming_condition, object_error, respond, shown_version};
 use crate::s3::parameters;

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use crate::engine::BodyReader;
 use crate::net::{BodyError, RequestBody, Response, ResponseBody, empty_body, stream_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::object_headers::respond;
 use crate::s3::object_read::{Reading, Span, prepare};
 use crate::s3::{Gateway, S3Error};

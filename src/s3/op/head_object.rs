@@ -1,7 +1,7 @@
 //! HeadObject: the head of GetObject. Source: Amazon S3 API Reference, HeadObject.
 
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::object_headers::respond;
 use crate::s3::object_read::{Reading, prepare};
 use crate::s3::{Gateway, S3Error};

@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::fields::Fields;
 use crate::s3::lock::{legal_hold_name, parse_legal_hold, require_configuration};
 use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, respond, respond_xml};

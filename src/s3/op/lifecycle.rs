@@ -16,7 +16,7 @@ use crate::limits::{
 use crate::net::{RequestBody, Response};
 use crate::rules::Lifecycle;
 use crate::rules::lifecycle::{DAY_SECONDS, Expiration, Filter, NoncurrentExpiration, Rule, Scope, TransitionMinimum};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::metadata::header_text;
 use crate::s3::op::probes::absent;

@@ -4,7 +4,7 @@ use crate::engine::ListedBuckets;
 use crate::identity::Principal;
 use crate::limits::BUCKETS_PAGE_MAX;
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::listing::{make_token, read_token};
 use crate::s3::query::Query;
 use crate::s3::respond::{ShownOwner, respond_document};

@@ -3,7 +3,7 @@
 //! In a bucket that never was versioned every object is a `null` version, as on S3.
 
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::listing::ListParameters;
 use crate::s3::query::Query;
 use crate::s3::respond::{ShownOwners, respond_document};

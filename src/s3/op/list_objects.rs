@@ -1,7 +1,7 @@
 //! ListObjects, version 1. Source: Amazon S3 API Reference, ListObjects.
 
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::listing::ListParameters;
 use crate::s3::respond::{ShownOwners, respond_document};
 use crate::s3::xml::XmlWriter;

@@ -1,7 +1,7 @@
 //! ListObjectsV2. Source: Amazon S3 API Reference, ListObjectsV2.
 
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::listing::{ListParameters, make_token, read_token};
 use crate::s3::op::list_objects::find_page;
 use crate::s3::query::Query;

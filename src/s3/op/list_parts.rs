@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::checksum_headers::write_part_checksum;
 use crate::s3::expiration::ExpirationHeader;
 use crate::s3::object_headers::{respond_xml, upload_error, write_person};

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::object_headers::{respond_xml, write_person};
 use crate::s3::parameters::{self, KeyEncoding};
 use crate::s3::query::Query;

@@ -52,7 +52,7 @@ mod tests {
     };
     use crate::net::RequestBody;
     use crate::s3::Gateway;
-    use crate::s3::authorize::Authorized;
+    use crate::s3::authorize::call::Authorized;
 
     fn movable<T: Send>(_future: T) {}
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::engine::OpenObject;
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::checksum_headers::{write_checksum, write_part_checksum};
 use crate::s3::encryption_headers::{customer_key, refuse_request_headers};
 use crate::s3::metadata::{header_text, insert_text};

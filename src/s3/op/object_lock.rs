@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::limits::{LOCK_DAYS_MAX, LOCK_YEARS_MAX};
 use crate::net::{RequestBody, Response};
 use crate::rules::{DefaultRetention, ObjectLock, Period};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::fields::Fields;
 use crate::s3::lock::{mode_name, parse_mode};
 use crate::s3::op::probes::absent;

@@ -3,7 +3,8 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::{Authorized, may_bypass};
+use crate::s3::authorize::call::Authorized;
+use crate::s3::authorize::may_bypass;
 use crate::s3::fields::Fields;
 use crate::s3::lock::{future_retention, mode_name, parse_mode, require_configuration};
 use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, respond, respond_xml};

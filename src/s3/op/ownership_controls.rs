@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
 use crate::rules::OwnershipControls;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::op::probes::absent;
 use crate::s3::respond::{respond_document, respond_empty};

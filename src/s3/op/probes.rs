@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::object_headers::{object_error, shown_version};
 use crate::s3::parameters::version;

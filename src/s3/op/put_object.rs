@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use crate::engine::{ByteSource, EngineError, Expected, PutObject, Written};
 use crate::net::{RequestBody, Response, empty_body};
 use crate::s3::attributes::new_attributes;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::open_body;
 use crate::s3::checksum_headers::insert_checksum;
 use crate::s3::conditions::{failed_write_condition, write_precondition};

@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response};
 use crate::rules::Payer;
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::op::probes::read_word;
 use crate::s3::requester_pays::payer;

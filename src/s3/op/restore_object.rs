@@ -1,7 +1,7 @@
 //! RestoreObject. Source: Amazon S3 API Reference, RestoreObject.
 
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::object_headers::object_error;
 use crate::s3::{Code, Gateway, S3Error, parameters};
 

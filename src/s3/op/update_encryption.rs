@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use crate::cipher::Holder;
 use crate::limits::XML_BYTES_MAX;
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::encryption_headers::check_key_id;
 use crate::s3::object_headers::{VERSION_ID, insert_version, object_error, respond};

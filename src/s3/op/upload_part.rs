@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::engine::{EngineError, UploadPart};
 use crate::net::{RequestBody, Response, empty_body};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::open_body;
 use crate::s3::checksum_headers::insert_part_checksum;
 use crate::s3::encryption_headers::{customer_key, insert_encryption, refuse_part_headers};

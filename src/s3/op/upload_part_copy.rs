@@ -4,13 +4,14 @@ use http::HeaderMap;
 
 use crate::engine::{EngineError, PartCopy, WrittenPart};
 use crate::net::{RequestBody, Response};
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::checksum_headers::write_part_checksum;
-use crate::s3::copy_source::{SourceNaming, copy_range, copy_source, source_error, source_name};
+use crate::s3::copy_source::{SourceNaming, copy_range, copy_source, source_error};
 use crate::s3::encryption_headers::{customer_key, insert_encryption, refuse_part_headers};
 use crate::s3::keep_alive::{self, ErrorContext, LongAnswer};
 use crate::s3::object_headers::{insert_version, upload_error};
 use crate::s3::parameters;
+use crate::s3::source_name::source_name;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Gateway, S3Error};
 

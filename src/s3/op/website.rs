@@ -8,7 +8,7 @@ use crate::net::{RequestBody, Response};
 use crate::rules::website::{
     KeyReplacement, Protocol, Redirect, RedirectAll, RoutingRule, Website, WebsiteRefusal, judge_website,
 };
-use crate::s3::authorize::Authorized;
+use crate::s3::authorize::call::Authorized;
 use crate::s3::body::read_document;
 use crate::s3::bucket_document::{load, remove, store};
 use crate::s3::op::probes::absent;
