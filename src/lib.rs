@@ -9,7 +9,8 @@
 //! exactly what.
 //!
 //! - **Words.** [`limits`] names every bound and splits `--memory` by a sum. [`types`] are the words of the domain,
-//!   valid by construction: bucket names, keys, ranges, ETags, checksums, points in time.
+//!   valid by construction: bucket names, keys, ranges, ETags, checksums, points in time. `sync` are the primitives of
+//!   the three places that are checked in every order: the pool, the drain, the metadata writer.
 //! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`policy`] reads policy documents and says
 //!   whether they allow a request, and why. [`digest`] hashes streams in one pass, many at once.
 //!   [`cipher`] seals bodies and wraps their keys, without I/O. [`config`] turns flags, environment and file into
@@ -62,6 +63,9 @@ pub mod notify;
 pub mod policy;
 pub mod rules;
 pub mod s3;
+mod sync;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 pub mod types;
 pub mod worker;

@@ -16,6 +16,7 @@ use syn::visit::Visit;
 /// Module → modules that it may import. `limits`, `types` and `telemetry` are named where they are used.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("limits", &[]),
+    ("sync", &[]),
     ("types", &["limits"]),
     ("telemetry", &["limits", "types"]),
     ("digest", &["types"]),
@@ -23,11 +24,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("rules", &["types", "limits"]),
     ("policy", &["types", "limits"]),
     ("config", &["limits", "types"]),
-    ("guard", &["limits", "types", "telemetry"]),
-    ("buffer", &["limits", "telemetry"]),
+    ("guard", &["limits", "sync", "types", "telemetry"]),
+    ("buffer", &["limits", "sync", "telemetry"]),
     ("auth", &["types", "limits", "digest"]),
     ("chunk", &["types", "limits", "buffer", "guard", "digest", "telemetry"]),
-    ("meta", &["types", "limits", "rules", "telemetry"]),
+    ("meta", &["types", "limits", "rules", "sync", "telemetry"]),
     ("net", &["guard", "limits", "telemetry"]),
     ("identity", &["auth", "cipher", "meta", "policy", "types", "limits"]),
     ("engine", &["cipher", "chunk", "meta", "buffer", "digest", "guard", "rules", "types", "limits", "telemetry"]),

@@ -283,9 +283,10 @@ fn serve(
         ..ServeSettings::default()
     };
     let workers = start_workers(&config, &engine, &boot, sockets.webhooks, stop.clone());
+    // Tasks of their drains: what they accept while the drain begins is then waited for like the rest.
     let listeners = [
-        tokio::spawn(net::serve(sockets.s3, settings, s3, admission, drain.clone())),
-        tokio::spawn(net::serve(
+        drain.spawn(net::serve(sockets.s3, settings, s3, admission, drain.clone())),
+        admin_drain.spawn(net::serve(
             sockets.admin,
             ServeSettings::default(),
             Arc::new(admin) as Arc<dyn Handler>,

@@ -2,6 +2,8 @@
 //! leasing it; knows nothing of streams, files or sockets.
 
 pub mod pool;
+#[cfg(test)]
+mod pool_tests;
 mod region;
 
 pub use pool::{Block, BlockPool, Lent, Linger, PoolShare};

@@ -215,6 +215,10 @@ fn a_flipped_bit_is_damage_wherever_it_is(subject: &impl Subject) {
     let reader = store.open(&record).unwrap();
     let mut buffer = vec![0; BLOCK_BYTES];
     assert_damaged(reader.read_span(0, &mut buffer), record.id, "span 0");
+    if let Some(read) = reader.read_span_cached(0, &mut buffer) {
+        assert_damaged(read, record.id, "span 0");
+    }
+    assert!(reader.read_span_cached(1, &mut buffer).is_none_or(|read| read.unwrap() == 100));
     assert_eq!(reader.read_span(1, &mut buffer).unwrap(), 100);
     subject.set_image(record.id, sound);
     assert!(read(store, &record).unwrap() == bytes);

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::chunk::cached::read_cached_at;
 use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
 use crate::chunk::layout::{FOOTER_BYTES, SpanTable, SpanWriter, record_of, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
@@ -403,6 +404,17 @@ struct LocalReader {
     spans: SpanTable,
 }
 
+impl LocalReader {
+    /// The length of a span, if `bytes` are those that were written.
+    fn verify(&self, index: usize, bytes: &[u8]) -> Result<usize, ChunkError> {
+        if self.spans.matches(index, bytes) {
+            return Ok(bytes.len());
+        }
+        let detail = format!("span {index} does not match its checksum");
+        Err(ChunkError::Damaged { chunk: self.record.id, detail })
+    }
+}
+
 impl ChunkReader for LocalReader {
     fn record(&self) -> &ChunkRecord {
         &self.record
@@ -418,6 +430,11 @@ impl ChunkReader for LocalReader {
         let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
     }
 
+    fn read_span_cached(&self, index: usize, buffer: &mut [u8]) -> Option<Result<usize, ChunkError>> {
+        let (start, length) = self.spans.place(index);
+        read_cached_at(&self.file, &mut buffer[..length], start).then(|| self.verify(index, &buffer[..length]))
+    }
+
     fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError> {
         let damaged = |detail| ChunkError::Damaged { chunk: self.record.id, detail };
         let (start, length) = self.spans.place(index);
@@ -429,10 +446,7 @@ impl ChunkReader for LocalReader {
             }
             Err(error) => return Err(failed("read chunk file", error)),
         }
-        if !self.spans.matches(index, span) {
-            return Err(damaged(format!("span {index} does not match its checksum")));
-        }
-        Ok(length)
+        self.verify(index, span)
     }
 }
 

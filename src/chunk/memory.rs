@@ -219,6 +219,10 @@ impl ChunkReader for MemoryReader {
         }
         Ok(length)
     }
+
+    fn read_span_cached(&self, index: usize, buffer: &mut [u8]) -> Option<Result<usize, ChunkError>> {
+        Some(self.read_span(index, buffer))
+    }
 }
 
 #[cfg(test)]

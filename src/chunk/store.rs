@@ -165,4 +165,10 @@ pub trait ChunkReader: Send + Sync {
     /// # Errors
     /// `Damaged` if the checksum does not match; `Io`.
     fn read_span(&self, index: usize, buffer: &mut [u8]) -> Result<usize, ChunkError>;
+
+    /// As `read_span`, if that takes no wait for a disk; `None` if it would, or if nobody can tell.
+    ///
+    /// # Errors
+    /// `Damaged` if the checksum does not match.
+    fn read_span_cached(&self, index: usize, buffer: &mut [u8]) -> Option<Result<usize, ChunkError>>;
 }

@@ -18,7 +18,7 @@ pub fn load_file(path: &Path) -> Result<RawConfig, ConfigError> {
 }
 
 /// The detail of an error is one line without the offending value: that may be a secret.
-fn parse_text(text: &str) -> Result<RawConfig, String> {
+pub(super) fn parse_text(text: &str) -> Result<RawConfig, String> {
     use figment::error::Kind;
     Figment::from(Toml::string(text)).extract().map_err(|error: figment::Error| {
         let key = error.path.join(".");

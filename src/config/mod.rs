@@ -9,6 +9,8 @@ pub mod keeping;
 mod rate;
 pub mod raw;
 mod span;
+#[cfg(test)]
+mod tests;
 pub mod value;
 pub mod webhook;
 

@@ -79,7 +79,7 @@ struct Candidate {
 }
 
 /// Why a candidate is no object: an error of the store, or what is wrong with it.
-enum Setback {
+pub(super) enum Setback {
     Failed(EngineError),
     Left(Outcome),
 }
@@ -367,11 +367,12 @@ fn sealed(record: &ChunkRecord) -> NewExtent {
 }
 
 /// The whole lines at the beginning of `text`, which are taken from it.
-fn take_lines(text: &mut Vec<u8>) -> Result<Vec<RecordLine>, Setback> {
+pub(super) fn take_lines(text: &mut Vec<u8>) -> Result<Vec<RecordLine>, Setback> {
     let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     let lines: Vec<u8> = text.drain(..end).collect();
-    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(serde_json::from_slice);
-    lines.collect::<Result<_, _>>().map_err(|_| incomplete("its record does not read"))
+    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = lines.map(|line| serde_json::from_slice(line).ok().filter(RecordLine::is_sound));
+    lines.collect::<Option<_>>().ok_or_else(|| incomplete("its record does not read"))
 }
 
 #[cfg(test)]
@@ -438,5 +439,24 @@ mod tests {
         assert_eq!((lines.len(), lines[0].number, text.as_slice()), (1, 1, &line[..20]));
         assert_eq!(take_lines(&mut text).ok().unwrap().len(), 0, "the rest waits");
         assert!(take_lines(&mut b"{}\n".to_vec()).is_err());
+    }
+
+    #[test]
+    fn a_record_of_a_part_that_cannot_be_is_refused() {
+        let line = |number: u32, size: u64, extents: &str| {
+            let md5 = "000102030405060708090a0b0c0d0e0f";
+            format!("{{\"number\":{number},\"size\":{size},\"md5\":\"{md5}\",\"extents\":{extents}}}\n").into_bytes()
+        };
+        let count = |mut text: Vec<u8>| take_lines(&mut text).ok().map(|lines| lines.len());
+        assert_eq!(count([line(1, 0, "[]"), line(10_000, 7, "[[1,0,5],[2,3,2]]")].concat()), Some(2));
+        for (number, size, extents) in [
+            (0, 5, "[[1,0,5]]"),
+            (10_001, 5, "[[1,0,5]]"),
+            (1, 6, "[[1,0,5]]"),
+            (1, 4, "[[1,0,18446744073709551615],[1,0,5]]"),
+            (1, 2, "[[1,18446744073709551615,2]]"),
+        ] {
+            assert_eq!(count(line(number, size, extents)), None, "{number} {size} {extents}");
+        }
     }
 }

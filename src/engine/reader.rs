@@ -4,6 +4,8 @@
 //! stream leaves a block with its client only under a `Linger` of the pool; without one it copies a little
 //! from a block that it returns at once, and stalled clients pin nothing that others wait for.
 
+mod span;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::Range;
@@ -17,16 +19,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::buffer::{Block, BlockPool, Linger, PoolShare};
-use crate::chunk::{ChunkReader, ChunkRecord, ChunkStore};
-use crate::cipher::{BodyKey, ChunkOpener, CipherError, Sequence};
+use crate::buffer::{BlockPool, PoolShare};
+use crate::chunk::{ChunkRecord, ChunkStore};
+use crate::cipher::{BodyKey, CipherError, Sequence};
 use crate::engine::EngineError;
 use crate::engine::inline::require_part;
-use crate::engine::label;
 use crate::engine::pin::VersionPin;
+use crate::engine::reader::span::{AtOnce, Counted, LendingRight, OpenChunk, Piece, Wanted, read, read_at_once};
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::{BodySource, Extent, MetaError, MetaStore};
-use crate::telemetry::record;
 use crate::types::ManifestId;
 
 /// A piece of a body. If it wraps a leased block, dropping the last clone returns the block.
@@ -167,93 +168,10 @@ enum Step {
     Idle,
     Page(Fetching<Vec<Extent>>),
     Piece(Fetching<Piece>),
+    /// Read before anybody asked for it; taken once.
+    Read(Option<Result<Piece, EngineError>>),
     /// Started before anybody asked for it.
     Ahead(JoinHandle<Result<Piece, EngineError>>),
-}
-
-/// Verified bytes, and the chunk that they came from.
-struct Piece {
-    bytes: Bytes,
-    chunk: Option<Arc<OpenChunk>>,
-}
-
-/// Which bytes of which span are wanted.
-struct Wanted {
-    record: ChunkRecord,
-    span: usize,
-    within: Range<usize>,
-    /// Where the chunk's first byte is in the body; before its start if an extent begins further on.
-    chunk_start: i128,
-}
-
-/// A chunk that is open.
-struct OpenChunk {
-    reader: Box<dyn ChunkReader>,
-    opener: Option<ChunkOpener>,
-    start: i128,
-}
-
-impl OpenChunk {
-    fn open(chunks: &dyn ChunkStore, wanted: &Wanted, key: Option<&BodyKey>) -> Result<Self, EngineError> {
-        let mut reader = chunks.open(&wanted.record)?;
-        let appendix = reader.take_appendix();
-        let (_, sealed) = label::split(&appendix).ok_or(CipherError::Damaged("the appendix does not read"))?;
-        let opener = match key {
-            Some(key) => Some(ChunkOpener::parse(key, wanted.record.length, sealed)?),
-            // What was sealed never goes out as if it were plain.
-            None if !sealed.is_empty() => Err(CipherError::Damaged("the body has no key"))?,
-            None => None,
-        };
-        Ok(Self { reader, opener, start: wanted.chunk_start })
-    }
-
-    fn is_at(&self, wanted: &Wanted) -> bool {
-        *self.reader.record() == wanted.record && self.start == wanted.chunk_start
-    }
-
-    /// Reads a span into `block`, verifies it, and opens those of its bytes that are wanted.
-    fn read_span(&self, wanted: &Wanted, block: &mut Block) -> Result<(), EngineError> {
-        let length = self.reader.read_span(wanted.span, block.spare())?;
-        block.set_filled(length);
-        if let Some(opener) = &self.opener {
-            opener.open(wanted.span, block.filled_mut(), wanted.within.clone())?;
-        }
-        Ok(())
-    }
-}
-
-/// Counts a block of the stream.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn count(blocks: &Arc<AtomicUsize>) -> Self {
-        blocks.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(blocks))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The right to leave a block with the client.
-struct LendingRight {
-    _linger: Linger,
-    _counted: Counted,
-}
-
-/// A block that is with the client.
-struct LentBlock {
-    block: Block,
-    _right: LendingRight,
-}
-
-impl AsRef<[u8]> for LentBlock {
-    fn as_ref(&self) -> &[u8] {
-        self.block.filled()
-    }
 }
 
 impl ExtentReader {
@@ -288,6 +206,7 @@ impl ExtentReader {
                     }
                 }
                 Step::Piece(piece) => ready!(piece.as_mut().poll(cx)),
+                Step::Read(piece) => piece.take().unwrap_or(Err(EngineError::Stopped)),
                 Step::Ahead(job) => match ready!(Pin::new(job).poll(cx)) {
                     Ok(piece) => piece,
                     Err(error) => Err(interrupted(error)),
@@ -385,9 +304,12 @@ impl ExtentReader {
                 None
             };
             let block = pool.lease(PoolShare::Read).await;
-            match spawn_blocking(move || read(&*chunks, (chunk, key), &wanted, block, right)).await {
-                Ok(piece) => piece,
-                Err(error) => Err(interrupted(error)),
+            match read_at_once(chunk.as_ref(), &wanted, block, right) {
+                AtOnce::Read(piece) => piece,
+                AtOnce::Waits(block, right) => {
+                    let job = spawn_blocking(move || read(&*chunks, (chunk, key), &wanted, block, right));
+                    job.await.unwrap_or_else(|error| Err(interrupted(error)))
+                }
             }
         })
     }
@@ -406,8 +328,14 @@ impl ExtentReader {
         let Some(linger) = self.pool.try_linger() else { return };
         let Some(block) = self.pool.try_lease(PoolShare::Read) else { return };
         let right = LendingRight { _linger: linger, _counted: Counted::count(&self.blocks) };
-        let (chunks, open) = (Arc::clone(&self.chunks), (self.open_chunk(&wanted), self.key()));
-        self.step = Step::Ahead(spawn_blocking(move || read(&*chunks, open, &wanted, block, Some(right))));
+        let chunk = self.open_chunk(&wanted);
+        self.step = match read_at_once(chunk.as_ref(), &wanted, block, Some(right)) {
+            AtOnce::Read(piece) => Step::Read(Some(piece)),
+            AtOnce::Waits(block, right) => {
+                let (chunks, open) = (Arc::clone(&self.chunks), (chunk, self.key()));
+                Step::Ahead(spawn_blocking(move || read(&*chunks, open, &wanted, block, right)))
+            }
+        };
     }
 }
 
@@ -441,38 +369,6 @@ fn wanted(extent: &Extent, range: &Range<u64>) -> Place {
         within: within_start..within_start + within_length,
         chunk_start: i128::from(extent.offset) - i128::from(extent.chunk_offset),
     })
-}
-
-/// Reads, verifies and opens a span, of the chunk that is open or of another under the key. Blocks. Without a
-/// right to lend the block, copies a little of it.
-fn read(
-    chunks: &dyn ChunkStore,
-    (chunk, key): (Option<Arc<OpenChunk>>, Option<BodyKey>),
-    wanted: &Wanted,
-    mut block: Block,
-    right: Option<LendingRight>,
-) -> Result<Piece, EngineError> {
-    let chunk = match chunk {
-        Some(chunk) => chunk,
-        None => Arc::new(OpenChunk::open(chunks, wanted, key.as_ref()).inspect_err(count_damage)?),
-    };
-    chunk.read_span(wanted, &mut block).inspect_err(count_damage)?;
-    let within = wanted.within.clone();
-    let bytes = match right {
-        Some(right) => Bytes::from_owner(LentBlock { block, _right: right }).slice(within),
-        None => {
-            let end = within.end.min(within.start + READ_COPY_BYTES_MAX);
-            Bytes::copy_from_slice(&block.filled()[within.start..end])
-        }
-    };
-    Ok(Piece { bytes, chunk: Some(chunk) })
-}
-
-/// The first sign of a failing disk that an operator can alert on.
-fn count_damage(error: &EngineError) {
-    if error.is_damaged() {
-        record::block_corrupt();
-    }
 }
 
 /// The error of a blocking job that did not end. A panic in it goes on here.

@@ -16,7 +16,7 @@ use crate::engine::label::{BodyLabel, ChecksumFacts, ObjectFacts};
 use crate::engine::object::CHECKSUM_DEFAULT;
 use crate::engine::writer::{StoredBody, WriterContext, write_body};
 use crate::engine::{ByteSource, Engine, EngineError, SourceError};
-use crate::limits::{CHUNK_LABEL_BYTES_MAX, RECORD_PARTS_STEP};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_LABEL_BYTES_MAX, PART_NUMBER_MAX, RECORD_PARTS_STEP};
 use crate::meta::{CompleteUpload, MetaError, MetaStore, NewBody, PartExtents, PartSelection, PutOutcome};
 use crate::types::{Bucket, BucketId, ChecksumValue, ChunkId, ListedPart, ObjectKey, ObjectMetadata, UploadId};
 
@@ -45,6 +45,16 @@ impl RecordLine {
         let extents = found.extents.iter().map(|(chunk, start, length)| (chunk.to_i64(), *start, *length));
         let checksum = checksum.as_ref().map(ChecksumFacts::of_part);
         Self { number: *number, size: *size, md5: hex::encode(md5), checksum, extents: extents.collect() }
+    }
+
+    /// Whether a part can be so. What was read from a disk may say anything.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut extents = self.extents.iter();
+        let end = extents.try_fold(0_u64, |end, (_, start, length)| {
+            let _ = start.checked_add(*length).filter(|end| *end <= CHUNK_BYTES_MAX)?;
+            end.checked_add(*length)
+        });
+        (1..=PART_NUMBER_MAX).contains(&self.number) && end == Some(self.size)
     }
 
     /// Its MD5.

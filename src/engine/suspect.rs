@@ -116,4 +116,9 @@ impl ChunkReader for WatchedReader {
         let read = self.inner.read_span(index, buffer);
         read.inspect_err(|error| note(&self.suspects, self.inner.record().id, error))
     }
+
+    fn read_span_cached(&self, index: usize, buffer: &mut [u8]) -> Option<Result<usize, ChunkError>> {
+        let read = self.inner.read_span_cached(index, buffer)?;
+        Some(read.inspect_err(|error| note(&self.suspects, self.inner.record().id, error)))
+    }
 }

@@ -2,14 +2,12 @@
 //!
 //! Owns the signals and the list of tasks that the stop waits for. Must never know what the tasks do.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
 use crate::limits::CANCEL_GRACE_MS;
+use crate::sync::task::{AbortHandle, JoinHandle, yield_now};
+use crate::sync::time::timeout;
+use crate::sync::{Arc, CancellationToken, OnceLock, TaskTracker};
 
 /// Why a request ended before its answer was complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +52,9 @@ impl Drain {
 
     /// Spawns a task that the drain waits for. A task that has not ended `CANCEL_GRACE_MS` after
     /// `cancelled()` is dropped at the point where it waits; its handle then reports a cancelled task.
-    pub fn spawn<F>(&self, task: F) -> tokio::task::JoinHandle<F::Output>
+    ///
+    /// Once the drain has begun, tasks are spawned by tasks of the drain only: it may be over for anybody else's.
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -76,7 +76,7 @@ impl Drain {
                     if let Some(own) = own.get() {
                         own.abort();
                     }
-                    tokio::task::yield_now().await;
+                    yield_now().await;
                 }
             }
         });
@@ -111,7 +111,7 @@ impl Drain {
         let Inner { cancelled, abandoned, tasks, .. } = &*self.inner;
         self.begin();
         tasks.close();
-        let left = match tokio::time::timeout(deadline, tasks.wait()).await {
+        let left = match timeout(deadline, tasks.wait()).await {
             Ok(()) => 0,
             Err(_elapsed) => tasks.len(),
         };
@@ -120,9 +120,9 @@ impl Drain {
             return 0;
         }
         let grace = Duration::from_millis(CANCEL_GRACE_MS);
-        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+        if timeout(grace, tasks.wait()).await.is_err() {
             abandoned.cancel();
-            if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            if timeout(grace, tasks.wait()).await.is_err() {
                 tracing::error!(tasks = tasks.len(), "tasks that never wait could not be cancelled");
             }
         }
@@ -133,70 +133,5 @@ impl Drain {
 impl Default for Drain {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
-
-    use super::Drain;
-
-    #[tokio::test(start_paused = true)]
-    async fn running_work_finishes_before_the_deadline() {
-        let drain = Drain::new();
-        let work = drain.spawn(async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            7
-        });
-        assert!(!drain.is_draining());
-        assert_eq!(drain.finish(Duration::from_secs(30)).await, 0);
-        assert!(drain.is_draining());
-        assert_eq!(work.await.expect("it was not cancelled"), 7);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn work_that_listens_ends_by_itself_and_is_counted() {
-        let drain = Drain::new();
-        let listener = drain.clone();
-        let work = drain.spawn(async move {
-            listener.cancelled().await;
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            "cleaned up"
-        });
-        assert_eq!(drain.finish(Duration::from_secs(1)).await, 1);
-        assert_eq!(work.await.expect("it ended by itself"), "cleaned up");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn work_that_never_ends_is_dropped() {
-        struct Dropped(Arc<AtomicBool>);
-        impl Drop for Dropped {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::SeqCst);
-            }
-        }
-
-        let drain = Drain::new();
-        let dropped = Arc::new(AtomicBool::new(false));
-        let guard = Dropped(Arc::clone(&dropped));
-        let work = drain.spawn(async move {
-            let _guard = guard;
-            std::future::pending::<()>().await;
-        });
-        assert_eq!(drain.finish(Duration::from_secs(1)).await, 1);
-        assert!(dropped.load(Ordering::SeqCst));
-        assert!(work.await.expect_err("it was cancelled").is_cancelled());
-    }
-
-    #[tokio::test]
-    async fn the_beginning_is_seen_by_everybody() {
-        let drain = Drain::new();
-        let other = drain.clone();
-        let seen = tokio::spawn(async move { other.draining().await });
-        drain.begin();
-        seen.await.expect("it resolved");
     }
 }

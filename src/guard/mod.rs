@@ -3,6 +3,8 @@
 pub mod admission;
 pub mod breaker;
 pub mod drain;
+#[cfg(test)]
+mod drain_tests;
 pub mod rate;
 
 pub use admission::{Admission, ConnectionSlot, Refused, Ticket};

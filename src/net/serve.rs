@@ -116,7 +116,8 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until the drain begins, then closes the listener and returns. Connections go on in tasks
-/// of the drain: `Drain::finish` waits for them.
+/// of the drain: `Drain::finish` waits for them. Is itself to be run as a task of the drain, because what is accepted
+/// while the drain begins could otherwise come after its end.
 ///
 /// A connection is accepted only with a connection slot in hand; without one, clients wait in the kernel.
 ///

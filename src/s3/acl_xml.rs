@@ -44,15 +44,15 @@ fn document(owner: &ShownOwner, acl: &Acl, name: &dyn Fn(&OwnerId) -> ShownOwner
 
 /// A list as it was sent.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sent {
+pub(super) struct Sent {
     owner: Option<String>,
     has_list: bool,
-    grants: Vec<SentGrant>,
+    pub(super) grants: Vec<SentGrant>,
     current: SentGrant,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct SentGrant {
+pub(super) struct SentGrant {
     id: Option<String>,
     uri: Option<String>,
     address: Option<String>,
@@ -93,7 +93,7 @@ pub(crate) fn read_acl(gateway: &Gateway, document: &[u8], owner: &OwnerId) -> R
     Ok(Acl { grants: grants.collect::<Result<_, S3Error>>()? })
 }
 
-fn parse(document: &[u8]) -> Result<Sent, S3Error> {
+pub(super) fn parse(document: &[u8]) -> Result<Sent, S3Error> {
     let mut feed = XmlFeed::new();
     feed.push(document);
     let mut sent = Sent::default();

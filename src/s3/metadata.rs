@@ -166,6 +166,8 @@ fn joined(headers: &HeaderMap, name: &str, separator: &str) -> Option<String> {
         text.push_str(separator);
         text.push_str(&decode_bytes(value.as_bytes()));
     }
+    // The separator's own space, where the last line was empty, is no part of the value.
+    text.truncate(text.trim_end().len());
     Some(text)
 }
 
@@ -315,6 +317,16 @@ mod tests {
             assert_eq!(answer.get(*name).unwrap().as_bytes(), *value, "{name}");
         }
         assert_eq!(answer.len(), sent.len());
+    }
+
+    #[test]
+    fn a_value_that_is_joined_with_an_empty_line_comes_back_as_it_was_kept() {
+        let sent = headers(&[("content-language", b"de"), ("content-language", b"")]);
+        let kept = object_metadata(&sent).unwrap();
+        assert_eq!(kept.content.content_language.as_deref(), Some("de,"));
+        let mut shown = HeaderMap::new();
+        write_metadata(&mut shown, &kept);
+        assert_eq!(object_metadata(&shown).unwrap().content.content_language, kept.content.content_language);
     }
 
     #[test]

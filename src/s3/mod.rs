@@ -51,6 +51,8 @@ pub mod service;
 pub(crate) mod source_name;
 pub(crate) mod sts;
 pub(crate) mod tagging;
+#[cfg(test)]
+mod tests;
 pub(crate) mod unbuilt;
 pub(crate) mod verdict;
 pub(crate) mod website;

@@ -252,6 +252,25 @@ static ssize_t got(int fd, void *bytes, size_t length, off_t offset) {
 ssize_t pread(int fd, void *bytes, size_t length, off_t offset) { return got(fd, bytes, length, offset); }
 ssize_t pread64(int fd, void *bytes, size_t length, off_t offset) { return got(fd, bytes, length, offset); }
 
+/* What the page cache holds: it misses where the disk would fail, and may hold what the disk has flipped. */
+static ssize_t got_cached(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+    uint32_t class = class_of(fd);
+    if (class && atomic_load(&control->fault_kinds) & READ && atomic_load(&control->fault_action) == FAIL) {
+        errno = EAGAIN;
+        return -1;
+    }
+    ssize_t read = syscall(SYS_preadv2, fd, pieces, count, (long)offset, 0L, flags);
+    if (class && read > 0 && fault(READ, class) == FLIP) ((unsigned char *)pieces->iov_base)[read / 2] ^= 0x10;
+    return read;
+}
+
+ssize_t preadv2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+    return got_cached(fd, pieces, count, offset, flags);
+}
+ssize_t preadv64v2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+    return got_cached(fd, pieces, count, offset, flags);
+}
+
 static int synced(int fd, long call) {
     uint32_t class = class_of(fd);
     if (!class) return syscall(call, fd);

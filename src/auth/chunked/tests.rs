@@ -1,3 +1,5 @@
+mod fuzz;
+
 use aws_sigv4::sign::v4::calculate_signature;
 use bytes::Bytes;
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};

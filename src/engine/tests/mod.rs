@@ -2,6 +2,7 @@
 
 mod completion;
 mod faulty;
+mod fuzz;
 mod locks;
 mod maintenance;
 mod objects;

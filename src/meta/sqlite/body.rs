@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use super::failure::Failure;
 use super::row::{blob, count, signed, unsigned};
 use super::sql;
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use crate::meta::{BodySource, Extent, MetaError, NewBody, NewExtent};
 use crate::types::{ChunkId, ManifestId, Timestamp};
 

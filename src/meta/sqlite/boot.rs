@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::sql;
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use crate::meta::EpochStart;
 use crate::rules::Seen;
 use crate::types::{Epoch, Timestamp, Uptime};

@@ -3,11 +3,12 @@
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
+use super::placing::NewVersion;
 use super::row::{array, blob_or_null, checksum_code, count, etag, object_checksum, signed, version_id};
+use super::transaction::Transaction;
 use super::upload::{self, UploadName};
-use super::version::{Before, NewVersion};
-use super::writer::Transaction;
-use super::{body, bucket, event, sql, usage, version};
+use super::version::Before;
+use super::{admission, body, bucket, event, placing, sql, usage, version};
 use crate::meta::composite::Composite;
 use crate::meta::fact::RECORD_PART;
 use crate::meta::{CompleteUpload, Completed, MetaError, PartSelection, PutOutcome};
@@ -26,7 +27,7 @@ pub(super) fn complete(tx: &Transaction<'_>, complete: &CompleteUpload) -> Resul
     let before = Before { state, newest: newest.as_ref() };
     let charged = (complete.bucket, record.metadata.attributes.owner.as_ref());
     let parts = upload::bytes(connection, name)?;
-    usage::admit_version(tx, charged, (before, &complete.key), complete.size, parts)?;
+    admission::admit_version(tx, charged, (before, &complete.key), complete.size, parts)?;
 
     usage::count_growth(tx, charged, Growth::of_bytes(parts).reversed())?;
     settle_parts(tx, manifest, &complete.selection)?;
@@ -44,7 +45,7 @@ pub(super) fn complete(tx: &Transaction<'_>, complete: &CompleteUpload) -> Resul
         inline: None,
         now: complete.now,
     };
-    let outcome = version::place(tx, before, &new)?;
+    let outcome = placing::place(tx, before, &new)?;
     remember(tx, name, &outcome)?;
     event::tell_created(tx, EventKind::CreatedByCompletion, (complete.bucket, &complete.key), &outcome)?;
     Ok(outcome)

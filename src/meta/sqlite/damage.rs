@@ -5,9 +5,9 @@ use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::{array, count, key, unsigned, version_id};
+use super::transaction::Transaction;
 use super::upload::{self, UploadName};
-use super::writer::Transaction;
-use super::{sql, undelete, version};
+use super::{retiring, sql, undelete, version};
 use crate::meta::{ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody};
 use crate::rules::lock;
 use crate::types::{BucketId, BucketName, ChunkId, ObjectKey, Timestamp, UploadId};
@@ -126,7 +126,7 @@ fn drop_version(
     if lock::judge_removal(&attributes, false, lock_time).is_err() {
         return Ok(false);
     }
-    version::remove(tx, bucket, key, &row)?;
+    retiring::remove(tx, bucket, key, &row)?;
     Ok(true)
 }
 

@@ -6,10 +6,8 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::row::blob;
-use super::writer::Transaction;
-use super::{bucket, event, sql, usage};
-use crate::meta::MetaError;
-use crate::rules::{ObjectLock, lock};
+use super::{bucket, sql};
+use crate::rules::ObjectLock;
 use crate::types::{BucketDocument, BucketId, DocumentKind, Documents};
 
 /// All documents of a bucket; `NoSuchBucket`.
@@ -33,32 +31,6 @@ pub(super) fn find(connection: &Connection, bucket: BucketId, kind: DocumentKind
 pub(super) fn object_lock(connection: &Connection, bucket: BucketId) -> Result<Option<ObjectLock>, Failure> {
     let body = find(connection, bucket, DocumentKind::ObjectLock)?;
     body.map(|body| ObjectLock::from_document(&body).ok_or(Failure::Corrupt("object lock"))).transpose()
-}
-
-/// Replaces a document, or removes it; `NoSuchBucket`.
-pub(super) fn set(
-    tx: &Transaction<'_>,
-    bucket: BucketId,
-    kind: DocumentKind,
-    body: Option<&[u8]>,
-) -> Result<(), Failure> {
-    const CHANGED: &str = "UPDATE bucket SET generation = generation + 1 WHERE id = ?1";
-    const REPLACE: &str = "INSERT OR REPLACE INTO bucket_document (bucket_id, kind, body) VALUES (?1, ?2, ?3)";
-    const REMOVE: &str = "DELETE FROM bucket_document WHERE bucket_id = ?1 AND kind = ?2";
-    let connection = tx.connection();
-    if kind == DocumentKind::ObjectLock {
-        let state = bucket::versioning(connection, bucket)?;
-        lock::judge_lock(state, body.is_some()).map_err(MetaError::BucketState)?;
-    }
-    if sql::execute(connection, CHANGED, [bucket.0])? == 0 {
-        return Err(MetaError::NoSuchBucket.into());
-    }
-    usage::reopen(tx, bucket)?;
-    match body {
-        Some(body) => sql::execute(connection, REPLACE, params![bucket.0, kind.name(), body])?,
-        None => sql::execute(connection, REMOVE, params![bucket.0, kind.name()])?,
-    };
-    if kind == DocumentKind::Notification { event::tell_test(tx, bucket) } else { Ok(()) }
 }
 
 /// Buckets with a document of that kind, and the document.

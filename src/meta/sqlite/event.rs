@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::{blob, count, signed};
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{document, sql};
 use crate::limits::EVENTS_QUEUED_PER_TARGET_MAX;
 use crate::meta::happening::{Happening, kind_of_change, moment, test_record};

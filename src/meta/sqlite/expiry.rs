@@ -4,9 +4,9 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::row::{blob, signed};
+use super::transaction::Transaction;
 use super::version::{self, Before, VersionRow};
-use super::writer::Transaction;
-use super::{bucket, event, sql, undelete};
+use super::{bucket, event, placing, retiring, sql};
 use crate::meta::{ExpireVersion, ExpiryOutcome, MetaError};
 use crate::rules::lifecycle::Action;
 use crate::rules::{Versioning, lock};
@@ -30,15 +30,15 @@ pub(super) fn expire(tx: &Transaction<'_>, expire: &ExpireVersion) -> Result<Exp
     let (kind, id) = match (expire.action, state.plan_delete()) {
         (Action::Expire, Some(plan)) => {
             let before = Before { state, newest: newest.as_ref() };
-            let (id, _) = version::place_marker(tx, (expire.bucket, &expire.key), before, plan, expire.now)?;
+            let (id, _) = placing::place_marker(tx, (expire.bucket, &expire.key), before, plan, expire.now)?;
             (EventKind::ExpiredByMarker, id)
         }
         (Action::Expire, None) => {
-            undelete::retire(tx, expire.bucket, &expire.key, &row, expire.now)?;
+            retiring::retire(tx, expire.bucket, &expire.key, &row, expire.now)?;
             (EventKind::Expired, row.id())
         }
         (Action::RemoveNoncurrent { .. } | Action::RemoveMarker, _) => {
-            version::remove(tx, expire.bucket, &expire.key, &row)?;
+            retiring::remove(tx, expire.bucket, &expire.key, &row)?;
             (EventKind::Expired, row.id())
         }
     };

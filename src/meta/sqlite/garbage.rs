@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 use super::damage;
 use super::failure::Failure;
 use super::sql;
+use super::transaction::Transaction;
 use super::upload::drop_part_body;
-use super::writer::Transaction;
 use crate::meta::MetaError;
 use crate::types::{ChunkId, ManifestId};
 

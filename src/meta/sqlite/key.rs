@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::failure::Failure;
 use super::row::blob;
 use super::sql;
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use crate::limits::{ACCESS_KEYS_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
 use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError};
 use crate::types::{OwnerId, Timestamp};

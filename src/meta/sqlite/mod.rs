@@ -3,9 +3,12 @@
 //!
 //! Owns the database file and its schema. `rusqlite` is named nowhere else in the house.
 
+mod admission;
 mod body;
+mod book;
 mod boot;
 mod bucket;
+mod bucket_change;
 mod complete;
 mod connection;
 mod damage;
@@ -15,19 +18,23 @@ mod event;
 mod expiry;
 mod failure;
 mod garbage;
+mod group;
 mod key;
 mod listing;
 mod metadata;
 mod migrate;
 mod object;
+mod placing;
 mod port;
 mod reader;
 mod rename;
+mod retiring;
 mod row;
 mod snapshot;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod undelete;
 mod upload;
 mod usage;
@@ -37,15 +44,16 @@ mod version_listing;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use crate::limits::{SQLITE_READER_CACHE_BYTES, SQLITE_READERS, SQLITE_WRITER_CACHE_BYTES};
 use crate::meta::{MetaError, current_origin};
+use group::Committer;
 pub use metadata::{read_metadata, write_metadata};
 use reader::Readers;
 pub use snapshot::{copy_database, snapshot_time};
-use writer::{Transaction, WriterQueue};
+use transaction::Transaction;
+use writer::Writer;
 
 /// What the store may spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +82,7 @@ impl Default for SqliteSettings {
 /// blocking the reactor.
 pub struct SqliteMeta {
     readers: Arc<Readers>,
-    /// `None` once the store is closed.
-    writer: Mutex<Option<Writer>>,
-}
-
-struct Writer {
-    queue: WriterQueue,
-    thread: JoinHandle<()>,
+    writer: Writer,
 }
 
 impl SqliteMeta {
@@ -94,9 +96,9 @@ impl SqliteMeta {
         migrate::migrate(&connection)?;
         connection::sync_directory(path)?;
         let readers = Readers::open(path, settings.readers, settings.reader_cache_bytes)?;
-        let (queue, thread) = writer::start(connection)?;
+        let writer = Writer::start(Committer::new(connection))?;
         tracing::info!(path = %path.display(), readers = settings.readers, "metadata store open");
-        Ok(Self { readers, writer: Mutex::new(Some(Writer { queue, thread })) })
+        Ok(Self { readers, writer })
     }
 
     /// Runs `work` in the next group and waits until it is durable; `what` names it in errors.
@@ -105,10 +107,7 @@ impl SqliteMeta {
         T: Send + 'static,
         F: Fn(&Transaction<'_>) -> Result<T, failure::Failure> + Send + 'static,
     {
-        let queue = {
-            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            writer.as_ref().map(|writer| writer.queue.clone()).ok_or(MetaError::Closed)?
-        };
+        let queue = self.writer.queue()?;
         let origin = current_origin();
         let work = move |transaction: &Transaction<'_>| {
             transaction.set_origin(origin.clone());
@@ -117,12 +116,8 @@ impl SqliteMeta {
         queue.submit(what, work).await
     }
 
-    fn take_writer(&self) -> Option<Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
     async fn close_all(&self) -> Result<(), MetaError> {
-        let Some(writer) = self.take_writer() else {
+        let Some(writer) = self.writer.stop() else {
             return Ok(());
         };
         // Readers first: the last connection to close can then cut the log back to nothing.
@@ -132,17 +127,9 @@ impl SqliteMeta {
     }
 }
 
-impl Writer {
-    /// Lets the thread end once everybody who had the queue is through, and waits for it.
-    fn join(self) -> Result<(), MetaError> {
-        drop(self.queue);
-        self.thread.join().map_err(|_| MetaError::Storage("join the metadata writer: it panicked".to_owned()))
-    }
-}
-
 impl Drop for SqliteMeta {
     fn drop(&mut self) {
-        if let Some(writer) = self.take_writer()
+        if let Some(writer) = self.writer.stop()
             && let Err(error) = writer.join()
         {
             tracing::error!(%error, "close the metadata store");

@@ -5,10 +5,11 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::metadata::metadata_blob;
+use super::placing::NewVersion;
 use super::row::{array, blob, blob_or_null, signed};
-use super::version::{Before, NewVersion, VersionRow};
-use super::writer::Transaction;
-use super::{body, bucket, event, sql, undelete, usage, version};
+use super::transaction::Transaction;
+use super::version::{Before, VersionRow};
+use super::{admission, body, bucket, event, placing, retiring, sql, version};
 use crate::meta::{
     ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,
 };
@@ -23,7 +24,13 @@ pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, F
     put.precondition.judge(version::current_facts(newest.as_ref()).as_ref())?;
     body::require_shared(connection, &put.body)?;
     let before = Before { state, newest: newest.as_ref() };
-    usage::admit_version(tx, (put.bucket, put.metadata.attributes.owner.as_ref()), (before, &put.key), put.size, 0)?;
+    admission::admit_version(
+        tx,
+        (put.bucket, put.metadata.attributes.owner.as_ref()),
+        (before, &put.key),
+        put.size,
+        0,
+    )?;
 
     let (manifest, inline) = match &put.body {
         NewBody::Inline(data) => (None, Some(data.as_ref())),
@@ -41,7 +48,7 @@ pub(super) fn put(tx: &Transaction<'_>, put: &CommitPut) -> Result<PutOutcome, F
         inline,
         now: put.now,
     };
-    let outcome = version::place(tx, before, &new)?;
+    let outcome = placing::place(tx, before, &new)?;
     event::tell_created(tx, EventKind::CreatedByPut, (put.bucket, &put.key), &outcome)?;
     Ok(outcome)
 }
@@ -64,7 +71,7 @@ pub(super) fn copy(tx: &Transaction<'_>, copy: &CommitCopy) -> Result<PutOutcome
     let side = source_side(connection, &source)?;
     let before = Before { state, newest: newest.as_ref() };
     let owner = copy.metadata.attributes.owner.as_ref();
-    usage::admit_version(tx, (copy.bucket, owner), (before, &copy.key), source.size, 0)?;
+    admission::admit_version(tx, (copy.bucket, owner), (before, &copy.key), source.size, 0)?;
 
     if let Some(manifest) = source.manifest {
         body::retain(tx, manifest)?;
@@ -81,7 +88,7 @@ pub(super) fn copy(tx: &Transaction<'_>, copy: &CommitCopy) -> Result<PutOutcome
         inline: side.data.as_deref(),
         now: copy.now,
     };
-    let outcome = version::place(tx, before, &new)?;
+    let outcome = placing::place(tx, before, &new)?;
     event::tell_created(tx, EventKind::CreatedByCopy, (copy.bucket, &copy.key), &outcome)?;
     Ok(outcome)
 }
@@ -154,7 +161,7 @@ fn place_marker(
     before: Before<'_>,
     plan: WritePlan,
 ) -> Result<DeleteOutcome, Failure> {
-    let (id, removed) = version::place_marker(tx, (delete.bucket, &delete.key), before, plan, delete.now)?;
+    let (id, removed) = placing::place_marker(tx, (delete.bucket, &delete.key), before, plan, delete.now)?;
     let outcome = DeleteOutcome { removed, version: Some(id), delete_marker: true };
     event::tell_deleted(tx, EventKind::MarkerCreated, delete, &outcome)?;
     Ok(outcome)
@@ -169,7 +176,7 @@ fn remove(
     let Some(target) = target else {
         return Ok(DeleteOutcome::default());
     };
-    undelete::retire(tx, delete.bucket, &delete.key, &target, delete.now)?;
+    retiring::retire(tx, delete.bucket, &delete.key, &target, delete.now)?;
     let outcome = DeleteOutcome {
         removed: true,
         version: (state != Versioning::Unversioned).then(|| target.id()),

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, body, boot, bucket, complete, damage, document, event, expiry, garbage, key, listing, object, rename,
-    undelete, upload, usage, verify, version, version_listing,
+    SqliteMeta, admission, body, boot, bucket, bucket_change, complete, damage, document, event, expiry, garbage, key,
+    listing, object, rename, undelete, upload, usage, verify, version, version_listing,
 };
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
@@ -83,7 +83,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn create_bucket(&self, bucket: NewBucket) -> Result<Bucket, MetaError> {
-        self.write("create bucket", move |tx| bucket::create(tx, &bucket)).await
+        self.write("create bucket", move |tx| bucket_change::create(tx, &bucket)).await
     }
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<Bucket>, MetaError> {
@@ -104,7 +104,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn delete_bucket(&self, bucket: BucketId) -> Result<(), MetaError> {
-        self.write("delete bucket", move |tx| bucket::delete(tx, bucket)).await
+        self.write("delete bucket", move |tx| bucket_change::delete(tx, bucket)).await
     }
 
     async fn versioning(&self, bucket: BucketId) -> Result<Versioning, MetaError> {
@@ -112,7 +112,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn set_versioning(&self, bucket: BucketId, state: Versioning) -> Result<(), MetaError> {
-        self.write("set versioning", move |tx| bucket::set_versioning(tx, bucket, state)).await
+        self.write("set versioning", move |tx| bucket_change::set_versioning(tx, bucket, state)).await
     }
 
     async fn documents(&self, bucket: BucketId) -> Result<Documents, MetaError> {
@@ -125,7 +125,7 @@ impl MetaStore for SqliteMeta {
         kind: DocumentKind,
         body: Option<Arc<[u8]>>,
     ) -> Result<(), MetaError> {
-        self.write("set document", move |tx| document::set(tx, bucket, kind, body.as_deref())).await
+        self.write("set document", move |tx| bucket_change::set_document(tx, bucket, kind, body.as_deref())).await
     }
 
     async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError> {
@@ -281,7 +281,7 @@ impl MetaStore for SqliteMeta {
 
     async fn admit(&self, admission: &Admission) -> Result<(), MetaError> {
         let admission = admission.clone();
-        self.readers.read("judge quotas", move |connection| usage::admit(connection, &admission)).await
+        self.readers.read("judge quotas", move |connection| admission::admit(connection, &admission)).await
     }
 
     async fn expire_version(&self, expire: ExpireVersion) -> Result<ExpiryOutcome, MetaError> {

@@ -4,9 +4,9 @@ use rusqlite::params;
 
 use super::failure::Failure;
 use super::row::signed;
+use super::transaction::Transaction;
 use super::version::{current_facts, metadata_of, newest};
-use super::writer::Transaction;
-use super::{bucket, event, sql, undelete, version};
+use super::{bucket, event, retiring, sql, version};
 use crate::meta::{CommitRename, MetaError, PutOutcome};
 use crate::rules::lock;
 use crate::types::VersionId;
@@ -27,7 +27,7 @@ pub(super) fn rename(tx: &Transaction<'_>, rename: &CommitRename) -> Result<PutO
     }
 
     if let Some(replaced) = &replaced {
-        undelete::retire(tx, bucket, key, replaced, *now)?;
+        retiring::retire(tx, bucket, key, replaced, *now)?;
     }
     let names = params![bucket.0, source.as_str().as_bytes(), -signed(row.order), key.as_str().as_bytes()];
     sql::execute(connection, MOVE, names)?;

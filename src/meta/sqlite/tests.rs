@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use super::writer::{Answer, Command, Isolation, Verdict, attempt, run_group};
+use super::group::{Committer, Isolation, attempt, run_group};
+use super::writer::{Answer, Command, Verdict};
 use super::{SqliteMeta, SqliteSettings, connection, failure::Failure, migrate, sql, writer};
 use crate::meta::{CommitDelete, CommitPut, MetaError, MetaStore, NewBody, NewBucket, NewExtent};
 use crate::rules::{DeletePrecondition, WritePrecondition};
@@ -272,7 +273,7 @@ fn a_command_whose_requester_left_before_it_ran_is_skipped() {
     drop(gone);
     assert!(commands.try_send(left).is_ok() && commands.try_send(stays).is_ok());
     drop(commands);
-    writer::run(database(directory.path()), queue);
+    writer::run(Committer::new(database(directory.path())), queue);
     assert!(answer.try_recv().unwrap().is_ok());
     let connection = Connection::open(directory.path().join("meta.sqlite")).unwrap();
     assert_eq!(leases(&connection), ["stays"]);

@@ -6,49 +6,12 @@ use rusqlite::{Connection, Row, params};
 use super::failure::Failure;
 use super::metadata::{metadata, metadata_blob};
 use super::row::{blob, count, etag, key, signed};
-use super::version::{Before, VersionRow};
-use super::writer::Transaction;
-use super::{body, bucket, event, sql, usage, version};
+use super::transaction::Transaction;
+use super::version::Before;
+use super::{body, bucket, event, placing, sql, usage, version};
 use crate::meta::{MetaError, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion};
 use crate::rules::{Growth, Undelete, Versioning};
 use crate::types::{BucketId, BucketName, EventKind, ObjectKey, OwnerId, StorageClass, Timestamp};
-
-/// Takes a version away: it stays restorable if the bucket says so, and is removed otherwise.
-pub(super) fn retire(
-    tx: &Transaction<'_>,
-    bucket: BucketId,
-    key: &ObjectKey,
-    row: &VersionRow,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let page = usage::bucket_page(tx, bucket)?.ok_or(MetaError::NoSuchBucket)?;
-    match page.undelete.keeps(row.id(), row.is_delete_marker, now) {
-        None => version::remove(tx, bucket, key, row),
-        Some(until) => retain(tx, (bucket, &page), key, row, (now, until)),
-    }
-}
-
-fn retain(
-    tx: &Transaction<'_>,
-    (bucket, page): (BucketId, &usage::BucketPage),
-    key: &ObjectKey,
-    row: &VersionRow,
-    (now, until): (Timestamp, Timestamp),
-) -> Result<(), Failure> {
-    const RETAIN: &str = "INSERT INTO retained
-        (id, bucket_id, bucket_name, key, size, modified, etag, etag_parts, storage_class, checksum, manifest_id,
-         owner, deleted, until)
-        SELECT -rank, bucket_id, ?4, key, size, modified, etag, etag_parts, storage_class, checksum, manifest_id,
-            IFNULL(owner, ?5), ?6, ?7
-        FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank = ?3";
-    const VERSION: &str = "DELETE FROM version WHERE bucket_id = ?1 AND key = ?2 AND rank = ?3 RETURNING owner";
-    let connection = tx.connection();
-    let (name, rank) = (key.as_str().as_bytes(), -signed(row.order));
-    sql::execute(connection, RETAIN, params![bucket.0, name, rank, page.name, page.owner.0, now.0, until.0])?;
-    let owner = sql::first(connection, VERSION, params![bucket.0, name, rank], version::read_owner)?.flatten();
-    let growth = Growth::of_version(row.size).reversed().and(Growth::of_bytes(row.size));
-    usage::count_growth(tx, (bucket, owner.as_ref()), growth)
-}
 
 /// A page of restorable versions by key, the oldest of a key first.
 pub(super) fn list(connection: &Connection, query: &RetainedQuery) -> Result<Vec<RetainedVersion>, Failure> {
@@ -126,11 +89,11 @@ pub(super) fn restore(tx: &Transaction<'_>, restore: &RestoreVersion) -> Result<
     let found = found.ok_or(MetaError::NoSuchVersion)?;
     let newest = version::newest(connection, *bucket, key)?;
     let before = Before { state, newest: newest.as_ref() };
-    if version::loses_version(connection, (*bucket, key), before, page.undelete)? {
+    if placing::loses_version(connection, (*bucket, key), before, page.undelete)? {
         return Err(MetaError::WouldLose.into());
     }
 
-    let (order, salt) = version::make_place(tx, (*bucket, key), before, *now)?;
+    let (order, salt) = placing::make_place(tx, (*bucket, key), before, *now)?;
     let owner = Some(&found.owner).filter(|owner| **owner != page.owner);
     sql::execute(connection, PLACE, params![id, bucket.0, -signed(order), salt, now.0, owner.map(|owner| &owner.0)])?;
     sql::execute(connection, "UPDATE side SET id = ?2 WHERE id = ?1", [id, signed(order)])?;
@@ -165,7 +128,7 @@ fn renew_metadata(
     let row = version::newest(connection, bucket, key)?.ok_or(Failure::Corrupt("restored version"))?;
     let mut metadata = version::metadata_of(connection, bucket, key, &row)?;
     metadata.attributes.owner = owner.cloned();
-    let metadata = version::locked_metadata(connection, (bucket, state), &metadata, now)?;
+    let metadata = placing::locked_metadata(connection, (bucket, state), &metadata, now)?;
     sql::execute(connection, UPDATE, params![signed(row.order), metadata_blob(&metadata)])?;
     Ok(())
 }

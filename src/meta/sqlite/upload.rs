@@ -12,7 +12,7 @@ use super::row::{
     array, blob, blob_or_null, checksum_choice, checksum_code, count, key, part_checksum, part_checksum_blob, signed,
     storage_class, storage_class_code,
 };
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{body, bucket, sql, usage, version};
 use crate::meta::{CommitPart, MetaError, NewBody, NewUpload, PartExtents, StoredPart, UploadRecord};
 use crate::rules::Growth;

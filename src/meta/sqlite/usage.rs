@@ -4,56 +4,25 @@
 //! memory, and written once before the group commits. So exactness costs one small row per bucket and identity
 //! and group, not per object.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, Row, params};
 
+use super::book::{Book, BucketPage, OwnerPage};
 use super::failure::Failure;
 use super::row::{blob_or_null, count, signed, unsigned};
-use super::version::{self, Before};
-use super::writer::Transaction;
-use super::{sql, upload};
-use crate::meta::{Admission, MetaError, OwnerAccount};
+use super::sql;
+use super::transaction::Transaction;
+use crate::meta::{MetaError, OwnerAccount};
 use crate::rules::quota::QuotaOf;
-use crate::rules::{Growth, Quota, Undelete, Usage, WritePlan};
-use crate::types::{BucketId, ObjectKey, OwnerId};
-
-/// The pages that the transactions of a group have opened.
-#[derive(Clone, Default)]
-pub(super) struct Book {
-    /// `None` for a bucket that does not exist.
-    buckets: BTreeMap<BucketId, Option<BucketPage>>,
-    owners: BTreeMap<OwnerId, OwnerPage>,
-}
-
-/// What transactions need of a bucket.
-#[derive(Clone)]
-pub(super) struct BucketPage {
-    /// Its name.
-    pub(super) name: String,
-    /// Its owner.
-    pub(super) owner: OwnerId,
-    /// Its undelete window.
-    pub(super) undelete: Undelete,
-    account: OwnerAccount,
-    is_changed: bool,
-}
-
-#[derive(Clone)]
-struct OwnerPage {
-    account: OwnerAccount,
-    is_changed: bool,
-}
-
-/// A book behind the connection of an open transaction.
-pub(super) type SharedBook = RefCell<Book>;
+use crate::rules::{Growth, Quota, Undelete, Usage};
+use crate::types::{BucketId, OwnerId};
 
 /// Who is charged: a bucket, and an identity.
 pub(super) type Charged<'a> = (BucketId, Option<&'a OwnerId>);
 
-fn read_bucket(connection: &Connection, bucket: BucketId) -> Result<Option<BucketPage>, Failure> {
+/// The row of a bucket, as it was when the group began.
+pub(super) fn read_bucket(connection: &Connection, bucket: BucketId) -> Result<Option<BucketPage>, Failure> {
     const PAGE: &str = "SELECT b.name, b.owner, u.bytes, u.objects,
             (SELECT body FROM bucket_document d WHERE d.bucket_id = b.id AND d.kind = 'quota'),
             (SELECT body FROM bucket_document d WHERE d.bucket_id = b.id AND d.kind = 'undelete')
@@ -173,13 +142,13 @@ pub(super) fn count_growth(tx: &Transaction<'_>, (bucket, owner): Charged<'_>, g
 }
 
 /// Whether quotas admit a change.
-fn judge(bucket: (&OwnerAccount, Growth), identity: (&OwnerAccount, Growth)) -> Result<(), MetaError> {
+pub(super) fn judge(bucket: (&OwnerAccount, Growth), identity: (&OwnerAccount, Growth)) -> Result<(), MetaError> {
     bucket.0.quota.judge(QuotaOf::Bucket, bucket.0.usage, bucket.1).map_err(MetaError::QuotaExceeded)?;
     identity.0.quota.judge(QuotaOf::Identity, identity.0.usage, identity.1).map_err(MetaError::QuotaExceeded)
 }
 
 /// Whether quotas admit `growth` in the name of `owner`, of which `owner_growth` is charged to the identity.
-fn judge_in(
+pub(super) fn judge_in(
     tx: &Transaction<'_>,
     (bucket, owner): Charged<'_>,
     growth: Growth,
@@ -194,91 +163,10 @@ fn judge_in(
     Ok(judge((&page.account, growth), (&account, owner_growth(owner)?))?)
 }
 
-/// Judges a new version of `size` bytes before anything is changed; what it replaces makes room for it. `freed`
-/// are bytes that are counted already and become the version: the parts of an upload.
-pub(super) fn admit_version(
-    tx: &Transaction<'_>,
-    charged: Charged<'_>,
-    (before, key): (Before<'_>, &ObjectKey),
-    size: u64,
-    freed: u64,
-) -> Result<(), Failure> {
-    let (bucket, _) = charged;
-    let undelete = bucket_page(tx, bucket)?.ok_or(MetaError::NoSuchBucket)?.undelete;
-    let replaced = replaced(tx.connection(), bucket, (before, key), undelete)?;
-    let new = Growth::of_version(size).and(Growth::of_bytes(freed).reversed());
-    let growth = replaced.as_ref().map_or(new, |(_, growth)| new.and(*growth));
-    judge_in(tx, charged, growth, |owner| {
-        // Somebody else's version that goes makes no room for this identity.
-        match replaced {
-            Some((row, growth)) if is_charged_to(tx.connection(), bucket, key, row.order, owner)? => {
-                Ok(new.and(growth))
-            }
-            Some(_) | None => Ok(new),
-        }
-    })
-}
-
-/// The version that a write replaces, and what that changes.
-fn replaced(
-    connection: &Connection,
-    bucket: BucketId,
-    (before, key): (Before<'_>, &ObjectKey),
-    undelete: Undelete,
-) -> Result<Option<(version::VersionRow, Growth)>, Failure> {
-    let row = match before.state.plan_write() {
-        WritePlan::Append => None,
-        WritePlan::ReplaceNull => version::null_given_newest(connection, bucket, key, before.newest)?,
-    };
-    Ok(row.filter(|row| !row.is_delete_marker).map(|row| {
-        let stays = if undelete.days > 0 { Growth::of_bytes(row.size) } else { Growth::default() };
-        (row, Growth::of_version(row.size).reversed().and(stays))
-    }))
-}
-
-fn is_charged_to(
-    connection: &Connection,
-    bucket: BucketId,
-    key: &ObjectKey,
-    order: u64,
-    owner: &OwnerId,
-) -> Result<bool, Failure> {
-    const OWNER: &str = "SELECT IFNULL(v.owner, b.owner) FROM version v JOIN bucket b ON b.id = v.bucket_id
-        WHERE v.bucket_id = ?1 AND v.key = ?2 AND v.rank = ?3";
-    let name = params![bucket.0, key.as_str().as_bytes(), -signed(order)];
-    let found = sql::first(connection, OWNER, name, |row| Ok(row.get::<_, String>(0)?))?;
-    Ok(found.as_ref() == Some(&owner.0))
-}
-
 /// Judges a part of `size` bytes that replaces one of `replaced` bytes, before anything is changed.
 pub(super) fn admit_part(tx: &Transaction<'_>, charged: Charged<'_>, size: u64, replaced: u64) -> Result<(), Failure> {
     let growth = Growth::of_bytes(size).and(Growth::of_bytes(replaced).reversed());
     judge_in(tx, charged, growth, |_| Ok(growth))
-}
-
-/// Judges a write outside of a transaction, as a cheap refusal before its body is received: never refuses what
-/// its commit would admit at the same moment.
-pub(super) fn admit(connection: &Connection, admission: &Admission) -> Result<(), Failure> {
-    let Admission { bucket, key, owner, size, part } = admission;
-    let page = read_bucket(connection, *bucket)?.ok_or(MetaError::NoSuchBucket)?;
-    let (owner, new, replaced) = match part {
-        Some((id, number)) => {
-            let name = upload::UploadName { bucket: *bucket, key, id: *id };
-            let (charged, old) = upload::charged_part(connection, name, *number)?;
-            (charged, Growth::of_bytes(*size), Some(Growth::of_bytes(old).reversed()))
-        }
-        None => {
-            let state = super::bucket::versioning(connection, *bucket)?;
-            let newest = version::newest(connection, *bucket, key)?;
-            let before = Before { state, newest: newest.as_ref() };
-            let replaced = replaced(connection, *bucket, (before, key), page.undelete)?;
-            (owner.clone(), Growth::of_version(*size), replaced.map(|(_, growth)| growth))
-        }
-    };
-    let account = owner_account(connection, owner.as_ref().unwrap_or(&page.owner))?;
-    // Whoever's version goes: taken for the identity's own here, because this judgement is only a first one.
-    let growth = new.and(replaced.unwrap_or_default());
-    Ok(judge((&page.account, growth), (&account, growth))?)
 }
 
 /// Writes what the transactions of a group have counted.

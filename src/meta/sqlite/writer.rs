@@ -1,75 +1,16 @@
-//! The writer: one thread, one connection, one bounded queue, commits in groups.
+//! The writer: one thread, one bounded queue, commits in groups.
 //!
 //! A sync costs the same for one row and for two hundred, so the writer takes whatever has queued while it
 //! was busy and commits it together. There is no timer: under load groups fill by themselves, and a lone
-//! request is not held up. Knows nothing of what a command does.
+//! request is not held up. Owns who is in a group and what each is told; knows nothing of what a command does, nor of
+//! how a group is committed (see `group`).
 
-use std::cell::{Cell, RefCell};
-use std::sync::Arc;
-use std::thread::JoinHandle;
-
-use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
-
-use super::errno;
 use super::failure::Failure;
-use super::sql;
-use super::usage::{self, SharedBook};
-use crate::limits::{META_GROUP_MAX, META_QUEUE_MAX, SQLITE_CHECKPOINT_BYTES, SQLITE_PAGE_BYTES};
+use super::transaction::Transaction;
+use crate::limits::{META_GROUP_MAX, META_QUEUE_MAX};
 use crate::meta::MetaError;
-use crate::telemetry::record;
-use crate::types::{Origin, Timestamp};
-
-/// Groups between two looks at the length of the log.
-const GROUPS_PER_LOG_CHECK: u32 = 16;
-
-/// The open transaction as a command sees it.
-pub(super) struct Transaction<'c> {
-    connection: &'c Connection,
-    order: Cell<u64>,
-    book: SharedBook,
-    /// On whose behalf the running command changes something.
-    origin: RefCell<Option<Arc<Origin>>>,
-}
-
-impl Transaction<'_> {
-    /// The connection that the transaction is open on.
-    pub(super) fn connection(&self) -> &Connection {
-        self.connection
-    }
-
-    /// What the transactions of the group have counted.
-    pub(super) fn book(&self) -> &SharedBook {
-        &self.book
-    }
-
-    /// Notes on whose behalf the next command runs.
-    pub(super) fn set_origin(&self, origin: Option<Arc<Origin>>) {
-        *self.origin.borrow_mut() = origin;
-    }
-
-    /// On whose behalf the running command changes something; `None` for a background job.
-    pub(super) fn origin(&self) -> Option<Arc<Origin>> {
-        self.origin.borrow().clone()
-    }
-
-    /// The next value of the clock that numbers versions, manifests and inline parts: `now` in
-    /// microseconds, or one more than the last value if the clock of the machine has not gone on or went
-    /// back. It is saved with the group, so no value is handed out twice, also not by another process.
-    pub(super) fn tick(&self, now: Timestamp) -> u64 {
-        let next = (self.order.get() + 1).max(u64::try_from(now.0).unwrap_or(0));
-        self.order.set(next);
-        next
-    }
-}
-
-/// What became of one command within its transaction.
-enum Step {
-    /// It did what it had to do, if the group commits.
-    Done,
-    /// A rule refused it, or SQLite failed in it alone. Its own answer is ready.
-    Undone,
-}
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, PoisonError, mpsc, oneshot};
 
 /// What became of a group.
 pub(super) enum Verdict {
@@ -79,6 +20,16 @@ pub(super) enum Verdict {
     Full,
     /// The database failed; carries the text for each command.
     Storage(String),
+}
+
+/// Commits groups. Its thread is that of the writer.
+pub(super) trait Commit {
+    /// Runs the commands of a group and commits them: all or none.
+    fn commit(&mut self, group: &mut [Box<dyn Command>]) -> Verdict;
+    /// What is left to do when a group has been answered, so that no request waits for it that is already durable.
+    fn tidy(&mut self);
+    /// No more groups come.
+    fn close(self);
 }
 
 /// A command in the queue. May run more than once: only the last run counts.
@@ -154,6 +105,9 @@ pub(super) struct WriterQueue {
 
 impl WriterQueue {
     /// Runs `work` in a group and waits until it is committed; `what` names it in errors.
+    ///
+    /// Commands that a requester submits at once have no order: where one waits for room in the queue, the next may
+    /// find some.
     pub(super) async fn submit<T, F>(&self, what: &'static str, work: F) -> Result<T, MetaError>
     where
         T: Send + 'static,
@@ -166,228 +120,74 @@ impl WriterQueue {
     }
 }
 
-/// Starts the writer thread. It ends when every `WriterQueue` is dropped and the queue is empty.
-pub(super) fn start(connection: Connection) -> Result<(WriterQueue, JoinHandle<()>), MetaError> {
-    let (commands, queue) = mpsc::channel(META_QUEUE_MAX);
-    let thread = std::thread::Builder::new()
-        .name("meta-writer".to_owned())
-        .spawn(move || run(connection, queue))
-        .map_err(|error| MetaError::Storage(format!("start the metadata writer: {error}")))?;
-    Ok((WriterQueue { commands }, thread))
+/// The writer as the store holds it: runs until it is stopped.
+pub(super) struct Writer {
+    /// `None` once it is stopped.
+    running: Mutex<Option<Running>>,
 }
 
-/// Commits what comes through the queue until it ends, then closes the connection.
-pub(super) fn run(connection: Connection, queue: mpsc::Receiver<Box<dyn Command>>) {
-    Writer { connection, groups_unchecked: 0 }.run(queue);
-}
-
-struct Writer {
-    connection: Connection,
-    groups_unchecked: u32,
+/// The thread, and the queue to it that the store holds.
+pub(super) struct Running {
+    queue: WriterQueue,
+    thread: JoinHandle<()>,
 }
 
 impl Writer {
-    fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Command>>) {
-        let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(META_GROUP_MAX);
-        while let Some(command) = queue.blocking_recv() {
+    /// Starts the writer thread.
+    pub(super) fn start(committer: impl Commit + Send + 'static) -> Result<Self, MetaError> {
+        let (commands, queue) = mpsc::channel(META_QUEUE_MAX);
+        let thread = thread::Builder::new()
+            .name("meta-writer".to_owned())
+            .spawn(move || run(committer, queue))
+            .map_err(|error| MetaError::Storage(format!("start the metadata writer: {error}")))?;
+        let running = Running { queue: WriterQueue { commands }, thread };
+        Ok(Self { running: Mutex::new(Some(running)) })
+    }
+
+    /// The queue, to submit a command to.
+    pub(super) fn queue(&self) -> Result<WriterQueue, MetaError> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|running| running.queue.clone()).ok_or(MetaError::Closed)
+    }
+
+    /// Hands out no queue from now on; `None` if that was so already.
+    pub(super) fn stop(&self) -> Option<Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Running {
+    /// Lets the thread end once everybody who had the queue is through, and waits for it.
+    pub(super) fn join(self) -> Result<(), MetaError> {
+        drop(self.queue);
+        self.thread.join().map_err(|_| MetaError::Storage("join the metadata writer: it panicked".to_owned()))
+    }
+}
+
+/// Commits what comes through the queue until every sender is gone and it is empty.
+pub(super) fn run(mut committer: impl Commit, mut queue: mpsc::Receiver<Box<dyn Command>>) {
+    let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(META_GROUP_MAX);
+    while let Some(command) = queue.blocking_recv() {
+        group.push(command);
+        while group.len() < META_GROUP_MAX
+            && let Ok(command) = queue.try_recv()
+        {
             group.push(command);
-            while group.len() < META_GROUP_MAX
-                && let Ok(command) = queue.try_recv()
-            {
-                group.push(command);
-            }
-            // Nothing of these has run: whoever asked has gone, and nobody will act on the result.
-            group.retain(|command| !command.is_abandoned());
-            if group.is_empty() {
-                continue;
-            }
-            let verdict = run_group(&self.connection, &mut group);
-            for command in group.drain(..) {
-                match &verdict {
-                    Verdict::Answered => command.answer(),
-                    Verdict::Full => command.fail(MetaError::Full),
-                    Verdict::Storage(detail) => command.fail(MetaError::Storage(detail.clone())),
-                }
-            }
-            self.checkpoint_if_due();
         }
-        self.finish();
-    }
-
-    /// Copies the log into the database once it is long. Done after answering, so that no request waits
-    /// for it that is already durable.
-    fn checkpoint_if_due(&mut self) {
-        self.groups_unchecked += 1;
-        if self.groups_unchecked < GROUPS_PER_LOG_CHECK {
-            return;
+        // Nothing of these has run: whoever asked has gone, and nobody will act on the result.
+        group.retain(|command| !command.is_abandoned());
+        if group.is_empty() {
+            continue;
         }
-        self.groups_unchecked = 0;
-        let checkpoint = || -> Result<(), Failure> {
-            let pages = sql::first(&self.connection, "PRAGMA wal_checkpoint(NOOP)", [], |row| {
-                Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-            })?;
-            let (logged, copied) = pages.unwrap_or_default();
-            // On a disk that is nearly full the log must begin anew while there is room for it to be copied: else
-            // it takes what is left, and not even a delete can be recorded.
-            let bytes_max = SQLITE_CHECKPOINT_BYTES.min(free_bytes(&self.connection) / 2);
-            let due = u64::try_from(logged - copied).unwrap_or(0) * SQLITE_PAGE_BYTES >= bytes_max;
-            if due {
-                sql::first(&self.connection, "PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-            }
-            Ok(())
-        };
-        if let Err(failure) = checkpoint() {
-            tracing::warn!(error = %failure.into_meta("checkpoint the metadata log"), "metadata checkpoint failed");
-        }
-    }
-
-    /// Leaves a database without a log. A log that stays is no loss: the next start reads it.
-    fn finish(self) {
-        let busy = sql::first(&self.connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)?));
-        match busy {
-            Ok(Some(0) | None) => tracing::info!("metadata store closed"),
-            Ok(Some(_)) => tracing::warn!("metadata store closed; its log stays because another process reads it"),
-            Err(failure) => {
-                tracing::warn!(error = %failure.into_meta("checkpoint the metadata log"), "metadata checkpoint failed");
+        let verdict = committer.commit(&mut group);
+        for command in group.drain(..) {
+            match &verdict {
+                Verdict::Answered => command.answer(),
+                Verdict::Full => command.fail(MetaError::Full),
+                Verdict::Storage(detail) => command.fail(MetaError::Storage(detail.clone())),
             }
         }
-        if let Err((_, error)) = self.connection.close() {
-            tracing::warn!(%error, "close the metadata database");
-        }
+        committer.tidy();
     }
-}
-
-/// Bytes free on the disk of the database; all there are if nobody can tell.
-fn free_bytes(connection: &Connection) -> u64 {
-    let status = connection.path().and_then(|path| rustix::fs::statvfs(path).ok());
-    status.map_or(u64::MAX, |status| status.f_bavail.saturating_mul(status.f_frsize))
-}
-
-/// How commands of a group are kept apart.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Isolation {
-    /// They are not: fast, and right as long as no command fails after it has changed something.
-    None,
-    /// Each has a savepoint. SQLite then copies each page that a command touches first, which adds about a
-    /// quarter to the CPU per row (`benches/meta_commit.rs`).
-    Savepoints,
-}
-
-/// What came of an attempt to commit a group.
-pub(super) enum Attempt {
-    /// It ended.
-    Ended(Verdict),
-    /// A command failed half-way and everything was rolled back: try again, with savepoints.
-    Tainted,
-}
-
-/// Runs and commits a group. Commands judge before they change, so a refusal almost never leaves anything
-/// behind; when it does, the group is rolled back and runs again with a savepoint around each command.
-pub(super) fn run_group(connection: &Connection, group: &mut [Box<dyn Command>]) -> Verdict {
-    for isolation in [Isolation::None, Isolation::Savepoints] {
-        match attempt(connection, group, isolation) {
-            Ok(Attempt::Ended(verdict)) => return verdict,
-            Ok(Attempt::Tainted) => {}
-            Err(failure) => return give_up(connection, failure),
-        }
-    }
-    unreachable!("with savepoints no command taints its neighbours")
-}
-
-/// Rolls back what an attempt that failed as a whole has left, and says what its members are told.
-fn give_up(connection: &Connection, failure: Failure) -> Verdict {
-    // Asked first: what follows may fail in its turn.
-    let failure = match failure {
-        Failure::Sql(error) if errno::is_quota(connection, &error) => Failure::Refused(MetaError::Full),
-        failure => failure,
-    };
-    if !connection.is_autocommit()
-        && let Err(error) = connection.execute_batch("ROLLBACK")
-    {
-        tracing::error!(%error, "roll back a metadata group");
-    }
-    let rolled_back = connection.is_autocommit();
-    let error = failure.into_meta("commit a metadata group");
-    tracing::error!(%error, "metadata group lost");
-    match error {
-        // The commit record is the last that is written: without space for it nothing is committed.
-        MetaError::Full if rolled_back => Verdict::Full,
-        MetaError::Storage(detail) => Verdict::Storage(detail),
-        other => Verdict::Storage(other.to_string()),
-    }
-}
-
-pub(super) fn attempt(
-    connection: &Connection,
-    group: &mut [Box<dyn Command>],
-    isolation: Isolation,
-) -> Result<Attempt, Failure> {
-    sql::execute(connection, "BEGIN IMMEDIATE", [])?;
-    // Read in every group: another process may have moved it.
-    let order = sql::first(connection, "SELECT value FROM state WHERE name = 'order'", [], |row| {
-        Ok(row.get::<_, i64>(0)?.cast_unsigned())
-    })?;
-    let order = order.ok_or(Failure::Corrupt("order"))?;
-    let transaction =
-        Transaction { connection, order: Cell::new(order), book: RefCell::default(), origin: RefCell::default() };
-    let unchanged = connection.total_changes();
-    let alone = group.len() == 1;
-    for command in group.iter_mut() {
-        let before = connection.total_changes();
-        let step = match isolation {
-            Isolation::None => run_bare(&transaction, command.as_mut())?,
-            Isolation::Savepoints => run_in_savepoint(&transaction, command.as_mut())?,
-        };
-        let tainted =
-            matches!(step, Step::Undone) && isolation == Isolation::None && connection.total_changes() != before;
-        if tainted {
-            sql::execute(connection, "ROLLBACK", [])?;
-            return Ok(if alone { Attempt::Ended(Verdict::Answered) } else { Attempt::Tainted });
-        }
-    }
-    if connection.total_changes() == unchanged {
-        sql::execute(connection, "ROLLBACK", [])?;
-        return Ok(Attempt::Ended(Verdict::Answered));
-    }
-    if transaction.order.get() != order {
-        let order = transaction.order.get().cast_signed();
-        sql::execute(connection, "UPDATE state SET value = ?1 WHERE name = 'order'", [order])?;
-    }
-    usage::write(connection, &transaction.book.borrow())?;
-    sql::execute(connection, "COMMIT", [])?;
-    record::metadata_committed(group.len() as u64);
-    Ok(Attempt::Ended(Verdict::Answered))
-}
-
-fn run_bare(transaction: &Transaction<'_>, command: &mut dyn Command) -> Result<Step, Failure> {
-    match command.run(transaction) {
-        Ok(()) => Ok(Step::Done),
-        Err(error) => {
-            still_open(transaction, error)?;
-            Ok(Step::Undone)
-        }
-    }
-}
-
-fn run_in_savepoint(transaction: &Transaction<'_>, command: &mut dyn Command) -> Result<Step, Failure> {
-    let connection = transaction.connection;
-    sql::execute(connection, "SAVEPOINT command", [])?;
-    let book = transaction.book.borrow().clone();
-    let step = match command.run(transaction) {
-        Ok(()) => Step::Done,
-        Err(error) => {
-            still_open(transaction, error)?;
-            sql::execute(connection, "ROLLBACK TO command", [])?;
-            transaction.book.replace(book);
-            Step::Undone
-        }
-    };
-    sql::execute(connection, "RELEASE command", [])?;
-    Ok(step)
-}
-
-/// After some failures (no space, I/O, memory) SQLite has rolled back the whole transaction by itself, and
-/// with it the neighbours.
-fn still_open(transaction: &Transaction<'_>, error: MetaError) -> Result<(), Failure> {
-    if transaction.connection.is_autocommit() { Err(Failure::Refused(error)) } else { Ok(()) }
+    committer.close();
 }

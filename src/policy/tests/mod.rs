@@ -5,6 +5,7 @@ mod builtins;
 mod conditions;
 mod decisions;
 mod examples;
+mod fuzz;
 mod grammar;
 mod publicness;
 

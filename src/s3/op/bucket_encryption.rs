@@ -61,7 +61,7 @@ pub(crate) async fn delete(gateway: &Gateway, call: &Authorized) -> Result<Respo
     Ok(respond_empty(StatusCode::NO_CONTENT))
 }
 
-fn write(encryption: &BucketEncryption) -> String {
+pub(super) fn write(encryption: &BucketEncryption) -> String {
     let mut xml = XmlWriter::document("ServerSideEncryptionConfiguration");
     xml.open("Rule");
     if let Some(algorithm) = encryption.algorithm {
@@ -76,7 +76,7 @@ fn write(encryption: &BucketEncryption) -> String {
 }
 
 /// Reads a ServerSideEncryptionConfiguration: exactly one rule.
-fn read(document: &[u8]) -> Result<BucketEncryption, S3Error> {
+pub(super) fn read(document: &[u8]) -> Result<BucketEncryption, S3Error> {
     const ROOT: &str = "ServerSideEncryptionConfiguration";
     let malformed = |cause: &str| S3Error::new(Code::MalformedXML).cause(cause);
     let mut feed = XmlFeed::new();

@@ -91,7 +91,7 @@ async fn check_target(gateway: &Gateway, call: &Authorized, logging: &Logging) -
     }
 }
 
-fn write(logging: Option<&Logging>) -> String {
+pub(super) fn write(logging: Option<&Logging>) -> String {
     let mut xml = XmlWriter::document(ROOT);
     let Some(logging) = logging else { return xml.finish() };
     xml.open("LoggingEnabled")
@@ -122,7 +122,7 @@ struct Draft {
     key_format: Option<LogKeyFormat>,
 }
 
-fn read(document: &[u8]) -> Result<Option<Logging>, S3Error> {
+pub(super) fn read(document: &[u8]) -> Result<Option<Logging>, S3Error> {
     let mut feed = XmlFeed::new();
     feed.push(document);
     let mut draft = Draft::default();

@@ -54,7 +54,7 @@ fn kind_of(element: &str) -> Option<DestinationKind> {
         .find(|kind| elements(*kind).0 == element)
 }
 
-fn write(notification: &Notification) -> String {
+pub(super) fn write(notification: &Notification) -> String {
     let mut xml = XmlWriter::document(ROOT);
     for rule in &notification.rules {
         let (element, destination) = elements(rule.kind);
@@ -89,7 +89,7 @@ struct Draft {
     filter_value: Option<String>,
 }
 
-fn read(document: &[u8], webhooks: &[String]) -> Result<Notification, S3Error> {
+pub(super) fn read(document: &[u8], webhooks: &[String]) -> Result<Notification, S3Error> {
     let mut feed = XmlFeed::new();
     feed.push(document);
     let mut notification = Notification::default();

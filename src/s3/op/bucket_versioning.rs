@@ -10,7 +10,7 @@ use crate::s3::respond::{respond_document, respond_empty};
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Code, Gateway, S3Error};
 
-const KNOWN: [&str; 3] =
+pub(super) const KNOWN: [&str; 3] =
     ["VersioningConfiguration", "VersioningConfiguration/Status", "VersioningConfiguration/MfaDelete"];
 
 /// Shows the state; nothing if versioning never was on.
@@ -32,7 +32,7 @@ pub(crate) async fn set(gateway: &Gateway, call: &Authorized, body: RequestBody)
     Ok(respond_empty(StatusCode::OK))
 }
 
-fn parse(fields: &Fields) -> Result<Versioning, S3Error> {
+pub(super) fn parse(fields: &Fields) -> Result<Versioning, S3Error> {
     match fields.value("VersioningConfiguration/MfaDelete") {
         None | Some("Disabled") => {}
         Some("Enabled") => {

@@ -36,7 +36,7 @@ pub(crate) async fn delete(gateway: &Gateway, call: &Authorized) -> Result<Respo
     Ok(respond_empty(StatusCode::NO_CONTENT))
 }
 
-fn read(document: &[u8]) -> Result<CorsRules, S3Error> {
+pub(super) fn read(document: &[u8]) -> Result<CorsRules, S3Error> {
     let root = Element::read(document, "CORSConfiguration")?;
     root.allow(&["CORSRule"])?;
     let rules = CorsRules(root.children.iter().map(read_rule).collect::<Result<_, _>>()?);
@@ -85,7 +85,7 @@ fn refused(refusal: CorsRefusal) -> S3Error {
     }
 }
 
-fn write(rules: &CorsRules) -> String {
+pub(super) fn write(rules: &CorsRules) -> String {
     let mut xml = XmlWriter::document("CORSConfiguration");
     for rule in &rules.0 {
         xml.open("CORSRule").optional("ID", rule.id.as_ref());

@@ -108,7 +108,7 @@ fn wants_lock(headers: &HeaderMap) -> Result<bool, S3Error> {
 }
 
 /// The `LocationConstraint` of a CreateBucketConfiguration; an empty document has none.
-fn read_constraint(document: &[u8]) -> Result<Option<String>, S3Error> {
+pub(super) fn read_constraint(document: &[u8]) -> Result<Option<String>, S3Error> {
     if document.is_empty() {
         return Ok(None);
     }

@@ -121,7 +121,7 @@ struct Entry {
 
 /// The list as it is read.
 #[derive(Debug, Default)]
-struct DeleteList {
+pub(super) struct DeleteList {
     quiet: bool,
     entries: Vec<Entry>,
     current: Entry,
@@ -132,7 +132,7 @@ fn malformed(cause: &'static str) -> S3Error {
 }
 
 impl DeleteList {
-    fn take(&mut self, event: XmlEvent<'_>) -> Result<(), S3Error> {
+    pub(super) fn take(&mut self, event: XmlEvent<'_>) -> Result<(), S3Error> {
         match event {
             XmlEvent::Open { path } => {
                 if path != "Delete" && !path.starts_with("Delete/") {
@@ -175,7 +175,7 @@ impl DeleteList {
         Ok(())
     }
 
-    fn finish(self) -> Result<Self, S3Error> {
+    pub(super) fn finish(self) -> Result<Self, S3Error> {
         if self.entries.is_empty() { Err(malformed("the list is empty")) } else { Ok(self) }
     }
 }

@@ -66,7 +66,7 @@ fn naming_minimum(mut response: Response, minimum: TransitionMinimum) -> Respons
     response
 }
 
-fn read_rules(document: &[u8]) -> Result<Vec<Rule>, S3Error> {
+pub(super) fn read_rules(document: &[u8]) -> Result<Vec<Rule>, S3Error> {
     let root = Element::read(document, "LifecycleConfiguration")?;
     root.allow(&["Rule"])?;
     if !(1..=LIFECYCLE_RULES_MAX).contains(&root.children.len()) {
@@ -282,7 +282,7 @@ fn refuse_transitions(rule: &Element) -> Result<(), S3Error> {
     Err(S3Error::not_implemented(&what).detail("StorageClass", class))
 }
 
-fn write_rules(rules: &[Rule]) -> String {
+pub(super) fn write_rules(rules: &[Rule]) -> String {
     let mut xml = XmlWriter::document("LifecycleConfiguration");
     for rule in rules {
         xml.open("Rule").text("ID", &rule.id);

@@ -22,7 +22,7 @@ const DEFAULT: &str = "ObjectLockConfiguration/Rule/DefaultRetention";
 const MODE: &str = "ObjectLockConfiguration/Rule/DefaultRetention/Mode";
 const DAYS: &str = "ObjectLockConfiguration/Rule/DefaultRetention/Days";
 const YEARS: &str = "ObjectLockConfiguration/Rule/DefaultRetention/Years";
-const KNOWN: [&str; 7] = ["ObjectLockConfiguration", ENABLED, RULE, DEFAULT, MODE, DAYS, YEARS];
+pub(super) const KNOWN: [&str; 7] = ["ObjectLockConfiguration", ENABLED, RULE, DEFAULT, MODE, DAYS, YEARS];
 
 /// Shows the object lock of a bucket.
 pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
@@ -31,7 +31,7 @@ pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Respons
     Ok(respond_document(document(lock)))
 }
 
-fn document(lock: ObjectLock) -> String {
+pub(super) fn document(lock: ObjectLock) -> String {
     let mut xml = XmlWriter::document("ObjectLockConfiguration");
     xml.text("ObjectLockEnabled", "Enabled");
     if let Some(DefaultRetention { mode, period }) = lock.default {
@@ -52,7 +52,7 @@ pub(crate) async fn set(gateway: &Gateway, call: &Authorized, body: RequestBody)
     Ok(respond_empty(StatusCode::OK))
 }
 
-fn parse(fields: &Fields) -> Result<ObjectLock, S3Error> {
+pub(super) fn parse(fields: &Fields) -> Result<ObjectLock, S3Error> {
     let malformed = |cause: &'static str| S3Error::new(Code::MalformedXML).cause(cause);
     if fields.value(ENABLED) != Some("Enabled") {
         return Err(malformed("ObjectLockEnabled is not Enabled"));

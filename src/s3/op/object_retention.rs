@@ -13,7 +13,7 @@ use crate::s3::xml::XmlWriter;
 use crate::s3::{Code, Gateway, S3Error, parameters};
 use crate::types::{AttributeChange, Retention, Timestamp};
 
-const KNOWN: [&str; 3] = ["Retention", "Retention/Mode", "Retention/RetainUntilDate"];
+pub(super) const KNOWN: [&str; 3] = ["Retention", "Retention/Mode", "Retention/RetainUntilDate"];
 
 /// Shows the retention of a version.
 pub(crate) async fn show(gateway: &Gateway, call: &Authorized) -> Result<Response, S3Error> {
@@ -44,7 +44,7 @@ pub(crate) async fn set(gateway: &Gateway, call: &Authorized, body: RequestBody)
     Ok(respond(StatusCode::OK, headers, empty_body()))
 }
 
-fn parse(fields: &Fields, now: Timestamp) -> Result<Option<Retention>, S3Error> {
+pub(super) fn parse(fields: &Fields, now: Timestamp) -> Result<Option<Retention>, S3Error> {
     let malformed = |cause: &'static str| S3Error::new(Code::MalformedXML).cause(cause);
     let (mode, until) = match (fields.value("Retention/Mode"), fields.value("Retention/RetainUntilDate")) {
         (None, None) => return Ok(None),

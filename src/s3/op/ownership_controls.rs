@@ -54,7 +54,7 @@ async fn store(gateway: &Gateway, call: &Authorized, controls: OwnershipControls
     Ok(gateway.engine.set_document(call.bucket(), DocumentKind::Ownership, document).await?)
 }
 
-fn read_rule(document: &[u8]) -> Result<ObjectOwnership, S3Error> {
+pub(super) fn read_rule(document: &[u8]) -> Result<ObjectOwnership, S3Error> {
     let malformed = |cause: &'static str| S3Error::new(Code::MalformedXML).cause(cause);
     let mut feed = XmlFeed::new();
     feed.push(document);

@@ -52,7 +52,7 @@ pub(crate) async fn delete(gateway: &Gateway, call: &Authorized) -> Result<Respo
 }
 
 /// A flag that is not there is off. A flag that does not exist is refused: it might have been meant to protect.
-fn read_block(document: &[u8]) -> Result<PublicAccessBlock, S3Error> {
+pub(super) fn read_block(document: &[u8]) -> Result<PublicAccessBlock, S3Error> {
     let malformed = |cause: String| S3Error::new(Code::MalformedXML).cause(cause);
     let mut feed = XmlFeed::new();
     feed.push(document);

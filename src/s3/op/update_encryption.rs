@@ -28,7 +28,7 @@ pub(crate) async fn run(gateway: &Gateway, call: &Authorized, body: RequestBody)
     Ok(respond(StatusCode::OK, headers, empty_body()))
 }
 
-fn read(document: &[u8]) -> Result<Holder, S3Error> {
+pub(super) fn read(document: &[u8]) -> Result<Holder, S3Error> {
     let mut feed = XmlFeed::new();
     feed.push(document);
     let (mut is_kms, mut key, mut bucket_key) = (false, None, false);

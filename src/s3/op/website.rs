@@ -39,7 +39,7 @@ pub(crate) async fn delete(gateway: &Gateway, call: &Authorized) -> Result<Respo
     Ok(respond_empty(StatusCode::NO_CONTENT))
 }
 
-fn read(document: &[u8]) -> Result<Website, S3Error> {
+pub(super) fn read(document: &[u8]) -> Result<Website, S3Error> {
     let root = Element::read(document, "WebsiteConfiguration")?;
     root.allow(&["IndexDocument", "ErrorDocument", "RedirectAllRequestsTo", "RoutingRules"])?;
     let text_in = |child: &str, name: &str| match root.child(child)? {
@@ -155,7 +155,7 @@ fn refused(refusal: WebsiteRefusal) -> S3Error {
     }
 }
 
-fn write(website: &Website) -> String {
+pub(super) fn write(website: &Website) -> String {
     let mut xml = XmlWriter::document("WebsiteConfiguration");
     if let Some(suffix) = &website.index_suffix {
         xml.open("IndexDocument").text("Suffix", suffix).close();

@@ -5,6 +5,8 @@
 
 mod action;
 mod error;
+#[cfg(test)]
+mod tests;
 
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;

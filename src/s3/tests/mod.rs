@@ -1,0 +1,3 @@
+//! Tests of the layer as a whole.
+
+mod fuzz;

@@ -1,0 +1,5 @@
+//! What the tests of several modules share.
+
+#[cfg(fuzzing)]
+mod coverage;
+pub(crate) mod fuzz;

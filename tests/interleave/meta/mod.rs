@@ -1,0 +1,5 @@
+//! The metadata writer.
+
+pub(crate) use sluicegate::meta::MetaError;
+
+mod sqlite;
