@@ -19,6 +19,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use sluicegate::buffer::{BlockPool, PoolShare};
 use sluicegate::chunk::{ChunkError, ChunkStore, LocalChunks};
+use sluicegate::digest::Kernels;
+use sluicegate::engine::hashing::Hashing;
 use sluicegate::engine::writer::{StoredBody, WriterContext, write_body};
 use sluicegate::engine::{ByteSource, SourceError};
 use sluicegate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, MIB};
@@ -286,10 +288,12 @@ impl ByteSource for Steady {
 fn ours_hashed(ground: &Ground, open: Open, streams: usize) {
     let pool = BlockPool::new(streams * BLOCKS_PER_STREAM);
     let chunks: Arc<dyn ChunkStore> = Arc::new(open(&ground.directory, Epoch(1)).unwrap());
+    let hashing = Hashing::new(Kernels::here());
     ground.runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for stream in 0..streams {
             let (pool, chunks, piece) = (pool.clone(), Arc::clone(&chunks), ground.piece.clone());
+            let hashing = Arc::clone(&hashing);
             let own = (stream..ground.chunks).step_by(streams).count();
             tasks.spawn(async move {
                 for _ in 0..own {
@@ -297,6 +301,7 @@ fn ours_hashed(ground: &Ground, open: Open, streams: usize) {
                     let context = WriterContext {
                         pool: &pool,
                         chunks: &chunks,
+                        hashing: &hashing,
                         checksum: ChecksumAlgorithm::Crc64Nvme,
                         announced: Some(CHUNK_BYTES as u64),
                         bytes_max: CHUNK_BYTES as u64,

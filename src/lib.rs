@@ -12,7 +12,7 @@
 //!   valid by construction: bucket names, keys, ranges, ETags, checksums, points in time. `sync` are the primitives of
 //!   the three places that are checked in every order: the pool, the drain, the metadata writer.
 //! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`policy`] reads policy documents and says
-//!   whether they allow a request, and why. [`digest`] hashes streams in one pass.
+//!   whether they allow a request, and why. [`digest`] hashes streams in one pass, many at once.
 //!   [`cipher`] seals bodies and wraps their keys, without I/O. [`config`] turns flags, environment and file into
 //!   settings. [`telemetry`] is the table of metrics and the set-up of logs.
 //! - **Guards.** [`guard`] counts requests and connections and drains them. [`buffer`] is the fixed pool of blocks, the
@@ -36,8 +36,9 @@
 //!
 //! A connection slot is taken before accept, an admission ticket before anything is parsed. The head is routed,
 //! authenticated and authorized, and cheap preconditions are judged, before `100 Continue` is sent. The engine's
-//! writer leases a block (the wait for one is the back-pressure), fills it from the socket, and hands it to a blocking
-//! job that tees it through MD5, SHA-256 and the requested checksum and appends it to a chunk file. At the end digests
+//! writer leases a block (the wait for one is the back-pressure), fills it from the socket, and queues it for hashing:
+//! MD5, SHA-256 and the requested checksum in one pass, together with the blocks of other streams. Then a blocking job
+//! appends it to a chunk file. At the end digests
 //! are compared, the chunk is sealed (data synced, then its directory), and one metadata transaction judges the
 //! preconditions again and makes the version visible. Then the answer is sent.
 //!

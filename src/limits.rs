@@ -3,11 +3,13 @@
 //! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
 //! checked when this file is compiled. Knows nothing of any other module.
 
+mod hashing;
 mod keeping;
 mod memory_plan;
 mod rate;
 mod telling;
 
+pub use hashing::{HASHER_BACKLOG_FLIGHTS, HASHERS_MAX};
 pub use keeping::{
     ADOPT_PARTS_AT_ONCE, ADOPTION_SLACK_SECONDS, CHUNK_LABEL_BYTES_MAX, CHUNK_USES_MAX, DISK_LOOK_MS, DISK_REST_MS_MAX,
     DISK_TRIAL_BYTES, RECORD_PARTS_STEP, SCRUB_INTERVAL_SECONDS, SCRUB_INTERVAL_SECONDS_MAX, SCRUB_LOOK_MS, SCRUB_RATE,

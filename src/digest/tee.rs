@@ -1,14 +1,10 @@
 //! The tee: every stream goes through MD5, SHA-256 and the requested checksum in one pass.
 
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
-
+use super::flight::Flight;
+use super::lanes::Kernels;
+use super::stream::Stream;
 use crate::digest::ChecksumHasher;
 use crate::types::{ChecksumAlgorithm, ChecksumValue};
-
-/// Bytes that pass through all hashes before the next bytes do: they stay in the first-level cache meanwhile,
-/// so that the stream is fetched from memory once.
-const PIECE_BYTES: usize = 16 * 1024;
 
 /// What a finished stream hashed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +21,7 @@ pub struct Digests {
 
 /// The running hashes of one stream.
 pub struct Tee {
-    length: u64,
-    md5: Md5,
-    sha256: Sha256,
+    pub(super) stream: Stream,
     algorithm: ChecksumAlgorithm,
     /// The requested checksum, unless it is one of the two that run anyway.
     third: Option<ChecksumHasher>,
@@ -48,25 +42,29 @@ impl Tee {
             | ChecksumAlgorithm::XxHash3
             | ChecksumAlgorithm::XxHash128 => Some(ChecksumHasher::new(checksum)),
         };
-        Self { length: 0, md5: Md5::new(), sha256: Sha256::new(), algorithm: checksum, third }
+        Self { stream: Stream::new(), algorithm: checksum, third }
     }
 
-    /// Adds bytes, in pieces that stay in the cache between the hashes.
+    /// Adds bytes, here and now. Streams that are many share a `Flight`.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.length += bytes.len() as u64;
-        for piece in bytes.chunks(PIECE_BYTES) {
-            self.md5.update(piece);
-            self.sha256.update(piece);
-            if let Some(third) = &mut self.third {
-                third.update(piece);
-            }
+        let mut flight = Flight::new(Kernels::here());
+        flight.board((self, bytes));
+        while !flight.is_empty() {
+            flight.step(drop);
+        }
+    }
+
+    /// Adds bytes to the third checksum only: they go through the others elsewhere.
+    pub(super) fn checksum_only(&mut self, bytes: &[u8]) {
+        if let Some(third) = &mut self.third {
+            third.update(bytes);
         }
     }
 
     /// Ends all hashes.
     pub fn finish(self) -> Digests {
-        let md5: [u8; 16] = self.md5.finalize().into();
-        let sha256: [u8; 32] = self.sha256.finalize().into();
+        let length = self.stream.length();
+        let (md5, sha256) = self.stream.finish();
         let checksum = match self.third {
             Some(third) => third.finish(),
             None => {
@@ -74,7 +72,7 @@ impl Tee {
                 ChecksumValue::new(self.algorithm, bytes).expect("MD5 has 16 bytes and SHA-256 has 32")
             }
         };
-        Digests { length: self.length, md5, sha256, checksum }
+        Digests { length, md5, sha256, checksum }
     }
 }
 
@@ -84,9 +82,11 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, prop_assert_eq, proptest};
     use sha2::{Digest as _, Sha256};
 
-    use super::{PIECE_BYTES, Tee};
+    use super::Tee;
     use crate::digest::ChecksumHasher;
     use crate::types::ChecksumAlgorithm;
+
+    const PIECE_BYTES: usize = 16 * 1024;
 
     #[test]
     fn the_tee_of_nothing_is_the_hash_of_nothing() {

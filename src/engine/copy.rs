@@ -137,6 +137,7 @@ impl Engine {
         let context = WriterContext {
             pool: &self.pool,
             chunks: &self.chunks,
+            hashing: &self.hashing,
             checksum: algorithm,
             // Its source needs blocks too: one that is leased ahead would lie idle until the source has its own.
             announced: None,

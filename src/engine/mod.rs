@@ -13,6 +13,7 @@ pub mod disk;
 pub mod error;
 pub mod event;
 pub(crate) mod expect;
+pub mod hashing;
 pub(crate) mod inline;
 pub mod label;
 pub mod lifecycle;
@@ -43,10 +44,12 @@ use std::sync::Arc;
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
 use crate::cipher::KeyRing;
+use crate::digest::Kernels;
 use crate::engine::access_log::AccessLogs;
 use crate::engine::bucket::DocumentCache;
 use crate::engine::commit::Commits;
 use crate::engine::disk::DiskCircuit;
+use crate::engine::hashing::Hashing;
 use crate::engine::lock_clock::SharedLockClock;
 use crate::engine::pin::Pins;
 use crate::engine::suspect::{Suspects, WatchedChunks};
@@ -81,6 +84,7 @@ pub struct Engine {
     pub(crate) meta: Arc<dyn MetaStore>,
     pub(crate) chunks: Arc<dyn ChunkStore>,
     pub(crate) pool: BlockPool,
+    pub(crate) hashing: Arc<Hashing>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Arc<KeyRing>,
     commits: Commits,
@@ -105,6 +109,7 @@ impl Engine {
             meta,
             chunks,
             pool,
+            hashing: Hashing::new(Kernels::here()),
             clock,
             keys: Arc::default(),
             commits,

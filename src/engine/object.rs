@@ -114,6 +114,7 @@ impl Engine {
         let context = WriterContext {
             pool: &self.pool,
             chunks: &self.chunks,
+            hashing: &self.hashing,
             checksum: algorithm,
             announced: expected.length,
             bytes_max: PART_BYTES_MAX,

@@ -114,6 +114,7 @@ impl Engine {
         let context = WriterContext {
             pool: &self.pool,
             chunks: &self.chunks,
+            hashing: &self.hashing,
             checksum: CHECKSUM_DEFAULT,
             announced: None,
             bytes_max: u64::MAX,

@@ -1,10 +1,12 @@
 //! The bounded chunk writer: a stream of any length becomes sealed chunks and digests, holding at most
 //! `BLOCKS_PER_STREAM` blocks.
 //!
-//! Two sides take turns. The async side pulls the source and fills a block; a blocking job hashes and writes
-//! the block before it, so that network and disk overlap. What the job needs (hashes, open chunk) moves into
-//! it and comes back with it, so that there is nothing to lock, and a cancelled stream leaves each thing with
-//! exactly one owner that cleans it up.
+//! Two sides take turns. The async side pulls the source and fills a block; the block before it is hashed together
+//! with those of other streams, and then a blocking job writes it, so that network and disk overlap. What that needs
+//! (hashes, open chunk) moves along and comes back at the end, so that there is nothing to lock, and a cancelled
+//! stream leaves each thing with exactly one owner that cleans it up.
+
+mod job;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -17,10 +19,12 @@ use crate::buffer::{Block, BlockPool, PoolShare};
 use crate::chunk::ChunkStore;
 use crate::cipher::{BodyKey, InlineTag};
 use crate::digest::{Digests, Tee};
+use crate::engine::hashing::Hashing;
 use crate::engine::label::BodyLabel;
 use crate::engine::sealed::UnclaimedChunks;
 use crate::engine::stash::Stash;
 use crate::engine::unsealed::UnsealedChunk;
+use crate::engine::writer::job::{Load, Running, Sink};
 use crate::engine::{ByteSource, EngineError, SourceError};
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, STALL_FLUSH_MS};
 use crate::types::ChecksumAlgorithm;
@@ -53,6 +57,8 @@ pub struct WriterContext<'a> {
     pub pool: &'a BlockPool,
     /// Where chunks go.
     pub chunks: &'a Arc<dyn ChunkStore>,
+    /// Where blocks are hashed.
+    pub hashing: &'a Arc<Hashing>,
     /// Algorithm of the stored checksum.
     pub checksum: ChecksumAlgorithm,
     /// Bytes that were announced, if any were.
@@ -248,6 +254,7 @@ fn inline_body(
 
 /// The job side, as the async side sees it: one write in flight, and one seal.
 struct WriteBehind {
+    hashing: Arc<Hashing>,
     store: Arc<dyn ChunkStore>,
     checksum: ChecksumAlgorithm,
     key: Option<BodyKey>,
@@ -262,48 +269,17 @@ struct WriteBehind {
 enum JobState {
     /// Nothing was handed over yet.
     Fresh,
-    Running(JoinHandle<Result<Box<Sink>, EngineError>>),
+    Running(Running),
     /// The sink is in use, or a job failed and took it along: then the stream ends.
     Taken,
-}
-
-/// What a job hashes, seals and writes with.
-struct Sink {
-    tee: Tee,
-    key: Option<BodyKey>,
-    label: Option<Arc<BodyLabel>>,
-    /// Bytes written so far.
-    length: u64,
-    chunk: Option<UnsealedChunk>,
-}
-
-/// The bytes of one job.
-enum Load {
-    Block(Block),
-    Stash(Vec<u8>),
-}
-
-impl Load {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Block(block) => block.filled(),
-            Self::Stash(bytes) => bytes,
-        }
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Block(block) => block.filled_mut(),
-            Self::Stash(bytes) => bytes,
-        }
-    }
 }
 
 impl WriteBehind {
     fn new(context: &WriterContext<'_>) -> Self {
         let (store, sealed) = (Arc::clone(context.chunks), UnclaimedChunks::new(Arc::clone(context.chunks)));
         let (checksum, key, label) = (context.checksum, context.key.clone(), context.label.clone());
-        Self { store, checksum, key, label, length: 0, state: JobState::Fresh, seal: None, sealed }
+        let hashing = Arc::clone(context.hashing);
+        Self { hashing, store, checksum, key, label, length: 0, state: JobState::Fresh, seal: None, sealed }
     }
 
     /// Bytes until the end of the span that is being written.
@@ -318,12 +294,10 @@ impl WriteBehind {
     /// Hands `load`, which ends in the span that it begins in, to a job, after the job before it has ended.
     async fn write(&mut self, load: Load) -> Result<(), EngineError> {
         let mut sink = self.sink().await?;
-        if sink.chunk.as_ref().is_some_and(UnsealedChunk::is_full) {
-            self.begin_seal(sink.chunk.take(), None).await?;
-        }
+        self.begin_seal(sink.take_full_chunk(), None).await?;
         self.length += load.bytes().len() as u64;
         let store = Arc::clone(&self.store);
-        self.state = JobState::Running(spawn_blocking(move || sink.write(&*store, load)));
+        self.state = JobState::Running(job::begin(&self.hashing, sink, store, load));
         Ok(())
     }
 
@@ -331,15 +305,15 @@ impl WriteBehind {
     async fn sink(&mut self) -> Result<Box<Sink>, EngineError> {
         // The job is awaited in place: if this future is dropped meanwhile, the handle is still ours.
         let result = match &mut self.state {
-            JobState::Running(job) => Some(job.await),
+            JobState::Running(running) => Some(running.ended().await),
             JobState::Fresh | JobState::Taken => None,
         };
         let state = std::mem::replace(&mut self.state, JobState::Taken);
         match (state, result) {
-            (JobState::Running(_), Some(result)) => Ok(joined(result)??),
+            (JobState::Running(_), Some(result)) => result,
             (JobState::Fresh, _) => {
                 let (tee, key, label) = (Tee::new(self.checksum), self.key.clone(), self.label.clone());
-                Ok(Box::new(Sink { tee, key, label, length: 0, chunk: None }))
+                Ok(Box::new(Sink::new(tee, key, label)))
             }
             (JobState::Taken | JobState::Running(_), _) => Err(EngineError::Stopped),
         }
@@ -365,7 +339,7 @@ impl WriteBehind {
     }
 
     async fn finish(mut self) -> Result<(UnclaimedChunks, Digests), EngineError> {
-        let Sink { tee, chunk, .. } = *self.sink().await?;
+        let (tee, chunk) = self.sink().await?.into_parts();
         let digests = tee.finish();
         self.begin_seal(chunk, Some(digests.clone())).await?;
         self.await_seal().await?;
@@ -380,21 +354,6 @@ fn joined<T>(result: Result<T, JoinError>) -> Result<T, EngineError> {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => EngineError::Stopped,
     })
-}
-
-impl Sink {
-    /// Hashes `load`, seals it if the body is sealed, and appends it to the chunk. Blocks. On an error everything
-    /// that was unsealed is gone.
-    fn write(mut self: Box<Self>, store: &dyn ChunkStore, mut load: Load) -> Result<Box<Self>, EngineError> {
-        self.tee.update(load.bytes());
-        let chunk = match &mut self.chunk {
-            Some(chunk) => chunk,
-            none => none.insert(UnsealedChunk::begin(store, self.key.as_ref(), self.label.clone(), self.length)?),
-        };
-        self.length += load.bytes().len() as u64;
-        chunk.append(load.bytes_mut())?;
-        Ok(self)
-    }
 }
 
 #[cfg(test)]

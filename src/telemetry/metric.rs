@@ -78,6 +78,10 @@ table! {
         "Group commits of the metadata store: each is one sync of its log.";
     COMMITTED_COMMANDS: Counter "sluicegate_metadata_commands_total" Count []
         "Commands in those commits; divided by the commits it is the mean group.";
+    HASH_STEPS: Counter "sluicegate_hash_steps_total" Count []
+        "Steps in which pieces of uploads were hashed together.";
+    HASH_LANES: Counter "sluicegate_hash_lanes_total" Count []
+        "Uploads in those steps; divided by the steps it is how many shared the processor's lanes.";
     CORRUPT_BLOCKS: Counter "sluicegate_corrupt_blocks_total" Count []
         "Stored blocks whose checksum did not match when they were read. Any value but 0 means a failing disk.";
     DAMAGED_CHUNKS: Gauge "sluicegate_damaged_chunks" Count []

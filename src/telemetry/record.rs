@@ -60,6 +60,12 @@ pub fn metadata_committed(commands: u64) {
     metrics::counter!(metric::COMMITTED_COMMANDS.name).increment(commands);
 }
 
+/// Pieces of so many uploads were hashed together.
+pub fn hashed(lanes: u64) {
+    metrics::counter!(metric::HASH_STEPS.name).increment(1);
+    metrics::counter!(metric::HASH_LANES.name).increment(lanes);
+}
+
 /// Writes failed so often in a row that the gateway became read-only.
 pub fn disk_circuit_opened() {
     metrics::counter!(metric::DISK_CIRCUIT_OPENED.name).increment(1);

@@ -18,7 +18,8 @@ use super::{StoredBody, UnclaimedChunks, WriterContext, write_body};
 use crate::buffer::{BlockPool, PoolShare};
 use crate::chunk::{ChunkError, ChunkRecord, ChunkStore, LocalChunks, MemoryChunks};
 use crate::cipher::{BodyKey, ChunkOpener, DataKey, Sequence};
-use crate::digest::{Digests, Tee};
+use crate::digest::{Digests, Kernels, Tee};
+use crate::engine::hashing::Hashing;
 use crate::engine::{ByteSource, EngineError, SourceError};
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, CHUNK_BYTES_MAX, INLINE_BYTES_MAX};
 use crate::meta::NewExtent;
@@ -95,6 +96,10 @@ impl ByteSource for Script {
     }
 }
 
+fn hashing() -> Arc<Hashing> {
+    Hashing::new(Kernels::here())
+}
+
 fn random_body(seed: u64, length: usize) -> Bytes {
     let mut bytes = vec![0; length];
     StdRng::seed_from_u64(seed).fill_bytes(&mut bytes);
@@ -122,7 +127,16 @@ async fn write_announced(
     announced: Option<u64>,
 ) -> Result<(StoredBody, Digests), EngineError> {
     write_body(
-        WriterContext { pool, chunks, checksum: CHECKSUM, announced, bytes_max: u64::MAX, key: None, label: None },
+        WriterContext {
+            pool,
+            chunks,
+            hashing: &hashing(),
+            checksum: CHECKSUM,
+            announced,
+            bytes_max: u64::MAX,
+            key: None,
+            label: None,
+        },
         source,
     )
     .await
@@ -328,6 +342,7 @@ fn a_body_above_its_bound_is_refused_and_leaves_nothing() {
         let context = WriterContext {
             pool: &pool,
             chunks: &chunks,
+            hashing: &hashing(),
             checksum: CHECKSUM,
             announced: None,
             bytes_max: bytes_max as u64,
@@ -475,6 +490,7 @@ async fn write_sealed(
     let context = WriterContext {
         pool,
         chunks,
+        hashing: &hashing(),
         checksum: CHECKSUM,
         announced: None,
         bytes_max: u64::MAX,
@@ -612,4 +628,37 @@ async fn clients_that_hang_do_not_starve_one_that_works() {
     assert!(read_back(&*chunks, &stored) == body);
     assert_eq!(hanging.len(), 50);
     assert!(hanging.try_join_next().is_none(), "those that hang still hang");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_that_are_hashed_together_are_stored_whole_with_every_set_of_kernels() {
+    for kernels in Kernels::runnable() {
+        let (pool, hashing) = (BlockPool::new(40), Hashing::new(kernels));
+        let (_, chunks) = memory();
+        let mut streams = JoinSet::new();
+        for number in 0..18_usize {
+            let (pool, chunks, hashing) = (pool.clone(), Arc::clone(&chunks), Arc::clone(&hashing));
+            streams.spawn(async move {
+                let body = random_body(number as u64, INLINE_BYTES_MAX + 1 + number * 701);
+                let mut source = Script::whole(&pool, &body, 10_007);
+                let context = WriterContext {
+                    pool: &pool,
+                    chunks: &chunks,
+                    hashing: &hashing,
+                    checksum: CHECKSUM,
+                    announced: None,
+                    bytes_max: u64::MAX,
+                    key: None,
+                    label: None,
+                };
+                let (stored, digests) = write_body(context, &mut source).await.unwrap();
+                assert_eq!(digests, digests_of(&body));
+                assert!(read_back(&*chunks, &stored) == body);
+            });
+        }
+        while let Some(ended) = streams.join_next().await {
+            ended.unwrap();
+        }
+        assert_eq!(pool.leased(), 0, "{}", kernels.name());
+    }
 }
