@@ -15,7 +15,7 @@ use sluicegate::engine::complete::{ClaimedPart, CompletionClaim};
 use sluicegate::engine::{
     ByteSource, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Engine,
     EngineError, Expected, LifecycleStep, OpenObject, PutObject, RenameObject, SourceError, UploadPart, Written,
-    confirm_lock_clock,
+    confirm_lock_clock, look_at_lock_clock,
 };
 use sluicegate::meta::{MemoryMeta, MetaStore, SqliteMeta, SqliteSettings};
 use sluicegate::rules::{DayLength, DeletePrecondition, ObjectLock, ReadPrecondition, Versioning, WritePrecondition};
@@ -30,8 +30,6 @@ pub const DAY: i64 = 24 * HOUR;
 const MICROS: i64 = 1_000_000;
 /// How long ago the time of locks may have been kept last, in a process that looks after it.
 const KEPT_SECONDS: i64 = HOUR;
-/// How long a machine is believed to have been off, and a little less.
-const OFF_SECONDS: i64 = 29 * DAY;
 
 /// A machine: the time that it really is, how far its clock is turned, and when it came up.
 pub struct Machine {
@@ -170,10 +168,12 @@ impl House {
         self.kept.plus_seconds(-KEPT_SECONDS)
     }
 
-    /// Puts the clock right. Who let it be wrong for longer than a machine may be off has to confirm it.
+    /// Puts the clock right, and confirms it if the doctor says that it is not believed: it was wrong for longer than a
+    /// machine may be off, or a machine came up with a clock that was behind, so that the right one leaps ahead.
     pub async fn put_right(&mut self) {
         self.machine.turn(0);
-        if self.kept.plus_seconds(OFF_SECONDS) < self.machine.true_time() {
+        self.engine.keep_lock_clock(0).await.unwrap();
+        if !look_at_lock_clock(&*self.meta, &*self.machine).await.unwrap().is_believed {
             confirm_lock_clock(&*self.meta, &*self.machine).await.unwrap();
         }
         self.keep_time().await;

@@ -524,6 +524,11 @@ fn a_clock_that_is_put_right_is_believed_although_the_process_restarted_meanwhil
 }
 
 #[test]
+fn a_clock_that_was_behind_when_the_machine_came_up_has_to_be_confirmed_when_it_is_put_right() {
+    run(14_980_033_817_930_053_637, 1_000, false, true);
+}
+
+#[test]
 fn locks_and_lifecycle_agree_with_the_model_on_a_new_seed() {
     let seed = rand::random::<u64>();
     eprintln!("seed {seed}");
