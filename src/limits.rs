@@ -470,10 +470,6 @@ pub const SQLITE_WRITER_CACHE_BYTES: u64 = 4 * MIB;
 pub const SQLITE_READER_CACHE_BYTES: u64 = MIB;
 /// Reader connections of the metadata store.
 pub const SQLITE_READERS: usize = 4;
-/// Microseconds that looking up a row may take on the reactor.
-pub const LOOK_UP_US_MAX: u64 = 1_000;
-/// Milliseconds without such a look-up after one that took longer.
-pub const LOOK_UP_REST_MS: u64 = 1_000;
 /// Page of the metadata database in bytes. Fixed when a database is created.
 pub const SQLITE_PAGE_BYTES: u64 = 16 * KIB;
 /// Bytes in the write-ahead log after which the writer checkpoints. Bounds the time of recovery.

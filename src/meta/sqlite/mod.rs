@@ -19,7 +19,6 @@ mod expiry;
 mod failure;
 mod garbage;
 mod group;
-mod hot;
 mod key;
 mod listing;
 mod metadata;

@@ -88,7 +88,7 @@ impl MetaStore for SqliteMeta {
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<Bucket>, MetaError> {
         let name = name.clone();
-        self.readers.look_up("find bucket", move |connection| bucket::find(connection, &name)).await
+        self.readers.read("find bucket", move |connection| bucket::find(connection, &name)).await
     }
 
     async fn list_buckets(
@@ -108,7 +108,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn versioning(&self, bucket: BucketId) -> Result<Versioning, MetaError> {
-        self.readers.look_up("read versioning", move |connection| bucket::versioning(connection, bucket)).await
+        self.readers.read("read versioning", move |connection| bucket::versioning(connection, bucket)).await
     }
 
     async fn set_versioning(&self, bucket: BucketId, state: Versioning) -> Result<(), MetaError> {
@@ -116,7 +116,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn documents(&self, bucket: BucketId) -> Result<Documents, MetaError> {
-        self.readers.look_up("read documents", move |connection| document::all(connection, bucket)).await
+        self.readers.read("read documents", move |connection| document::all(connection, bucket)).await
     }
 
     async fn set_document(
@@ -152,7 +152,7 @@ impl MetaStore for SqliteMeta {
         version: Option<VersionId>,
     ) -> Result<Option<StoredVersion>, MetaError> {
         let key = key.clone();
-        self.readers.look_up("read version", move |connection| version::stored(connection, bucket, &key, version)).await
+        self.readers.read("read version", move |connection| version::stored(connection, bucket, &key, version)).await
     }
 
     async fn change_attributes(&self, change: ChangeAttributes) -> Result<Option<VersionId>, MetaError> {
@@ -198,7 +198,7 @@ impl MetaStore for SqliteMeta {
             let found = upload::find(connection, UploadName { bucket, key: &key, id: upload })?;
             Ok(found.map(|(record, _)| record))
         };
-        self.readers.look_up("find upload", find).await
+        self.readers.read("find upload", find).await
     }
 
     async fn commit_part(&self, part: CommitPart) -> Result<(), MetaError> {

@@ -1,17 +1,14 @@
-//! The readers: a fixed number of read-only connections, used off the reactor but for what is in memory. Knows nothing
-//! of what is read.
+//! The readers: a fixed number of read-only connections, used off the reactor. Knows nothing of what is
+//! read.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use rusqlite::Connection;
-use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::open_reader;
 use super::failure::Failure;
-use super::hot::HotRows;
 use crate::meta::MetaError;
 
 /// A pool of connections that read.
@@ -19,7 +16,6 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
     count: u32,
-    hot: HotRows,
 }
 
 /// A connection taken from the pool; goes back when it is dropped, also by a panic.
@@ -38,13 +34,6 @@ impl Drop for Lease {
     }
 }
 
-impl Lease {
-    fn run<T>(&self, what: &str, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, MetaError> {
-        let connection = self.connection.as_ref().expect("there are as many permits as connections");
-        snapshot(connection, work).map_err(|failure| failure.into_meta(what))
-    }
-}
-
 impl Readers {
     /// Opens `count` connections with `cache_bytes` of page cache each.
     pub(super) fn open(path: &Path, count: usize, cache_bytes: u64) -> Result<Arc<Self>, MetaError> {
@@ -52,7 +41,7 @@ impl Readers {
         let idle = (0..count).map(|_| open_reader(path, cache_bytes)).collect::<Result<Vec<_>, _>>()?;
         let permits = Arc::new(Semaphore::new(count));
         let count = u32::try_from(count).expect("readers are few");
-        Ok(Arc::new(Self { idle: Mutex::new(idle), permits, count, hot: HotRows::new() }))
+        Ok(Arc::new(Self { idle: Mutex::new(idle), permits, count }))
     }
 
     /// Runs `work` on a connection, in one read transaction, so that all its statements see one state;
@@ -63,33 +52,13 @@ impl Readers {
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| MetaError::Closed)?;
-        let lease = self.lease(permit);
-        let joined = tokio::task::spawn_blocking(move || lease.run(what, work));
-        joined.await.map_err(|error| MetaError::Storage(format!("{what}: {error}")))?
-    }
-
-    /// As `read`, for a few rows by their keys: where the caller stands, if that is quick.
-    pub(super) async fn look_up<T, F>(self: &Arc<Self>, what: &'static str, work: F) -> Result<T, MetaError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
-    {
-        // Where there is but one thread everybody would wait for a disk with this one.
-        let has_others = Handle::current().metrics().num_workers() > 1;
-        if has_others
-            && let Some(turn) = self.hot.turn(Instant::now())
-            && let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
-        {
-            let found = self.lease(permit).run(what, work);
-            turn.end(Instant::now());
-            return found;
-        }
-        self.read(what, work).await
-    }
-
-    fn lease(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Lease {
         let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Lease { readers: Arc::clone(self), connection, _permit: permit }
+        let lease = Lease { readers: Arc::clone(self), connection, _permit: permit };
+        let joined = tokio::task::spawn_blocking(move || {
+            let connection = lease.connection.as_ref().expect("there are as many permits as connections");
+            snapshot(connection, work).map_err(|failure| failure.into_meta(what))
+        });
+        joined.await.map_err(|error| MetaError::Storage(format!("{what}: {error}")))?
     }
 
     /// Waits for the reads that are under way, then closes every connection. Later reads get `Closed`.
