@@ -78,9 +78,11 @@ fn clocks_are_checked() {
     let old = head.replace(&date, old).replace(&format!("/{day}/"), "/20200101/");
     let refused = raw(&client, old.as_bytes(), "GET").expect_error(403, "RequestTimeTooSkewed");
     assert!(!refused.one("ServerTime").is_empty() && !refused.one("RequestTime").is_empty(), "{}", refused.text());
-    let other_day = changed(&client, &format!("/{day}/"), "/20200101/");
+    // Altered after it was signed, all of it from one head: another one might be of the next second, or day.
+    let other_day = raw(&client, head.replace(&format!("/{day}/"), "/20200101/").as_bytes(), "GET");
     assert!([400, 403].contains(&other_day.status), "{}", other_day.text());
-    let garbled = changed(&client, &format!("x-amz-date: {date}"), "x-amz-date: yesterday");
+    let garbled = head.replace(&format!("x-amz-date: {date}"), "x-amz-date: yesterday");
+    let garbled = raw(&client, garbled.as_bytes(), "GET");
     assert!([400, 403].contains(&garbled.status), "{}", garbled.text());
 }
 
