@@ -235,12 +235,33 @@ impl Engine {
                     summary.unclaimed += orphans.len() as u64;
                     continue;
                 }
+                let orphans = self.still_there(epoch, orphans).await?;
                 summary.faults += orphans.len() as u64;
                 orphans.into_iter().for_each(|chunk| observer.fault(Fault::Orphan { chunk }));
             }
             files.finish().await?;
         }
         Ok(())
+    }
+
+    /// Those of `files` that exist. The collector forgets a row only after its file has gone, so what was listed a
+    /// moment ago and has no row may just have been collected.
+    async fn still_there(&self, epoch: Epoch, files: Vec<ChunkId>) -> Result<Vec<ChunkId>, EngineError> {
+        if files.is_empty() {
+            return Ok(files);
+        }
+        let chunks = Arc::clone(&self.chunks);
+        let look = move || {
+            let mut there = Vec::new();
+            chunks.visit_epoch(epoch, &mut |chunk| {
+                if files.contains(&chunk) {
+                    there.push(chunk);
+                }
+                true
+            })?;
+            Ok(there)
+        };
+        spawn_blocking(look).await.map_err(|_| EngineError::Stopped)?
     }
 }
 
