@@ -112,8 +112,8 @@ pub trait CheckObserver: Send {
 
 impl Engine {
     /// Checks everything: the metadata against itself, every body beside its row and each live chunk's every byte
-    /// against their checksums, and each chunk file against the rows. In the epochs `open` (running, or crashed and not swept yet) files
-    /// without rows are expected.
+    /// against their checksums, and each chunk file against the rows. In the epochs `open` (running, or crashed and
+    /// not swept yet) files without rows are expected.
     ///
     /// # Errors
     /// `Meta`, `Chunk` if the check itself cannot go on; what is wrong with the data is reported instead.

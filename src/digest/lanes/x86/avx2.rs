@@ -11,8 +11,8 @@ use super::tables::{MD5_K, MD5_SHIFTS, SHA256_K, md5_word, sixteen_groups};
 use super::vector::kernels;
 use super::{Block, Lane, State, sha_ni};
 
-type Vector = __m256i;
-const LANES: usize = 8;
+pub(super) type Vector = __m256i;
+pub(super) const LANES: usize = 8;
 
 kernels!("avx2", with_sha_ni "avx2,sha,ssse3,sse4.1");
 
@@ -26,14 +26,14 @@ fn load(half: &[u8; 32]) -> Vector {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_words(words: &[u32; LANES]) -> Vector {
+pub(super) fn load_words(words: &[u32; LANES]) -> Vector {
     // SAFETY: 32 bytes are read from 32 bytes.
     unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store_words(vector: Vector) -> [u32; LANES] {
+pub(super) fn store_words(vector: Vector) -> [u32; LANES] {
     let mut words = [0; LANES];
     // SAFETY: 32 bytes are written to 32 bytes.
     unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), vector) };
@@ -43,7 +43,7 @@ fn store_words(vector: Vector) -> [u32; LANES] {
 /// See `md5_scalar::settled`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn settled(mut x: Vector) -> Vector {
+pub(super) fn settled(mut x: Vector) -> Vector {
     // SAFETY: the assembly is a comment.
     unsafe { std::arch::asm!("/* {0} */", inout(ymm_reg) x, options(pure, nomem, nostack, preserves_flags)) };
     x
@@ -52,7 +52,7 @@ fn settled(mut x: Vector) -> Vector {
 /// See `Rounds::keep_place`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn keep_place(state: &mut [Vector; 4]) {
+pub(super) fn keep_place(state: &mut [Vector; 4]) {
     let [a, b, c, d] = state;
     // SAFETY: the assembly is a comment.
     unsafe {
@@ -69,25 +69,25 @@ fn keep_place(state: &mut [Vector; 4]) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn splat(word: u32) -> Vector {
+pub(super) fn splat(word: u32) -> Vector {
     _mm256_set1_epi32(word.cast_signed())
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add(x: Vector, y: Vector) -> Vector {
+pub(super) fn add(x: Vector, y: Vector) -> Vector {
     _mm256_add_epi32(x, y)
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn shift_right(x: Vector, bits: u32) -> Vector {
+pub(super) fn shift_right(x: Vector, bits: u32) -> Vector {
     _mm256_srlv_epi32(x, splat(bits))
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn swap_bytes(x: Vector) -> Vector {
+pub(super) fn swap_bytes(x: Vector) -> Vector {
     let (high, low) = (0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
     _mm256_shuffle_epi8(x, _mm256_set_epi64x(high, low, high, low))
 }
@@ -95,7 +95,7 @@ fn swap_bytes(x: Vector) -> Vector {
 /// The first words of all blocks, then the second words, and so on.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn transpose(blocks: [&Block; LANES]) -> [Vector; 16] {
+pub(super) fn transpose(blocks: [&Block; LANES]) -> [Vector; 16] {
     let mut words = [splat(0); 16];
     for half in 0..2 {
         let mut rows = [splat(0); 8];
