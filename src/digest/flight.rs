@@ -110,5 +110,16 @@ impl<W: Work> Flight<W> {
     }
 }
 
+impl Tee {
+    /// Adds bytes, here and now. Streams that are many share a `Flight`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        let mut flight = Flight::new(Kernels::here());
+        flight.board((self, bytes));
+        while !flight.is_empty() {
+            flight.step(drop);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

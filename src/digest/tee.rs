@@ -1,7 +1,5 @@
 //! The tee: every stream goes through MD5, SHA-256 and the requested checksum in one pass.
 
-use super::flight::Flight;
-use super::lanes::Kernels;
 use super::stream::Stream;
 use crate::digest::ChecksumHasher;
 use crate::types::{ChecksumAlgorithm, ChecksumValue};
@@ -43,15 +41,6 @@ impl Tee {
             | ChecksumAlgorithm::XxHash128 => Some(ChecksumHasher::new(checksum)),
         };
         Self { stream: Stream::new(), algorithm: checksum, third }
-    }
-
-    /// Adds bytes, here and now. Streams that are many share a `Flight`.
-    pub fn update(&mut self, bytes: &[u8]) {
-        let mut flight = Flight::new(Kernels::here());
-        flight.board((self, bytes));
-        while !flight.is_empty() {
-            flight.step(drop);
-        }
     }
 
     /// Adds bytes to the third checksum only: they go through the others elsewhere.
