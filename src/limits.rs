@@ -477,6 +477,8 @@ pub const SQLITE_CHECKPOINT_BYTES: u64 = 32 * MIB;
 /// Bytes to which the log file is cut back when it restarts, and at which a commit checkpoints by itself
 /// if the writer could not.
 pub const SQLITE_WAL_BYTES_MAX: u64 = 64 * MIB;
+/// Bytes of the log that are written again at once when a start makes it durable.
+pub const LOG_SETTLE_BYTES: usize = 256 * KIB as usize;
 /// Milliseconds that a transaction waits for another process that writes to the same database.
 pub const SQLITE_BUSY_TIMEOUT_MS: u64 = 10_000;
 /// Prepared statements that a connection keeps. More than the store has, so that none is prepared twice.

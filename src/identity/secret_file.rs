@@ -42,7 +42,7 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Option<Zeroizing<Strin
 /// Replaces `DIR/name`: temporary file with mode 0600, synced, renamed, directory synced.
 ///
 /// # Errors
-/// The step that failed; the old file is then still there.
+/// The step that failed; the old file is then still there, unless that was the last one.
 pub(crate) fn write(directory: &Path, name: &str, text: &str) -> Result<(), SecretFileError> {
     let path = directory.join(name);
     let temporary = directory.join(format!("{name}.new"));
@@ -59,7 +59,12 @@ pub(crate) fn write(directory: &Path, name: &str, text: &str) -> Result<(), Secr
     let mut file = opened.map_err(failed("create", &temporary))?;
     file.write_all(text.as_bytes()).map_err(failed("write", &temporary))?;
     file.sync_all().map_err(failed("sync", &temporary))?;
+    let is_new = !path.exists();
     std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
-    let opened = File::open(directory).map_err(failed("open", directory))?;
-    opened.sync_all().map_err(failed("sync", directory))
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    if synced.is_err() && is_new {
+        // The next start would find the name and take it for durable; a secret that is in use must not vanish.
+        std::fs::remove_file(&path).map_err(failed("remove", &path))?;
+    }
+    synced.map_err(failed("sync", directory))
 }

@@ -30,6 +30,7 @@ mod reader;
 mod rename;
 mod retiring;
 mod row;
+mod settle;
 mod snapshot;
 mod sql;
 #[cfg(test)]
@@ -92,6 +93,7 @@ impl SqliteMeta {
     /// # Errors
     /// `Storage` if it cannot be opened, cannot be durable, or belongs to a newer binary; `Full`.
     pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, MetaError> {
+        settle::settle(path)?;
         let connection = connection::open_writer(path, settings.writer_cache_bytes)?;
         migrate::migrate(&connection)?;
         connection::sync_directory(path)?;
