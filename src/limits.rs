@@ -3,12 +3,16 @@
 //! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
 //! checked when this file is compiled. Knows nothing of any other module.
 
+mod caching;
 mod hashing;
 mod keeping;
 mod memory_plan;
 mod rate;
 mod telling;
 
+pub use caching::{
+    BUCKET_FACTS_CACHE_BYTES_MAX, BUCKET_ROW_BELIEVED_MS, BUCKET_ROWS_CACHED_MAX, DOCUMENT_CACHE_BYTES_MAX,
+};
 pub use hashing::{HASHER_BACKLOG_FLIGHTS, HASHERS_MAX};
 pub use keeping::{
     ADOPT_PARTS_AT_ONCE, ADOPTION_SLACK_SECONDS, CHUNK_LABEL_BYTES_MAX, CHUNK_USES_MAX, DISK_LOOK_MS, DISK_REST_MS_MAX,
@@ -118,10 +122,6 @@ pub const FORM_FIELDS_MAX: usize = 128;
 pub const FORM_FIELD_HEAD_BYTES_MAX: usize = 4 * KIB as usize;
 /// Longest boundary between the fields of a form in bytes (RFC 2046, section 5.1.1).
 pub const FORM_BOUNDARY_BYTES_MAX: usize = 70;
-/// Most bytes of bucket documents that are kept in memory, so that requests need not read them again.
-pub const DOCUMENT_CACHE_BYTES_MAX: usize = 512 * KIB as usize;
-/// Bytes of the parsed policies and ACLs that are kept: a parsed policy is several times its text.
-pub const BUCKET_FACTS_CACHE_BYTES_MAX: usize = 2 * MIB as usize;
 
 /// Grants of one ACL, as on S3.
 pub const ACL_GRANTS_MAX: usize = 100;

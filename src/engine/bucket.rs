@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use crate::engine::bucket_rows::Known;
 use crate::engine::{CreateBucket, Engine, EngineError, ListedBuckets};
 use crate::limits::DOCUMENT_CACHE_BYTES_MAX;
 use crate::meta::{MetaError, NewBucket};
@@ -54,15 +56,23 @@ impl Engine {
         let CreateBucket { name, owner, location, versioning, documents } = request;
         self.admit_space()?;
         let now = self.clock.now();
+        let _changing = self.bucket_rows.changing();
         Ok(self.meta.create_bucket(NewBucket { name, owner, location, versioning, documents, now }).await?)
     }
 
-    /// Finds a bucket.
+    /// Finds a bucket. What another process changed is seen within `BUCKET_ROW_BELIEVED_MS`.
     ///
     /// # Errors
     /// `NoSuchBucket`, `Meta`.
     pub async fn bucket(&self, name: &BucketName) -> Result<Bucket, EngineError> {
-        self.meta.bucket(name).await?.ok_or(EngineError::NoSuchBucket)
+        let began = Instant::now();
+        let reading = match self.bucket_rows.find(name, began) {
+            Known::Row(row) => return Ok(row),
+            Known::Nothing(reading) => reading,
+        };
+        let row = self.meta.bucket(name).await?.ok_or(EngineError::NoSuchBucket)?;
+        self.bucket_rows.keep(&reading, began, &row);
+        Ok(row)
     }
 
     /// A page of buckets: of `owner`, or of everybody if `None`.
@@ -84,6 +94,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchBucket`, `BucketNotEmpty`, `Meta`.
     pub async fn delete_bucket(&self, bucket: &Bucket) -> Result<(), EngineError> {
+        let _changing = self.bucket_rows.changing();
         Ok(self.meta.delete_bucket(bucket.id).await?)
     }
 
@@ -100,6 +111,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchBucket`, `BucketState` (an object lock needs versioning), `Meta`.
     pub async fn set_versioning(&self, bucket: &Bucket, state: Versioning) -> Result<(), EngineError> {
+        let _changing = self.bucket_rows.changing();
         Ok(self.meta.set_versioning(bucket.id, state).await?)
     }
 
@@ -137,6 +149,7 @@ impl Engine {
         kind: DocumentKind,
         body: Option<Arc<[u8]>>,
     ) -> Result<(), EngineError> {
+        let _changing = self.bucket_rows.changing();
         Ok(self.meta.set_document(bucket.id, kind, body).await?)
     }
 }

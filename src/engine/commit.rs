@@ -1,6 +1,6 @@
 //! The commit stage: from here on a request that goes away no longer stops its write.
 //!
-//! A body is durable before this stage; whether it becomes visible is one metadata transaction. That runs on
+//! A body is durable before this stage; whether it becomes visible is one metadata transaction. With chunk files it runs on
 //! a task that the engine owns, so that a dropped request can neither delete the chunks of a commit that
 //! goes through nor leave those of a refused one.
 
@@ -40,6 +40,11 @@ pub(crate) struct Commits {
 }
 
 impl PendingBody {
+    /// Whether nothing is left behind by a commit that does not happen.
+    fn has_no_files(&self) -> bool {
+        matches!(self, Self::Stored(StoredBody::Inline(_) | StoredBody::SealedInline(..)))
+    }
+
     /// The body as the transaction takes it, and the chunks that nobody owns if the transaction refuses.
     fn disarm(self) -> (NewBody, Vec<ChunkId>) {
         let extents = match self {
@@ -69,7 +74,8 @@ impl Commits {
         Self { meta, chunks, tasks: TaskTracker::new(), stopping: AtomicBool::new(false), unclaimed, disk }
     }
 
-    /// Commits `body` with `transaction`. Dropping the returned future does not stop the commit.
+    /// Commits `body` with `transaction`. Dropping the returned future does not stop the commit of a body in chunk
+    /// files; that of a body in the database it stops if the writer has not begun with it.
     ///
     /// When the transaction refuses for certain, the body's chunk files are removed; when it is in doubt they
     /// stay for the sweep of this epoch.
@@ -89,6 +95,12 @@ impl Commits {
             return Err(EngineError::Stopped);
         }
         let meta = Arc::clone(&self.meta);
+        if body.has_no_files() {
+            let result = transaction(meta, body.disarm().0).await;
+            drop(token);
+            self.disk.learn_of_metadata(&result);
+            return result.map_err(EngineError::from);
+        }
         let chunks = Arc::clone(&self.chunks);
         let unclaimed = Arc::clone(&self.unclaimed);
         // Until the task runs, the body still removes its own files, should the runtime drop the task.

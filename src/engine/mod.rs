@@ -4,6 +4,7 @@
 pub mod access_log;
 pub mod adopt;
 pub mod bucket;
+mod bucket_rows;
 pub mod check;
 pub(crate) mod check_inline;
 pub(crate) mod commit;
@@ -47,6 +48,7 @@ use crate::cipher::KeyRing;
 use crate::digest::Kernels;
 use crate::engine::access_log::AccessLogs;
 use crate::engine::bucket::DocumentCache;
+use crate::engine::bucket_rows::BucketRows;
 use crate::engine::commit::Commits;
 use crate::engine::disk::DiskCircuit;
 use crate::engine::hashing::Hashing;
@@ -89,6 +91,7 @@ pub struct Engine {
     pub(crate) keys: Arc<KeyRing>,
     commits: Commits,
     disk: Arc<DiskCircuit>,
+    bucket_rows: BucketRows,
     documents: DocumentCache,
     lock_clock: SharedLockClock,
     pins: Pins,
@@ -114,6 +117,7 @@ impl Engine {
             keys: Arc::default(),
             commits,
             disk,
+            bucket_rows: BucketRows::default(),
             documents: DocumentCache::default(),
             lock_clock: SharedLockClock::default(),
             pins: Pins::default(),
