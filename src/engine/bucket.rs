@@ -60,17 +60,26 @@ impl Engine {
         Ok(self.meta.create_bucket(NewBucket { name, owner, location, versioning, documents, now }).await?)
     }
 
-    /// Finds a bucket. What another process changed is seen within `BUCKET_ROW_BELIEVED_MS`.
+    /// Finds a bucket.
     ///
     /// # Errors
     /// `NoSuchBucket`, `Meta`.
     pub async fn bucket(&self, name: &BucketName) -> Result<Bucket, EngineError> {
+        self.meta.bucket(name).await?.ok_or(EngineError::NoSuchBucket)
+    }
+
+    /// The bucket of an object, which many requests name one after another: what another process changed is seen within
+    /// `BUCKET_ROW_BELIEVED_MS`.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `Meta`.
+    pub async fn bucket_of_object(&self, name: &BucketName) -> Result<Bucket, EngineError> {
         let began = Instant::now();
         let reading = match self.bucket_rows.find(name, began) {
             Known::Row(row) => return Ok(row),
             Known::Nothing(reading) => reading,
         };
-        let row = self.meta.bucket(name).await?.ok_or(EngineError::NoSuchBucket)?;
+        let row = self.bucket(name).await?;
         self.bucket_rows.keep(&reading, began, &row);
         Ok(row)
     }

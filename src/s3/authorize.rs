@@ -41,7 +41,12 @@ pub(crate) async fn authorize(
 ) -> Result<Authorized, S3Error> {
     let Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, .. } = request;
     let bucket = match &routed.bucket {
-        Some(name) if routed.operation != Operation::CreateBucket => Some(find(gateway, name).await?),
+        Some(name) if routed.operation != Operation::CreateBucket => {
+            let engine = &gateway.engine;
+            let found =
+                if routed.key.is_some() { engine.bucket_of_object(name).await } else { engine.bucket(name).await };
+            Some(told(found, name)?)
+        }
         Some(_) | None => None,
     };
     let facts = match &bucket {
@@ -239,7 +244,7 @@ pub(crate) async fn authorize_source(
     let (bucket, facts) = match &call.bucket {
         Some(bucket) if bucket.name == name.bucket => (bucket.clone(), Arc::clone(&call.facts)),
         Some(_) | None => {
-            let bucket = find(gateway, &name.bucket).await?;
+            let bucket = told(gateway.engine.bucket_of_object(&name.bucket).await, &name.bucket)?;
             let facts = bucket_facts(gateway, &bucket).await?;
             (bucket, facts)
         }
@@ -317,9 +322,8 @@ pub(crate) fn may_bypass(gateway: &Gateway, call: &Authorized, key: &str) -> boo
     asks && authorize_key(gateway, call, Need::BYPASS, key, None).is_ok()
 }
 
-/// Finds a bucket. That one is missing is said to everybody, as on S3: names of buckets are no secret.
-async fn find(gateway: &Gateway, name: &BucketName) -> Result<Bucket, S3Error> {
-    let found = gateway.engine.bucket(name).await;
+/// That a bucket is missing is said to everybody, as on S3: names of buckets are no secret.
+fn told(found: Result<Bucket, EngineError>, name: &BucketName) -> Result<Bucket, S3Error> {
     found.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))
 }
 
