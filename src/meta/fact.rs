@@ -92,7 +92,7 @@ pub enum NewExtent {
         seal: u64,
     },
     /// Part of a chunk that another body refers to; the transaction adds a reference, and fails with
-    /// `SourceChanged` if nobody refers to it any more.
+    /// `SourceChanged` if nobody refers to it any more, with `SourceDamaged` if it is marked.
     Shared {
         /// Its id.
         id: ChunkId,

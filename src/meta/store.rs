@@ -93,7 +93,7 @@ pub trait MetaStore: Send + Sync + 'static {
 
     // Objects -------------------------------------------------------------------------------------------
 
-    /// Commits a PUT: `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`, `SourceChanged`.
+    /// Commits a PUT: `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`, `SourceChanged`, `SourceDamaged`.
     async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError>;
     /// Commits a copy: as `commit_put`.
     async fn commit_copy(&self, copy: CommitCopy) -> Result<PutOutcome, MetaError>;
@@ -139,7 +139,7 @@ pub trait MetaStore: Send + Sync + 'static {
         key: &ObjectKey,
         upload: UploadId,
     ) -> Result<Option<UploadRecord>, MetaError>;
-    /// Commits a part: `NoSuchUpload` if the upload has ended meanwhile, `SourceChanged`.
+    /// Commits a part: `NoSuchUpload` if the upload has ended meanwhile, `SourceChanged`, `SourceDamaged`.
     async fn commit_part(&self, part: CommitPart) -> Result<(), MetaError>;
     /// Parts of an open upload with numbers above `after`, at most `max`: `NoSuchUpload`.
     async fn list_parts(

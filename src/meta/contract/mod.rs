@@ -170,5 +170,7 @@ contract! {
     damage: a_chunk_is_marked_while_it_lives,
         damaged_chunks_are_listed_in_pages,
         whose_bytes_are_in_a_chunk_is_found_through_parts_and_copies,
-        what_lost_its_bytes_is_dropped_unless_it_is_locked;
+        what_lost_its_bytes_is_dropped_unless_it_is_locked,
+        no_copy_shares_a_marked_chunk,
+        a_mark_stays_when_its_object_is_renamed;
 }
