@@ -140,7 +140,8 @@ pub(super) async fn no_copy_shares_a_marked_chunk(store: Store) {
     }
     store.complete_upload(complete(id, "parts", 1, &[(1, 5), (2, 10)])).await.unwrap();
     store.create_upload(new_upload(id, "open", 2)).await.unwrap();
-    let copied = async |from: &str| store.commit_copy(copy((id, from, order(store, id, from).await), (id, "new"))).await;
+    let copied =
+        async |from: &str| store.commit_copy(copy((id, from, order(store, id, from).await), (id, "new"))).await;
     let shared_part = |number| part(id, "open", 2, 1, NewBody::Extents(vec![shared(3, 0, 5), shared(number, 1, 2)]));
 
     for (from, number) in [("whole", 2), ("parts", 6)] {
