@@ -10,7 +10,7 @@ use crate::meta::BodyRef;
 use crate::types::{Bucket, ListedVersion, ObjectKey, VersionId, VersionListQuery};
 
 /// What became of reading a body that lies beside its row.
-enum InlineVerdict {
+pub(crate) enum InlineVerdict {
     /// It is as it was written: so many bytes.
     Sound(u64),
     /// What is wrong with it.
@@ -55,8 +55,7 @@ impl Engine {
         loop {
             let page = self.list_versions(bucket, &query).await?;
             for listed in page.versions {
-                let may_be_inline = (1..=INLINE_BYTES_MAX as u64).contains(&listed.object.size);
-                if listed.is_delete_marker || !may_be_inline {
+                if !may_be_inline(&listed) {
                     continue;
                 }
                 let ListedVersion { object, version, .. } = listed;
@@ -84,7 +83,7 @@ impl Engine {
     ///
     /// # Errors
     /// `Meta`.
-    async fn inline_verdict(
+    pub(crate) async fn inline_verdict(
         &self,
         bucket: &Bucket,
         key: &ObjectKey,
@@ -119,4 +118,9 @@ impl Engine {
         let opened = open_inline(open.version(), body_key, tag, bytes.clone());
         Ok(opened.map_or_else(InlineVerdict::Damaged, |body| InlineVerdict::Sound(body.len() as u64)))
     }
+}
+
+/// Whether its body may lie beside its row.
+pub(crate) fn may_be_inline(listed: &ListedVersion) -> bool {
+    !listed.is_delete_marker && (1..=INLINE_BYTES_MAX as u64).contains(&listed.object.size)
 }

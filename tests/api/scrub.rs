@@ -126,8 +126,8 @@ fn a_marked_object_is_not_copied_and_keeps_its_mark_under_a_new_name() {
 }
 
 #[test]
-fn a_flipped_bit_of_a_small_body_is_refused_and_found_by_check() {
-    let mut server = Server::start();
+fn a_flipped_bit_of_a_small_body_is_refused_and_found_by_check_and_scrub() {
+    let mut server = Server::start_with(&["--scrub-interval", "1s"]);
     let client = server.client();
     client.bucket("small");
     for key in ["sound", "hit"] {
@@ -149,9 +149,20 @@ fn a_flipped_bit_of_a_small_body_is_refused_and_found_by_check() {
     let text = server.command(&["check"]);
     assert!(String::from_utf8_lossy(&text.stdout).contains("small/hit"));
     server.restart();
+    let marked = || server.metric("sluicegate_damaged_small_bodies");
+    server.eventually("scrub finds it", || marked() == Some(1.0));
+    assert!(server.log().contains("a small body is damaged"), "{}", server.log());
+    let shown = server.command(&["scrub", "--json"]);
+    assert_eq!(shown.status.code(), Some(1));
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["damaged_small_bodies"][0]["key"], "hit", "{shown:#}");
+    let text = server.command(&["scrub"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("small/hit\tversion null"));
     let client = server.client();
     client.get("/small/hit").expect_error(500, "InternalError");
     client.get("/small/sound").expect(200);
     client.delete("/small/hit").expect(204);
+    server.eventually("the mark goes with it", || marked() == Some(0.0));
+    assert!(server.command(&["scrub"]).status.success());
     server.stop_and_check();
 }
