@@ -11,7 +11,7 @@ use crate::rules::{DeletePrecondition, ReadPrecondition, Versioning, WritePrecon
 use crate::types::{
     AttributeChange, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, Documents, ETag,
     Epoch, ListedPart, ListedUpload, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId,
-    Timestamp, UploadId, VersionId,
+    SourceRates, Timestamp, UploadId, VersionId,
 };
 
 /// A piece of a body: `length` bytes from `chunk_offset` of a chunk.
@@ -410,6 +410,8 @@ pub struct AccessKey {
     pub created: Timestamp,
     /// What limits it, by name; `None` if it may do all that its owner may. An empty list allows nothing.
     pub policies: Option<Vec<KeyPolicy>>,
+    /// Its own limits of rates; where it has none, those of all keys count.
+    pub rates: SourceRates,
 }
 
 /// A policy that is attached to an access key.
