@@ -3,6 +3,8 @@
 //! A bound lives here or it does not exist: each one says what it stops. Relations between bounds are
 //! checked when this file is compiled. Knows nothing of any other module.
 
+use std::ffi::CStr;
+
 mod caching;
 mod hashing;
 mod keeping;
@@ -12,6 +14,7 @@ mod telling;
 
 pub use caching::{
     BUCKET_FACTS_CACHE_BYTES_MAX, BUCKET_ROW_BELIEVED_MS, BUCKET_ROWS_CACHED_MAX, DOCUMENT_CACHE_BYTES_MAX,
+    LOOK_UP_HERE_MS_MAX, LOOK_UP_REST_MS, LOOK_UP_TURNS, SPACE_AMPLE_BYTES, SPACE_BELIEVED_MS,
 };
 pub use hashing::{HASHER_BACKLOG_FLIGHTS, HASHERS_MAX};
 pub use keeping::{
@@ -419,17 +422,15 @@ pub const REACTOR_THREADS_MAX: usize = 8;
 pub const BLOCKING_THREADS_MAX: usize = 64;
 /// Stack of each thread in bytes. Only touched pages cost memory.
 pub const THREAD_STACK_BYTES: usize = MIB as usize;
-/// Allocations from this size on are mapped on their own and return to the system when freed, in bytes. Set,
-/// it no longer grows by itself.
-pub const MALLOC_MAPPED_BYTES: i32 = 128 * KIB as i32;
 /// Blocks of the pool of a check: readers get at most half of a pool.
 pub const CHECK_POOL_BLOCKS: usize = 2 * CHECK_CHUNKS_AT_ONCE;
 /// Milliseconds that `doctor` gives the database to check itself; `check` gives it all the time it needs.
 pub const DOCTOR_DATABASE_MS: u64 = 10_000;
 /// Milliseconds that a stopped server waits for its admin connections.
 pub const ADMIN_DRAIN_MS: u64 = 500;
-/// Arenas of glibc's allocator. Its default of eight per core keeps freed memory in each of them.
-pub const MALLOC_ARENAS_MAX: i32 = 2;
+/// What the allocator is told (see jemalloc's `opt.*`). By itself it makes four arenas for each core, and keeps what was
+/// freed in each of them for ten seconds.
+pub const MALLOC_SETTINGS: &CStr = c"narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0";
 /// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health
 /// check.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;

@@ -4,7 +4,7 @@
 pub mod background;
 pub mod data_dir;
 pub mod error;
-pub mod malloc;
+mod malloc;
 pub mod process;
 pub mod restore;
 pub mod server;
@@ -53,7 +53,6 @@ pub enum Ended {
 /// # Errors
 /// Why it could not start.
 pub fn run(config: Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<Ended, StartError> {
-    malloc::limit_arenas();
     let form = match config.log_format {
         LogFormat::Text => LogForm::Text,
         LogFormat::Json => LogForm::Json,

@@ -11,14 +11,15 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::chunk::cached::read_cached_at;
 use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
 use crate::chunk::layout::{FOOTER_BYTES, SpanTable, SpanWriter, record_of, tail_bytes};
 use crate::chunk::{ChunkError, ChunkReader, ChunkRecord, ChunkStore, ChunkWriter};
 use crate::limits::{
-    CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY, SPACE_RESERVE_BYTES_MAX, SPACE_RESERVE_BYTES_MIN,
-    SPACE_RESERVE_DIVISOR,
+    CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY, SPACE_AMPLE_BYTES, SPACE_BELIEVED_MS, SPACE_RESERVE_BYTES_MAX,
+    SPACE_RESERVE_BYTES_MIN, SPACE_RESERVE_DIVISOR,
 };
 use crate::types::{ChunkId, Epoch};
 
@@ -164,18 +165,30 @@ fn path_in(tree: &Path, id: ChunkId) -> PathBuf {
 struct Space {
     tree: PathBuf,
     reserve_bytes: u64,
+    began: Instant,
+    /// When there was ample space, in milliseconds since `began`, and one more; 0 if there was not.
+    ample: AtomicU64,
 }
 
 impl Space {
     fn new(tree: &Path) -> Result<Self, ChunkError> {
         let status = statvfs(tree)?;
         let total_bytes = status.f_blocks.saturating_mul(status.f_frsize);
-        Ok(Self { tree: tree.to_owned(), reserve_bytes: reserve_bytes(total_bytes) })
+        let (began, ample) = (Instant::now(), AtomicU64::new(0));
+        Ok(Self { tree: tree.to_owned(), reserve_bytes: reserve_bytes(total_bytes), began, ample })
     }
 
+    /// Bytes beyond the reserve, or a lower bound of them if there were ample a moment ago.
     fn free_bytes(&self) -> Result<u64, ChunkError> {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        match self.ample.load(Ordering::Relaxed) {
+            seen if seen > 0 && now < seen - 1 + SPACE_BELIEVED_MS => return Ok(SPACE_AMPLE_BYTES / 2),
+            _ => {}
+        }
         let status = statvfs(&self.tree)?;
-        Ok(status.f_bavail.saturating_mul(status.f_frsize).saturating_sub(self.reserve_bytes))
+        let free = status.f_bavail.saturating_mul(status.f_frsize).saturating_sub(self.reserve_bytes);
+        self.ample.store(if free >= SPACE_AMPLE_BYTES { now + 1 } else { 0 }, Ordering::Relaxed);
+        Ok(free)
     }
 
     /// Whether `bytes` more may be written.

@@ -115,8 +115,8 @@ pub trait ChunkStore: Send + Sync + 'static {
     /// `Io`.
     fn epochs(&self) -> Result<Vec<Epoch>, ChunkError>;
 
-    /// Bytes that new data may take: the free ones, without a reserve in which deletes can be recorded. Asks the
-    /// system, but never waits for the disk.
+    /// Bytes that new data may take: the free ones, without a reserve in which deletes can be recorded; less, if
+    /// there is ample space. Never waits for the disk.
     ///
     /// # Errors
     /// `Io`.

@@ -155,9 +155,9 @@ mod tests {
     fn few_rows_are_kept() {
         let (rows, now) = (BucketRows::default(), Instant::now());
         for number in 0..=BUCKET_ROWS_CACHED_MAX {
-            read(&rows, &row(&format!("b{number}"), 1), now);
+            read(&rows, &row(&format!("bucket-{number}"), 1), now);
         }
         assert!(rows.lock().rows.len() <= BUCKET_ROWS_CACHED_MAX);
-        assert_eq!(found(&rows, &row(&format!("b{BUCKET_ROWS_CACHED_MAX}"), 0), now), Some(1));
+        assert_eq!(found(&rows, &row(&format!("bucket-{BUCKET_ROWS_CACHED_MAX}"), 0), now), Some(1));
     }
 }

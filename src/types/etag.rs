@@ -40,7 +40,9 @@ impl ETag {
 
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.md5))?;
+        let mut digits = [0; 2 * 16];
+        hex::encode_to_slice(self.md5, &mut digits).expect("two digits for each byte");
+        f.write_str(std::str::from_utf8(&digits).expect("hexadecimal digits"))?;
         match self.parts {
             Some(parts) => write!(f, "-{parts}"),
             None => Ok(()),

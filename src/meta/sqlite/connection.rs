@@ -4,10 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Once;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::row::signed;
 use crate::limits::{
@@ -64,8 +65,20 @@ fn create_file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Opens a connection as SQLite makes it.
+#[allow(unsafe_code, reason = "sqlite3_config has no safe wrapper")]
+pub(super) fn open_plain(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    static CONFIGURED: Once = Once::new();
+    // SQLite counts its allocations under one lock, which readers and writer would wait for. Nobody asks for the count.
+    CONFIGURED.call_once(|| {
+        // SAFETY: this option takes one integer, and no connection was opened before. A refusal leaves the count on.
+        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0) };
+    });
+    Connection::open_with_flags(path, flags)
+}
+
 fn open_tuned(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = open_plain(path, flags)?;
     connection.busy_timeout(Duration::from_millis(SQLITE_BUSY_TIMEOUT_MS))?;
     connection.set_prepared_statement_cache_capacity(SQLITE_STATEMENTS_CACHED_MAX);
     // Without this guarantee SQLite plans a statement with a range anew for every value that is bound to

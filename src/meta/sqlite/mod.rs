@@ -30,6 +30,7 @@ mod reader;
 mod rename;
 mod retiring;
 mod row;
+mod seats;
 mod settle;
 mod snapshot;
 mod sql;

@@ -93,7 +93,7 @@ impl MetaStore for SqliteMeta {
 
     async fn bucket(&self, name: &BucketName) -> Result<Option<Bucket>, MetaError> {
         let name = name.clone();
-        self.readers.read("find bucket", move |connection| bucket::find(connection, &name)).await
+        self.readers.look_up("find bucket", move |connection| bucket::find(connection, &name)).await
     }
 
     async fn list_buckets(
@@ -157,7 +157,7 @@ impl MetaStore for SqliteMeta {
         version: Option<VersionId>,
     ) -> Result<Option<StoredVersion>, MetaError> {
         let key = key.clone();
-        self.readers.read("read version", move |connection| version::stored(connection, bucket, &key, version)).await
+        self.readers.look_up("read version", move |connection| version::stored(connection, bucket, &key, version)).await
     }
 
     async fn change_attributes(&self, change: ChangeAttributes) -> Result<Option<VersionId>, MetaError> {
@@ -165,11 +165,11 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn extents(&self, manifest: ManifestId, from: u64, max: u32) -> Result<Vec<Extent>, MetaError> {
-        self.readers.read("read extents", move |connection| body::extents(connection, manifest, from, max)).await
+        self.readers.look_up("read extents", move |connection| body::extents(connection, manifest, from, max)).await
     }
 
     async fn inline_part(&self, row: i64) -> Result<Bytes, MetaError> {
-        self.readers.read("read inline part", move |connection| body::inline_part(connection, row)).await
+        self.readers.look_up("read inline part", move |connection| body::inline_part(connection, row)).await
     }
 
     async fn manifest_parts(&self, manifest: ManifestId, after: u16, max: u32) -> Result<Vec<StoredPart>, MetaError> {
@@ -203,7 +203,7 @@ impl MetaStore for SqliteMeta {
             let found = upload::find(connection, UploadName { bucket, key: &key, id: upload })?;
             Ok(found.map(|(record, _)| record))
         };
-        self.readers.read("find upload", find).await
+        self.readers.look_up("find upload", find).await
     }
 
     async fn commit_part(&self, part: CommitPart) -> Result<(), MetaError> {
@@ -286,7 +286,7 @@ impl MetaStore for SqliteMeta {
 
     async fn admit(&self, admission: &Admission) -> Result<(), MetaError> {
         let admission = admission.clone();
-        self.readers.read("judge quotas", move |connection| admission::admit(connection, &admission)).await
+        self.readers.look_up("judge quotas", move |connection| admission::admit(connection, &admission)).await
     }
 
     async fn expire_version(&self, expire: ExpireVersion) -> Result<ExpiryOutcome, MetaError> {

@@ -1,5 +1,5 @@
-//! The readers: a fixed number of read-only connections, used off the reactor. Knows nothing of what is
-//! read.
+//! The readers: a fixed number of read-only connections, used off the reactor, or on it where nothing waits for the
+//! disk. Knows nothing of what is read.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::open_reader;
 use super::failure::Failure;
+use super::seats::Seats;
+use super::sql;
 use crate::meta::MetaError;
 
 /// A pool of connections that read.
@@ -16,6 +18,7 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
     count: u32,
+    seats: Seats,
 }
 
 /// A connection taken from the pool; goes back when it is dropped, also by a panic.
@@ -41,7 +44,7 @@ impl Readers {
         let idle = (0..count).map(|_| open_reader(path, cache_bytes)).collect::<Result<Vec<_>, _>>()?;
         let permits = Arc::new(Semaphore::new(count));
         let count = u32::try_from(count).expect("readers are few");
-        Ok(Arc::new(Self { idle: Mutex::new(idle), permits, count }))
+        Ok(Arc::new(Self { idle: Mutex::new(idle), permits, count, seats: Seats::default() }))
     }
 
     /// Runs `work` on a connection, in one read transaction, so that all its statements see one state;
@@ -52,13 +55,29 @@ impl Readers {
         F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| MetaError::Closed)?;
-        let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let lease = Lease { readers: Arc::clone(self), connection, _permit: permit };
-        let joined = tokio::task::spawn_blocking(move || {
-            let connection = lease.connection.as_ref().expect("there are as many permits as connections");
-            snapshot(connection, work).map_err(|failure| failure.into_meta(what))
-        });
+        let lease = self.lease(permit);
+        let joined = tokio::task::spawn_blocking(move || lease.run(what, work));
         joined.await.map_err(|error| MetaError::Storage(format!("{what}: {error}")))?
+    }
+
+    /// As `read`, for work that touches a few pages: done right here if a connection is idle, and if such reads did not
+    /// have to wait for the disk of late.
+    pub(super) async fn look_up<T, F>(self: &Arc<Self>, what: &'static str, work: F) -> Result<T, MetaError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        if let Some(_seat) = self.seats.wait().await
+            && let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
+        {
+            return self.lease(permit).run(what, work);
+        }
+        self.read(what, work).await
+    }
+
+    fn lease(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Lease {
+        let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Lease { readers: Arc::clone(self), connection, _permit: permit }
     }
 
     /// Waits for the reads that are under way, then closes every connection. Later reads get `Closed`.
@@ -71,8 +90,26 @@ impl Readers {
     }
 }
 
-fn snapshot<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
-    // Rolled back when it is dropped: there is nothing to commit.
-    let transaction = connection.unchecked_transaction()?;
-    work(&transaction)
+impl Lease {
+    /// Runs `work` in a read transaction.
+    fn run<T>(self, what: &str, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, MetaError> {
+        let connection = self.connection.as_ref().expect("there are as many permits as connections");
+        let read = || {
+            sql::execute(connection, "BEGIN", [])?;
+            let _snapshot = Snapshot(connection);
+            work(connection)
+        };
+        read().map_err(|failure| failure.into_meta(what))
+    }
+}
+
+/// A read transaction. Rolled back when it is dropped, also by a panic: there is nothing to commit.
+struct Snapshot<'c>(&'c Connection);
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        if let Err(failure) = sql::execute(self.0, "ROLLBACK", []) {
+            tracing::error!(error = %failure.into_meta("end a read"), "a reader may be of no use any more");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::connection::open_plain;
 use crate::limits::LOG_SETTLE_BYTES;
 use crate::meta::MetaError;
 
@@ -42,7 +43,7 @@ fn log_of(path: &Path) -> PathBuf {
 /// A connection that keeps everybody else out; `None` if somebody is in.
 fn open_alone(path: &Path) -> rusqlite::Result<Option<Connection>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = open_plain(path, flags)?;
     connection.busy_timeout(Duration::ZERO)?;
     // Closed, it would copy the log into the database, which must not be ahead of what the log holds on disk.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
