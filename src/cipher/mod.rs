@@ -27,6 +27,8 @@ pub mod error;
 pub mod key;
 pub mod key_ring;
 pub mod sequence;
+#[cfg(test)]
+mod tests;
 
 pub use chunk::{ChunkOpener, ChunkSealer, Placement};
 pub use envelope::{Envelope, Holder, Protection};

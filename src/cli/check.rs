@@ -1,7 +1,9 @@
 //! `check`: every chunk against every row, both ways.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -10,6 +12,7 @@ use crate::app::process::runtime;
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
 use crate::engine::check::{CheckObserver, CheckProgress, CheckSummary, Fault};
+use crate::identity::master_key;
 use crate::meta::{ChunkUse, ChunkUser};
 
 /// Arguments of `check`.
@@ -17,6 +20,9 @@ use crate::meta::{ChunkUse, ChunkUser};
 pub struct CheckArgs {
     #[command(flatten)]
     store: StoreArgs,
+    /// File of keys for encryption at rest, to verify what is encrypted with them [default: as the server's]
+    #[arg(long, env = "SLUICEGATE_ENCRYPTION_KEYS", value_name = "FILE")]
+    encryption_keys: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -28,13 +34,16 @@ pub struct CheckArgs {
 /// If the check itself could not be done.
 pub fn run(arguments: CheckArgs) -> Result<ExitCode, Failure> {
     let directory = arguments.store.data_dir()?;
+    let keys = master_key::load(&arguments.store.key_ring(arguments.encryption_keys)?, &directory)?;
+    let keys = keys.map(|loaded| loaded.ring).unwrap_or_default();
     let runtime = runtime()?;
     let mut watcher = Watcher::new(arguments.json);
     let (summary, server_runs) = runtime.block_on(async {
         let session = Session::open(&directory).await?;
-        let summary = session.engine.check(&session.open, &mut watcher).await;
+        let engine = session.engine.with_keys(Arc::new(keys));
+        let summary = engine.check(&session.open, &mut watcher).await;
         // Closed in any case, or else the next start would sweep an epoch that wrote nothing.
-        let closed = session.engine.shutdown(session.epoch).await;
+        let closed = engine.shutdown(session.epoch).await;
         let summary = summary?;
         closed?;
         Ok::<_, Failure>((summary, session.server_runs))
@@ -63,7 +72,7 @@ impl Watcher {
 
     fn finish(self, summary: &CheckSummary, server_runs: bool) {
         self.bar.finish_and_clear();
-        let CheckSummary { chunks, bytes, inline, inline_bytes, files, unclaimed, faults } = *summary;
+        let CheckSummary { chunks, bytes, inline, inline_bytes, shut, files, unclaimed, faults } = *summary;
         if self.json {
             output::json(&serde_json::json!({
                 "faults": self.faults,
@@ -71,6 +80,7 @@ impl Watcher {
                 "bytes": bytes,
                 "inline": inline,
                 "inline_bytes": inline_bytes,
+                "inline_without_key": shut,
                 "files": files,
                 "unclaimed_files": unclaimed,
                 "server_runs": server_runs,
@@ -81,6 +91,9 @@ impl Watcher {
         output::line(&format!(
             "{verdict}: {chunks} chunks, {bytes} bytes, {files} files; {inline} small bodies, {inline_bytes} bytes"
         ));
+        if shut > 0 {
+            output::line(&format!("{shut} small bodies were not read: their keys, as those of SSE-C, are not here"));
+        }
         if unclaimed > 0 {
             let whose = if server_runs { "uploads of the running server" } else { "the next start sweeps them" };
             output::line(&format!("{unclaimed} files belong to no object yet: {whose}"));

@@ -13,12 +13,13 @@ use crate::cli::named::{self, owner_of};
 use crate::cli::quota::{self, QuotaAction};
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
+use crate::config::{format_size, rate};
 use crate::identity::{
     account_id, confining_policy, new_access_key, own_policy, owner_names, ready_made_names, ready_made_policy,
 };
 use crate::limits::{IDENTITY_POLICY_BYTES_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
 use crate::meta::{AccessKey, KeyPolicy, MetaError, MetaStore};
-use crate::types::{Clock as _, SystemClock};
+use crate::types::{Clock as _, Rate, SourceRates, SystemClock};
 
 /// Arguments of `key`.
 #[derive(clap::Args)]
@@ -81,6 +82,21 @@ enum Action {
         #[arg(required = true, value_name = "POLICY")]
         policies: Vec<String>,
     },
+    /// Limits of rates of one key, instead of those of all keys; one that is not named stays as it is
+    #[command(group = clap::ArgGroup::new("rates").required(true).multiple(true))]
+    Limit {
+        /// Name or access key id
+        name: String,
+        /// Requests in a second, as 50, or with what may come at once, as 50:200
+        #[arg(long, value_name = "RATE", group = "rates", value_parser = parse_requests)]
+        requests: Option<Rate>,
+        /// Bytes of bodies in a second, as 10MiB, or with what may come at once, as 10MiB:100MiB
+        #[arg(long, value_name = "RATE", group = "rates", value_parser = parse_bytes)]
+        bandwidth: Option<Rate>,
+        /// Take its limits away
+        #[arg(long, group = "rates", conflicts_with_all = ["requests", "bandwidth"])]
+        clear: bool,
+    },
     /// Remove a key
     Remove {
         /// Name or access key id
@@ -132,8 +148,25 @@ async fn act(action: Action, meta: &dyn MetaStore) -> Result<(), Failure> {
         Action::Detach { name, policies } => {
             meta.detach_policies(&name, policies).await.map_err(|error| explain(error, &name))
         }
+        Action::Limit { name, requests, bandwidth, clear } => {
+            let rates = (!clear).then_some(SourceRates { requests, bytes: bandwidth });
+            meta.limit_key(&name, rates).await.map_err(|error| explain(error, &name))
+        }
         Action::Remove { name } => meta.remove_access_key(&name).await.map_err(|error| explain(error, &name)),
     }
+}
+
+fn parse_requests(text: &str) -> Result<Rate, String> {
+    storable(rate::parse_requests(text)).ok_or_else(|| rate::REQUESTS.to_owned())
+}
+
+fn parse_bytes(text: &str) -> Result<Rate, String> {
+    storable(rate::parse_bytes(text)).ok_or_else(|| rate::BYTES.to_owned())
+}
+
+/// The database counts in 63 bits.
+fn storable(rate: Option<Rate>) -> Option<Rate> {
+    rate.filter(|rate| i64::try_from(rate.per_second.max(rate.burst)).is_ok())
 }
 
 fn explain(error: MetaError, name: &str) -> Failure {
@@ -224,8 +257,19 @@ fn described(key: &AccessKey) -> serde_json::Value {
         "owner": key.owner.to_string(),
         "account": account_id(&key.owner),
         "policies": key.policies.as_ref().map(names),
+        "requests": key.rates.requests.map(rate_json),
+        "bandwidth": key.rates.bytes.map(rate_json),
         "created": key.created.iso_millis(),
     })
+}
+
+fn rate_json(Rate { per_second, burst }: Rate) -> serde_json::Value {
+    serde_json::json!({ "per_second": per_second, "burst": burst })
+}
+
+/// A rate as it is given; `-` if those of all keys count.
+fn rate_text(rate: Option<Rate>, number: impl Fn(u64) -> String) -> String {
+    rate.map_or_else(|| "-".to_owned(), |rate| format!("{}:{}", number(rate.per_second), number(rate.burst)))
 }
 
 /// The names of what limits a key: `-` if nothing does, `none` if nothing is allowed.
@@ -260,6 +304,8 @@ async fn show(meta: &dyn MetaStore, name: &str, json: bool) -> Result<(), Failur
         ("owner id", &key.owner.0),
         ("created", &key.created.iso_millis()),
         ("policies", &policy_names(key)),
+        ("requests", &rate_text(key.rates.requests, |number| number.to_string())),
+        ("bandwidth", &rate_text(key.rates.bytes, format_size)),
     ] {
         output::line(&format!("{title:<15}{value}"));
     }

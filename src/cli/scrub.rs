@@ -11,7 +11,8 @@ use crate::cli::{Failure, output};
 use crate::engine::scrub_state;
 use crate::limits::{CHUNK_USES_MAX, SCRUB_STEP};
 use crate::meta::{ChunkUse, DamagedChunk, MetaStore};
-use crate::rules::scrub::{Pass, Scrub};
+use crate::rules::scrub::{Pass, Scrub, SmallMark};
+use crate::types::Timestamp;
 
 /// Arguments of `scrub`.
 #[derive(clap::Args)]
@@ -62,24 +63,39 @@ async fn show(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure> {
             }
         }
     }
-    let verdict = match chunks {
-        0 => "no damage".to_owned(),
-        chunks => format!("{chunks} damaged chunks: restore their objects from elsewhere, or delete them"),
+    for SmallMark { bucket, key, version, found, detail } in &scrub.small_marks {
+        let found = Timestamp(*found).iso_millis();
+        output::line(&format!("{bucket}/{}\tversion {version}: since {found}: {detail}", output::key(key)));
+    }
+    let verdict = match (chunks, scrub.small_marks.len()) {
+        (0, 0) => "no damage".to_owned(),
+        (chunks, small) => format!(
+            "{chunks} damaged chunks, {small} damaged small bodies: restore their objects from elsewhere, or delete them"
+        ),
     };
     output::line(&verdict);
-    Ok(chunks > 0)
+    Ok(chunks > 0 || !scrub.small_marks.is_empty())
 }
 
 fn last_text(pass: &Pass) -> String {
     let ended = pass.ended().map(|ended| ended.iso_millis()).unwrap_or_default();
     let Pass { chunks, bytes, damaged, .. } = pass;
-    format!("{} to {ended}, {chunks} chunks, {bytes} bytes, {damaged} damaged", pass.started().iso_millis())
+    let started = pass.started().iso_millis();
+    format!("{started} to {ended}, {chunks} chunks, {bytes} bytes, {damaged} damaged; {}", small_text(pass))
 }
 
 fn pass_text(pass: &Pass) -> String {
     let Pass { chunks, bytes, chunks_total, bytes_total, damaged, .. } = pass;
     let started = pass.started().iso_millis();
-    format!("since {started}, {chunks} of {chunks_total} chunks, {bytes} of {bytes_total} bytes, {damaged} damaged")
+    format!(
+        "since {started}, {chunks} of {chunks_total} chunks, {bytes} of {bytes_total} bytes, {damaged} damaged; {}",
+        small_text(pass)
+    )
+}
+
+fn small_text(pass: &Pass) -> String {
+    let Pass { small_bodies, small_bytes, small_damaged, .. } = pass;
+    format!("{small_bodies} small bodies, {small_bytes} bytes, {small_damaged} damaged")
 }
 
 async fn show_json(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure> {
@@ -99,9 +115,24 @@ async fn show_json(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure>
             })
         }));
     }
-    let is_damaged = !chunks.is_empty();
+    let is_damaged = !chunks.is_empty() || !scrub.small_marks.is_empty();
+    let small = scrub.small_marks.iter().map(|SmallMark { bucket, key, version, found, detail }| {
+        serde_json::json!({
+            "bucket": bucket,
+            "key": key,
+            "version": version,
+            "found": Timestamp(*found).iso_millis(),
+            "detail": detail,
+        })
+    });
+    let small: Vec<_> = small.collect();
     let (last, pass) = (scrub.last.as_ref().map(pass_json), scrub.pass.as_ref().map(pass_json));
-    output::json(&serde_json::json!({ "last_pass": last, "this_pass": pass, "damaged_chunks": chunks }));
+    output::json(&serde_json::json!({
+        "last_pass": last,
+        "this_pass": pass,
+        "damaged_chunks": chunks,
+        "damaged_small_bodies": small,
+    }));
     Ok(is_damaged)
 }
 
@@ -114,6 +145,9 @@ fn pass_json(pass: &Pass) -> serde_json::Value {
         "chunks_total": pass.chunks_total,
         "bytes_total": pass.bytes_total,
         "damaged": pass.damaged,
+        "small_bodies": pass.small_bodies,
+        "small_bytes": pass.small_bytes,
+        "small_damaged": pass.small_damaged,
     })
 }
 

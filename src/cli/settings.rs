@@ -8,6 +8,7 @@ use crate::config::cgroup::{CgroupPaths, memory_limit_bytes};
 use crate::config::decide::{decide_data_dir, decide_lifecycle_day, decide_ownership};
 use crate::config::{Config, ConfigError, RawConfig, load_file};
 use crate::engine::Snapshots;
+use crate::identity::KeyRingSettings;
 use crate::types::ObjectOwnership;
 
 /// Every setting, and the file.
@@ -55,6 +56,17 @@ impl StoreArgs {
             None => read(self.config.clone())?.data_dir,
         };
         Ok(decide_data_dir(given)?)
+    }
+
+    /// Where the keys of the encryption at rest are: in the file that was given, or as the configuration file and the
+    /// environment say.
+    ///
+    /// # Errors
+    /// What `load_file` refuses.
+    pub fn key_ring(&self, given: Option<PathBuf>) -> Result<KeyRingSettings, ConfigError> {
+        let raw = read(self.config.clone())?.with_root_from(&|name| std::env::var(name).ok());
+        let given = given.filter(|path| !path.as_os_str().is_empty());
+        Ok(KeyRingSettings { file: given.or(raw.encryption_keys), master_key: raw.master_key })
     }
 
     /// The snapshots of the database: in the directory that was given, or that the file says, or in the data directory.

@@ -6,7 +6,7 @@ pub mod decide;
 pub mod error;
 pub mod file;
 pub mod keeping;
-mod rate;
+pub mod rate;
 pub mod raw;
 mod span;
 #[cfg(test)]

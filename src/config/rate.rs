@@ -26,8 +26,10 @@ pub(super) fn decide_rates(raw: &RawConfig) -> Result<RateLimits, ConfigError> {
     })
 }
 
-const REQUESTS: &str = "requests in a second, as 50, or with what may come at once, as 50:200";
-const BYTES: &str = "bytes in a second of at least 16KiB, as 10MiB, or with what may come at once, as 10MiB:100MiB";
+/// What a rate of requests looks like.
+pub const REQUESTS: &str = "requests in a second, as 50, or with what may come at once, as 50:200";
+/// What a rate of bytes looks like.
+pub const BYTES: &str = "bytes in a second of at least 16KiB, as 10MiB, or with what may come at once, as 10MiB:100MiB";
 const TIMETABLE: &str =
     "bytes in a second of at least 16KiB, as 10MiB, or a timetable of them, as 08:00=2MiB,18:30=10MiB,23:00=off";
 
@@ -49,7 +51,8 @@ fn parse_rate(text: &str, parse: impl Fn(&str) -> Option<u64>) -> Option<Rate> {
     Some(Rate { per_second, burst })
 }
 
-fn parse_requests(text: &str) -> Option<Rate> {
+/// A rate of requests.
+pub fn parse_requests(text: &str) -> Option<Rate> {
     parse_rate(text, |number| number.trim().parse().ok().filter(|number| *number > 0))
 }
 
@@ -57,7 +60,8 @@ fn parse_bandwidth(text: &str) -> Option<u64> {
     parse_size(text).filter(|bytes| *bytes >= RATE_BYTES_MIN)
 }
 
-fn parse_bytes(text: &str) -> Option<Rate> {
+/// A rate of bytes.
+pub fn parse_bytes(text: &str) -> Option<Rate> {
     parse_rate(text, parse_bandwidth)
 }
 

@@ -94,6 +94,8 @@ pub struct CheckSummary {
     pub inline: u64,
     /// Their bytes.
     pub inline_bytes: u64,
+    /// Bodies beside their rows that could not be read: only keys that are not here open them.
+    pub shut: u64,
     /// Chunk files that were looked at.
     pub files: u64,
     /// Files without a row in the epochs that had not ended: the next sweep's business, no fault.

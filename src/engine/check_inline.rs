@@ -1,7 +1,7 @@
 //! The part of the check that reads small bodies: they lie beside their rows, and SQLite's own checks do not see a
 //! flipped bit in them.
 
-use crate::cipher::Envelope;
+use crate::cipher::{CipherError, Envelope};
 use crate::engine::check::{CheckObserver, CheckSummary, Fault};
 use crate::engine::inline::open_inline;
 use crate::engine::{Engine, EngineError};
@@ -9,9 +9,21 @@ use crate::limits::{INLINE_BYTES_MAX, PAGE_MAX};
 use crate::meta::BodyRef;
 use crate::types::{Bucket, ListedVersion, ObjectKey, VersionId, VersionListQuery};
 
+/// What became of reading a body that lies beside its row.
+pub(crate) enum InlineVerdict {
+    /// It is as it was written: so many bytes.
+    Sound(u64),
+    /// What is wrong with it.
+    Damaged(EngineError),
+    /// The key that opens it is not here.
+    Shut,
+    /// There is nothing here to read: it is gone, or elsewhere.
+    Absent,
+}
+
 impl Engine {
-    /// Reads every body that lies beside its row and compares it with its checksum. What only a customer's key opens is
-    /// left out.
+    /// Reads every body that lies beside its row and compares it with its checksum, or opens it with the key ring. What
+    /// only a key opens that is not there, as a customer's, is counted.
     ///
     /// # Errors
     /// `Meta` if the check itself cannot go on.
@@ -43,19 +55,19 @@ impl Engine {
         loop {
             let page = self.list_versions(bucket, &query).await?;
             for listed in page.versions {
-                let may_be_inline = (1..=INLINE_BYTES_MAX as u64).contains(&listed.object.size);
-                if listed.is_delete_marker || !may_be_inline {
+                if !may_be_inline(&listed) {
                     continue;
                 }
                 let ListedVersion { object, version, .. } = listed;
                 let Ok(key) = ObjectKey::parse(&object.key) else { continue };
                 match self.inline_verdict(bucket, &key, version).await? {
-                    None => {}
-                    Some(Ok(bytes)) => {
+                    InlineVerdict::Absent => {}
+                    InlineVerdict::Shut => summary.shut += 1,
+                    InlineVerdict::Sound(bytes) => {
                         summary.inline += 1;
                         summary.inline_bytes += bytes;
                     }
-                    Some(Err(error)) => {
+                    InlineVerdict::Damaged(error) => {
                         summary.faults += 1;
                         let detail = error.to_string();
                         observer.fault(Fault::Inline { bucket: bucket.name.clone(), key, version, detail });
@@ -67,26 +79,48 @@ impl Engine {
         }
     }
 
-    /// The bytes of a sound body, or what is wrong with it. `None` if there is nothing here to read.
-    async fn inline_verdict(
+    /// Reads a body that lies beside its row.
+    ///
+    /// # Errors
+    /// `Meta`.
+    pub(crate) async fn inline_verdict(
         &self,
         bucket: &Bucket,
         key: &ObjectKey,
         version: VersionId,
-    ) -> Result<Option<Result<u64, EngineError>>, EngineError> {
+    ) -> Result<InlineVerdict, EngineError> {
         let open = match self.open_object(bucket, key, Some(version)).await {
             Ok(open) => open,
             // Somebody was faster than the check.
-            Err(EngineError::NoSuchKey { .. } | EngineError::NoSuchVersion | EngineError::NoSuchBucket) => {
-                return Ok(None);
-            }
-            Err(error @ EngineError::Cipher(_)) => return Ok(Some(Err(error))),
+            Err(
+                EngineError::NoSuchKey { .. }
+                | EngineError::NoSuchVersion
+                | EngineError::NoSuchBucket
+                | EngineError::IsDeleteMarker { .. },
+            ) => return Ok(InlineVerdict::Absent),
+            Err(error @ EngineError::Cipher(_)) => return Ok(InlineVerdict::Damaged(error)),
             Err(error) => return Err(error),
         };
-        let BodyRef::Inline(bytes) = &open.stored().body else { return Ok(None) };
-        // Without the key that opens it there is nothing to compare.
-        let Ok(body_key) = open.lock().key() else { return Ok(None) };
+        let BodyRef::Inline(bytes) = &open.stored().body else { return Ok(InlineVerdict::Absent) };
+        let body_key = match open.lock().key() {
+            Ok(key) => key,
+            Err(error @ (CipherError::Damaged(_) | CipherError::NoRandomness)) => {
+                return Ok(InlineVerdict::Damaged(error.into()));
+            }
+            Err(
+                CipherError::KeyNeeded
+                | CipherError::UnknownKey(_)
+                | CipherError::WrongKey
+                | CipherError::KeyNotApplicable,
+            ) => return Ok(InlineVerdict::Shut),
+        };
         let tag = open.lock().envelope().and_then(Envelope::inline_tag);
-        Ok(Some(open_inline(open.version(), body_key, tag, bytes.clone()).map(|body| body.len() as u64)))
+        let opened = open_inline(open.version(), body_key, tag, bytes.clone());
+        Ok(opened.map_or_else(InlineVerdict::Damaged, |body| InlineVerdict::Sound(body.len() as u64)))
     }
+}
+
+/// Whether its body may lie beside its row.
+pub(crate) fn may_be_inline(listed: &ListedVersion) -> bool {
+    !listed.is_delete_marker && (1..=INLINE_BYTES_MAX as u64).contains(&listed.object.size)
 }

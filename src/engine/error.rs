@@ -3,7 +3,7 @@
 use crate::chunk::ChunkError;
 use crate::cipher::CipherError;
 use crate::engine::{ReadOnly, SourceError};
-use crate::meta::MetaError;
+use crate::meta::{DamagedChunk, MetaError};
 use crate::rules::{BucketRefusal, LockRefusal, QuotaRefusal, WriteRefusal};
 use crate::types::{ChecksumAlgorithm, OwnerId};
 
@@ -189,6 +189,10 @@ impl From<MetaError> for EngineError {
             MetaError::PreconditionFailed => Self::PreconditionFailed,
             MetaError::NoSuchUpload => Self::NoSuchUpload,
             MetaError::SourceChanged | MetaError::PartsChanged => Self::Conflict,
+            // As if it had been read, which is what a copy of it would be for.
+            MetaError::SourceDamaged(DamagedChunk { chunk, damage }) => {
+                Self::Chunk(ChunkError::Damaged { chunk, detail: damage.detail })
+            }
             MetaError::Closed => Self::Stopped,
             // Access keys and restoring are no business of the engine: these cannot come from a call that it makes.
             MetaError::AccessKeyExists

@@ -29,6 +29,7 @@ pub(crate) mod record;
 pub mod request;
 pub mod rewrap;
 pub mod scrub;
+mod scrub_small;
 pub(crate) mod seal;
 pub mod sealed;
 pub mod snapshot;

@@ -1,4 +1,4 @@
-//! Scrub: reads everything that is stored again, at a pace, and marks the chunks that are damaged. What is marked stays
+//! Scrub: reads everything that is stored again, at a pace, and marks the chunks that are damaged (small bodies: see `scrub_small`). What is marked stays
 //! where it is, so that its sound blocks can be read and nothing is lost that a recovery could use; a mark goes when
 //! the chunk is found sound again.
 //!
@@ -34,7 +34,11 @@ pub struct ScrubStep {
     pub chunks: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Chunks that were marked as damaged.
+    /// Small bodies that were verified.
+    pub small: u64,
+    /// Bytes that count against the pace: those that were verified, and something for every row that was looked at.
+    pub cost: u64,
+    /// Chunks and small bodies that were found damaged.
     pub marked: u64,
     /// Whether there is nothing to do until the next pass is due.
     pub is_waiting: bool,
@@ -64,18 +68,27 @@ impl Engine {
             }
             self.suspects.clear(chunk);
         }
+        let mut scrub = scrub_state(self.meta.as_ref()).await?;
+        if self.look_at_small_marks(&mut scrub).await? {
+            self.keep_scrub(&scrub).await?;
+        }
         if budget.step_bytes == 0 {
             step.is_waiting = self.suspects.first().is_none();
-        } else if step.bytes < budget.step_bytes {
-            self.scrub_pass(budget, &mut step).await?;
+        } else if step.cost < budget.step_bytes {
+            self.scrub_pass(budget, &mut step, &mut scrub).await?;
         }
         record::scrubbed(step.chunks, step.bytes);
         record::chunks_damaged(self.count_damaged().await?);
+        record::small_bodies_damaged(scrub.small_marks.len() as u64);
         Ok(step)
     }
 
-    async fn scrub_pass(&self, budget: ScrubBudget, step: &mut ScrubStep) -> Result<(), EngineError> {
-        let mut scrub = scrub_state(self.meta.as_ref()).await?;
+    async fn scrub_pass(
+        &self,
+        budget: ScrubBudget,
+        step: &mut ScrubStep,
+        scrub: &mut Scrub,
+    ) -> Result<(), EngineError> {
         if let Some(ended) = scrub.last.as_ref().and_then(Pass::ended) {
             record::scrub_pass_ended(ended);
         }
@@ -92,11 +105,14 @@ impl Engine {
         };
         let page = self.meta.chunks(pass.after(), SCRUB_STEP).await?;
         if page.is_empty() {
-            let Pass { chunks, bytes, damaged, .. } = pass;
-            tracing::info!(chunks, bytes, damaged, "scrub has read everything");
+            let is_under_way = self.scrub_small((&mut pass, &mut scrub.small_marks), step, budget.step_bytes).await?;
+            let Pass { chunks, bytes, damaged, small_bodies, small_damaged, .. } = pass;
             scrub.pass = Some(pass);
-            scrub.end_pass(self.clock.now());
-            return self.keep_scrub(&scrub).await;
+            if !is_under_way {
+                tracing::info!(chunks, bytes, damaged, small_bodies, small_damaged, "scrub has read everything");
+                scrub.end_pass(self.clock.now());
+            }
+            return self.keep_scrub(scrub).await;
         }
         let marked = self.meta.damaged_chunks(pass.after(), SCRUB_STEP).await?;
         let marked: BTreeSet<ChunkId> = marked.into_iter().map(|damaged| damaged.chunk).collect();
@@ -104,12 +120,12 @@ impl Engine {
             let is_damaged = self.scrub_chunk(ChunkRecord { id, length, seal }, marked.contains(&id)).await?;
             pass.verified(id, length, is_damaged);
             step.add(length, is_damaged);
-            if step.bytes >= budget.step_bytes {
+            if step.cost >= budget.step_bytes {
                 break;
             }
         }
         scrub.pass = Some(pass);
-        self.keep_scrub(&scrub).await
+        self.keep_scrub(scrub).await
     }
 
     async fn keep_scrub(&self, scrub: &Scrub) -> Result<(), EngineError> {
@@ -168,6 +184,13 @@ impl ScrubStep {
     fn add(&mut self, length: u64, is_damaged: bool) {
         self.chunks += 1;
         self.bytes += length;
+        self.cost += length;
         self.marked += u64::from(is_damaged);
+    }
+
+    pub(crate) fn add_small(&mut self, length: u64) {
+        self.small += 1;
+        self.bytes += length;
+        self.cost += length;
     }
 }

@@ -86,6 +86,7 @@ impl Source {
 /// What is known of a source.
 #[derive(Debug)]
 struct Account {
+    /// What it is filled by. With other rates it would be another account.
     rates: SourceRates,
     requests: Bucket,
     bytes: Bucket,
@@ -148,12 +149,12 @@ impl RateLimiter {
         self.admit(|| Source::of_address(address), self.limits.address, "address")
     }
 
-    /// Lets a request of an access key in, or not.
+    /// Lets a request of an access key in, or not. Its `own` rates count instead of those of all keys.
     ///
     /// # Errors
     /// `TooFast`.
-    pub fn admit_key(&self, key: &str) -> Result<(), TooFast> {
-        self.admit(|| Source::Key(key.into()), self.limits.key, "key")
+    pub fn admit_key(&self, key: &str, own: SourceRates) -> Result<(), TooFast> {
+        self.admit(|| Source::Key(key.into()), own.over(self.limits.key), "key")
     }
 
     fn admit(&self, source: impl Fn() -> Source, rates: SourceRates, of: &'static str) -> Result<(), TooFast> {
@@ -162,11 +163,12 @@ impl RateLimiter {
         account.requests.try_take(rate, Instant::now()).map_err(|retry_after| TooFast { of, retry_after })
     }
 
-    /// The pace of the bodies of a request, in either direction; `None` if nothing bounds it.
-    pub fn pace(&self, key: Option<&str>, address: Option<IpAddr>) -> Option<Pace> {
-        let of_key = key.filter(|_| self.limits.key.bytes.is_some());
+    /// The pace of the bodies of a request, in either direction; `None` if nothing bounds it. A key comes with its own
+    /// rates.
+    pub fn pace(&self, key: Option<(&str, SourceRates)>, address: Option<IpAddr>) -> Option<Pace> {
+        let of_key = key.map(|(key, own)| (key, own.over(self.limits.key))).filter(|(_, rates)| rates.bytes.is_some());
         let of_address = address.filter(|_| self.limits.address.bytes.is_some());
-        let key = of_key.map(|key| self.account(Source::Key(key.into()), self.limits.key));
+        let key = of_key.map(|(key, rates)| self.account(Source::Key(key.into()), rates));
         let address = of_address.map(|address| self.account(Source::of_address(address), self.limits.address));
         let accounts: Vec<_> = key.into_iter().chain(address).collect();
         if accounts.is_empty() && self.bandwidth.is_none() {
@@ -175,10 +177,10 @@ impl RateLimiter {
         Some(Pace { accounts, bandwidth: self.bandwidth.clone(), rest: None })
     }
 
-    /// The account of a source.
+    /// The account of a source. One that was filled by other rates is forgotten: what it owes was reckoned by them.
     fn account(&self, source: Source, rates: SourceRates) -> Arc<Account> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = accounts.get(&source) {
+        if let Some(account) = accounts.get(&source).filter(|account| account.rates == rates) {
             return Arc::clone(account);
         }
         let now = Instant::now();
@@ -253,6 +255,8 @@ mod tests {
     use crate::limits::RATE_SOURCES_MAX;
     use crate::types::{Rate, RateLimits, SourceRates, Timetable};
 
+    const NONE: SourceRates = SourceRates { requests: None, bytes: None };
+
     fn requests(per_second: u64, burst: u64) -> RateLimiter {
         let rate = Some(Rate { per_second, burst });
         let rates = SourceRates { requests: rate, bytes: rate };
@@ -267,18 +271,39 @@ mod tests {
     async fn a_burst_and_then_the_rate() {
         let limiter = requests(10, 3);
         for _ in 0..3 {
-            assert_eq!(limiter.admit_key("a"), Ok(()));
+            assert_eq!(limiter.admit_key("a", NONE), Ok(()));
         }
-        let refused = limiter.admit_key("a").unwrap_err();
+        let refused = limiter.admit_key("a", NONE).unwrap_err();
         assert_eq!(refused, TooFast { of: "key", retry_after: Duration::from_millis(100) });
-        assert_eq!(limiter.admit_key("b"), Ok(()), "another key has a rate of its own");
+        assert_eq!(limiter.admit_key("b", NONE), Ok(()), "another key has a rate of its own");
         tokio::time::advance(Duration::from_millis(99)).await;
-        assert!(limiter.admit_key("a").is_err(), "a refusal costs nothing and brings nothing");
+        assert!(limiter.admit_key("a", NONE).is_err(), "a refusal costs nothing and brings nothing");
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(limiter.admit_key("a"), Ok(()));
+        assert_eq!(limiter.admit_key("a", NONE), Ok(()));
         tokio::time::advance(Duration::from_secs(3600)).await;
-        let admitted = (0..10).filter(|_| limiter.admit_key("a").is_ok()).count();
+        let admitted = (0..10).filter(|_| limiter.admit_key("a", NONE).is_ok()).count();
         assert_eq!(admitted, 3, "a pause saves up one burst, not more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_with_rates_of_its_own_has_no_others() {
+        let limiter = requests(1, 2);
+        let admitted = |own| (0..50).filter(|_| limiter.admit_key("a", own).is_ok()).count();
+        let own = |per_second, burst| SourceRates { requests: Some(Rate { per_second, burst }), bytes: None };
+        assert_eq!(admitted(own(5, 9)), 9);
+        assert_eq!(admitted(own(5, 9)), 0);
+        // It owes nothing by rates that are no longer its own, and a change of them is one more burst at most.
+        assert_eq!(admitted(own(1, 3)), 3);
+        assert_eq!(admitted(NONE), 2, "those of all keys again");
+        let unlimited = RateLimiter::new(RateLimits::default());
+        let bytes = SourceRates { requests: None, bytes: Some(Rate { per_second: 1000, burst: 1000 }) };
+        assert!(unlimited.pace(Some(("a", NONE)), None).is_none());
+        let mut pace = unlimited.pace(Some(("a", bytes)), None).unwrap();
+        pace.note(2000);
+        let begun = Instant::now();
+        poll_fn(|cx| pace.poll_ready(cx)).await;
+        assert!(begun.elapsed() >= Duration::from_secs(1), "bytes too");
+        assert_eq!(unlimited.admit_key("a", bytes), Ok(()), "and they bound no requests");
     }
 
     #[tokio::test]
@@ -296,13 +321,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_remembered_is_bounded_and_the_worst_is_not_forgotten() {
         let limiter = requests(1, 2);
-        while limiter.admit_key("greedy").is_ok() {}
-        limiter.pace(Some("greedy"), None).unwrap().note(10);
+        while limiter.admit_key("greedy", NONE).is_ok() {}
+        limiter.pace(Some(("greedy", NONE)), None).unwrap().note(10);
         for number in 0..2 * RATE_SOURCES_MAX {
             let _ = limiter.admit_address(IpAddr::from((number as u32).to_be_bytes()));
         }
         assert!(limiter.accounts.lock().unwrap().len() <= RATE_SOURCES_MAX);
-        assert!(limiter.admit_key("greedy").is_err());
+        assert!(limiter.admit_key("greedy", NONE).is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -311,7 +336,7 @@ mod tests {
         let limiter = RateLimiter::new(RateLimits { key: rates, ..RateLimits::default() });
         let begun = Instant::now();
         let streams = (0..4).map(|_| {
-            let mut pace = limiter.pace(Some("a"), None).unwrap();
+            let mut pace = limiter.pace(Some(("a", NONE)), None).unwrap();
             async move {
                 for _ in 0..10 {
                     poll_fn(|cx| pace.poll_ready(cx)).await;
@@ -330,7 +355,7 @@ mod tests {
     async fn the_gateways_bandwidth_is_everybodys() {
         let bandwidth = Timetable::new(vec![(0, Some(1000))]).unwrap();
         let limiter = RateLimiter::new(RateLimits { bandwidth, ..RateLimits::default() });
-        let (mut one, mut other) = (limiter.pace(Some("a"), None).unwrap(), limiter.pace(None, None).unwrap());
+        let (mut one, mut other) = (limiter.pace(Some(("a", NONE)), None).unwrap(), limiter.pace(None, None).unwrap());
         one.note(1000);
         other.note(500);
         let begun = Instant::now();

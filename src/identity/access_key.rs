@@ -11,7 +11,7 @@ use crate::limits::{
     ACCESS_KEY_ID_BYTES_MAX, ACCESS_KEY_ID_BYTES_MIN, KEY_NAME_BYTES_MAX, SECRET_KEY_BYTES_MAX, SECRET_KEY_BYTES_MIN,
 };
 use crate::meta::AccessKey;
-use crate::types::{OwnerId, Timestamp};
+use crate::types::{OwnerId, SourceRates, Timestamp};
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const BASE62: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -60,7 +60,15 @@ pub fn new_access_key(name: &str, brought: Option<(String, String)>, now: Timest
     let mut owner = [0; 32];
     OsRng.try_fill_bytes(&mut owner).map_err(NewKeyError::Randomness)?;
     let owner = OwnerId(hex::encode(owner));
-    Ok(AccessKey { access_key_id, name: name.to_owned(), secret, owner, created: now, policies: None })
+    Ok(AccessKey {
+        access_key_id,
+        name: name.to_owned(),
+        secret,
+        owner,
+        created: now,
+        policies: None,
+        rates: SourceRates::default(),
+    })
 }
 
 fn check_name(name: &str) -> Result<(), NewKeyError> {

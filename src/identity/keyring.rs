@@ -18,7 +18,7 @@ use crate::identity::{NewKeyError, NewSession, Policies, RootCredentials, Sessio
 use crate::limits::ACCESS_KEYS_MAX;
 use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError, MetaStore};
 use crate::policy::Document;
-use crate::types::{OwnerId, Timestamp};
+use crate::types::{OwnerId, SourceRates, Timestamp};
 
 /// The name of the secret that tokens of sessions are sealed with.
 const SEALING: &str = "sessions";
@@ -71,6 +71,8 @@ pub enum Principal {
         is_root: bool,
         /// What limits it; `None` if it may do all that its owner may.
         policies: Option<Policies>,
+        /// Its own limits of rates; all its sessions share them.
+        rates: SourceRates,
         /// The session by which it asks; `None` if it signed itself.
         session: Option<Arc<Session>>,
     },
@@ -118,6 +120,7 @@ struct Entry {
     attached: Option<Vec<KeyPolicy>>,
     /// The same, read.
     policies: Option<Policies>,
+    rates: SourceRates,
 }
 
 impl Entry {
@@ -127,6 +130,7 @@ impl Entry {
             && self.owner == key.owner
             && self.created == key.created
             && self.attached == key.policies
+            && self.rates == key.rates
             && bool::from(same_secret)
     }
 }
@@ -159,11 +163,12 @@ impl Snapshot {
         let names = owner_names(&stored);
         let mut reader = PolicyReader::default();
         for key in stored.into_iter().take(ACCESS_KEYS_MAX as usize) {
-            let AccessKey { access_key_id, name, secret, owner, created, policies: attached } = key;
+            let AccessKey { access_key_id, name, secret, owner, created, policies: attached, rates } = key;
             let policies = attached.as_deref().map(|attached| reader.read(attached));
             // The secret moves, so that no copy of it is left behind that nobody wipes.
             let secret = Arc::new(SecretKey::new(secret));
-            keys.insert(access_key_id, Entry { name, owner, secret, is_root: false, created, attached, policies });
+            let entry = Entry { name, owner, secret, is_root: false, created, attached, policies, rates };
+            keys.insert(access_key_id, entry);
         }
         let entry = Entry {
             name: ROOT_NAME.to_owned(),
@@ -173,6 +178,7 @@ impl Snapshot {
             created: Timestamp(0),
             attached: None,
             policies: None,
+            rates: SourceRates::default(),
         };
         keys.insert(root.access_key_id.clone(), entry);
         Self { keys, names }
@@ -197,6 +203,7 @@ impl Snapshot {
             access_key_id: access_key_id.to_owned(),
             is_root: entry.is_root,
             policies: entry.policies.clone(),
+            rates: entry.rates,
             session: None,
         })
     }
@@ -310,7 +317,7 @@ mod tests {
     use crate::auth::{SecretKey, SecretLookup as _, TokenRefusal};
     use crate::identity::{NewSession, RootCredentials};
     use crate::meta::{AccessKey, KeyPolicy, MemoryMeta, MetaStore as _};
-    use crate::types::{OwnerId, Timestamp};
+    use crate::types::{OwnerId, Rate, SourceRates, Timestamp};
 
     fn root() -> Root {
         Root::new(RootCredentials { access_key_id: "ROOT".to_owned(), secret: SecretKey::new("root secret") })
@@ -320,7 +327,7 @@ mod tests {
         let owner = OwnerId(format!("owner of {name}"));
         let created = Timestamp::from_seconds(0);
         let (access_key_id, name, secret) = (id.to_owned(), name.to_owned(), secret.to_owned());
-        AccessKey { access_key_id, name, secret, owner, created, policies: None }
+        AccessKey { access_key_id, name, secret, owner, created, policies: None, rates: SourceRates::default() }
     }
 
     fn policy(name: &str, document: Option<&str>) -> KeyPolicy {
@@ -345,6 +352,13 @@ mod tests {
             changed[1].policies = change;
             assert!(!snapshot.holds_exactly(&root, &changed));
         }
+        let mut changed = stored;
+        changed[0].rates.requests = Some(Rate { per_second: 1, burst: 1 });
+        assert!(!snapshot.holds_exactly(&root, &changed), "rates too");
+        let snapshot = Snapshot::build(&root, changed.clone());
+        assert!(
+            matches!(snapshot.principal("A"), Some(Principal::Identity { rates, .. }) if rates == changed[0].rates)
+        );
     }
 
     #[tokio::test]
@@ -403,7 +417,7 @@ mod tests {
     fn root_and_stored_keys_are_found_by_id_and_owner() {
         let root = root();
         let snapshot = Snapshot::build(&root, vec![key("A", "alice", "a"), key("B", "bob", "b")]);
-        let Some(Principal::Identity { owner, name, access_key_id, is_root, policies: None, session: None }) =
+        let Some(Principal::Identity { owner, name, access_key_id, is_root, policies: None, session: None, .. }) =
             snapshot.principal("B")
         else {
             panic!("bob is nobody");

@@ -81,6 +81,19 @@ pub enum LoadKeyRingError {
 /// # Errors
 /// If a key is configured that cannot be used.
 pub fn load_or_create(settings: &KeyRingSettings, data_dir: &Path) -> Result<LoadedKeyRing, LoadKeyRingError> {
+    if let Some(loaded) = load(settings, data_dir)? {
+        return Ok(loaded);
+    }
+    let ring = KeyRing::generate()?;
+    secret_file::write(data_dir, FILE_NAME, &ring.to_text())?;
+    Ok(LoadedKeyRing { ring, source: KeyRingSource::Created(data_dir.join(FILE_NAME)) })
+}
+
+/// As `load_or_create`, but makes nothing: `None` if there is no key at all.
+///
+/// # Errors
+/// If a key is configured that cannot be used.
+pub fn load(settings: &KeyRingSettings, data_dir: &Path) -> Result<Option<LoadedKeyRing>, LoadKeyRingError> {
     let mut ring = KeyRing::default();
     let mut source = None;
     if let Some(path) = &settings.file {
@@ -92,20 +105,11 @@ pub fn load_or_create(settings: &KeyRingSettings, data_dir: &Path) -> Result<Loa
         source = source.or(Some(KeyRingSource::Environment));
     }
     let path = data_dir.join(FILE_NAME);
-    match read(&path)? {
-        Some(kept) => {
-            ring = ring.with(kept);
-            source = source.or(Some(KeyRingSource::DataDirectory(path)));
-        }
-        None if source.is_none() => {
-            ring = KeyRing::generate()?;
-            secret_file::write(data_dir, FILE_NAME, &ring.to_text())?;
-            source = Some(KeyRingSource::Created(path));
-        }
-        None => {}
+    if let Some(kept) = read(&path)? {
+        ring = ring.with(kept);
+        source = source.or(Some(KeyRingSource::DataDirectory(path)));
     }
-    let source = source.expect("a ring came from somewhere");
-    Ok(LoadedKeyRing { ring, source })
+    Ok(source.map(|source| LoadedKeyRing { ring, source }))
 }
 
 /// Adds a new active key to `DIR/master.key`, which is made if it is not there; returns the key's id. The old keys
@@ -138,7 +142,7 @@ fn from_environment(key: &str) -> Result<KeyRing, LoadKeyRingError> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::{KeyRingSettings, KeyRingSource, LoadKeyRingError, load_or_create, rotate};
+    use super::{KeyRingSettings, KeyRingSource, LoadKeyRingError, load, load_or_create, rotate};
     use crate::cipher::Holder;
 
     const KEY: &str = "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=";
@@ -147,6 +151,7 @@ mod tests {
     fn the_first_start_makes_a_key_and_later_ones_read_it() {
         let directory = tempfile::tempdir().unwrap();
         let settings = KeyRingSettings::default();
+        assert!(load(&settings, directory.path()).unwrap().is_none());
         let made = load_or_create(&settings, directory.path()).unwrap();
         let path = directory.path().join("master.key");
         assert_eq!(made.source, KeyRingSource::Created(path.clone()));

@@ -20,6 +20,10 @@ pub const SCRUB_INTERVAL_SECONDS: u64 = 30 * 24 * 3600;
 pub const SCRUB_INTERVAL_SECONDS_MAX: u64 = 366 * 24 * 3600;
 /// Chunk rows that one step of scrub reads. Bounds what a crash reads again.
 pub const SCRUB_STEP: u32 = 256;
+/// Bytes that a row counts against `--scrub-rate` when scrub looks for small bodies, with or without one.
+pub const SCRUB_ROW_BYTES: u64 = 512;
+/// Small bodies that stay marked as damaged. Each is looked at in every step; beyond, damage is logged only.
+pub const SCRUB_MARKS_MAX: usize = 64;
 /// Milliseconds between two looks for damage that readers met.
 pub const SCRUB_LOOK_MS: u64 = 1_000;
 /// Chunks that showed damage to readers and wait for scrub.

@@ -1,5 +1,6 @@
 //! Why a metadata transaction did not happen.
 
+use crate::meta::DamagedChunk;
 use crate::rules::{BucketRefusal, LockRefusal, QuotaRefusal, WriteRefusal};
 use crate::types::{OwnerId, Timestamp, VersionId};
 
@@ -56,6 +57,9 @@ pub enum MetaError {
     /// The version or the chunks that a copy was made of changed while it ran.
     #[error("the source changed")]
     SourceChanged,
+    /// A copy would share a chunk that is marked as damaged: its damage would have one more name.
+    #[error("a chunk of the source is marked as damaged: {0:?}")]
+    SourceDamaged(DamagedChunk),
     /// The parts that a completion was made of changed while it ran.
     #[error("the parts changed")]
     PartsChanged,

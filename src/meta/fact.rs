@@ -11,7 +11,7 @@ use crate::rules::{DeletePrecondition, ReadPrecondition, Versioning, WritePrecon
 use crate::types::{
     AttributeChange, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, Documents, ETag,
     Epoch, ListedPart, ListedUpload, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId,
-    Timestamp, UploadId, VersionId,
+    SourceRates, Timestamp, UploadId, VersionId,
 };
 
 /// A piece of a body: `length` bytes from `chunk_offset` of a chunk.
@@ -92,7 +92,7 @@ pub enum NewExtent {
         seal: u64,
     },
     /// Part of a chunk that another body refers to; the transaction adds a reference, and fails with
-    /// `SourceChanged` if nobody refers to it any more.
+    /// `SourceChanged` if nobody refers to it any more, with `SourceDamaged` if it is marked.
     Shared {
         /// Its id.
         id: ChunkId,
@@ -410,6 +410,8 @@ pub struct AccessKey {
     pub created: Timestamp,
     /// What limits it, by name; `None` if it may do all that its owner may. An empty list allows nothing.
     pub policies: Option<Vec<KeyPolicy>>,
+    /// Its own limits of rates; where it has none, those of all keys count.
+    pub rates: SourceRates,
 }
 
 /// A policy that is attached to an access key.

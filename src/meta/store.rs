@@ -15,8 +15,8 @@ use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
 use crate::types::{
     Bucket, BucketDocument, BucketId, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
-    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
-    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, SourceRates,
+    Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Keeps metadata.
@@ -55,6 +55,9 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn attach_policies(&self, name_or_id: &str, policies: Vec<KeyPolicy>) -> Result<(), MetaError>;
     /// Detaches policies by name; the key stays limited: `NoSuchAccessKey`, `NoSuchKeyPolicy`.
     async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError>;
+    /// Gives the key of that name or id rates of its own, and leaves those that `rates` does not name; `None` takes all
+    /// away: `NoSuchAccessKey`.
+    async fn limit_key(&self, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), MetaError>;
 
     /// The secret of that name, which all gateways on this store share; `candidate` from now on if there is none.
     async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError>;
@@ -93,7 +96,7 @@ pub trait MetaStore: Send + Sync + 'static {
 
     // Objects -------------------------------------------------------------------------------------------
 
-    /// Commits a PUT: `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`, `SourceChanged`.
+    /// Commits a PUT: `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`, `SourceChanged`, `SourceDamaged`.
     async fn commit_put(&self, put: CommitPut) -> Result<PutOutcome, MetaError>;
     /// Commits a copy: as `commit_put`.
     async fn commit_copy(&self, copy: CommitCopy) -> Result<PutOutcome, MetaError>;
@@ -139,7 +142,7 @@ pub trait MetaStore: Send + Sync + 'static {
         key: &ObjectKey,
         upload: UploadId,
     ) -> Result<Option<UploadRecord>, MetaError>;
-    /// Commits a part: `NoSuchUpload` if the upload has ended meanwhile, `SourceChanged`.
+    /// Commits a part: `NoSuchUpload` if the upload has ended meanwhile, `SourceChanged`, `SourceDamaged`.
     async fn commit_part(&self, part: CommitPart) -> Result<(), MetaError>;
     /// Parts of an open upload with numbers above `after`, at most `max`: `NoSuchUpload`.
     async fn list_parts(

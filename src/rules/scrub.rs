@@ -1,6 +1,7 @@
 //! Scrub: when the stored bytes are read again, and how fast. A pass goes through all chunks in the order of their
 //! ids, so one place says for every chunk when it was verified last: those up to it in this pass, the others in the
-//! one before. A time kept with each chunk would cost a write for every chunk that is read.
+//! one before. A time kept with each chunk would cost a write for every chunk that is read. After the chunks come the
+//! small bodies, bucket by bucket.
 
 use std::time::Duration;
 
@@ -16,6 +17,44 @@ pub struct Scrub {
     pub pass: Option<Pass>,
     /// The last one that went through.
     pub last: Option<Pass>,
+    /// Small bodies that were found damaged and are so still.
+    pub small_marks: Vec<SmallMark>,
+}
+
+/// A small body that was found damaged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SmallMark {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The version, in the words of clients.
+    pub version: String,
+    /// When it was found first, in microseconds since 1970.
+    pub found: i64,
+    /// What was found.
+    pub detail: String,
+}
+
+impl SmallMark {
+    /// Whether `other` is of the same version.
+    pub fn names_same(&self, other: &Self) -> bool {
+        (&self.bucket, &self.key, &self.version) == (&other.bucket, &other.key, &other.version)
+    }
+}
+
+/// How far a pass has come with small bodies: after this version of this key, or at the beginning of the bucket if
+/// there is no key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SmallPlace {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The version.
+    pub version: Option<String>,
 }
 
 /// One pass over all chunks.
@@ -38,6 +77,14 @@ pub struct Pass {
     pub bytes_total: u64,
     /// Chunks that were found damaged.
     pub damaged: u64,
+    /// How far it is with the small bodies, once it has begun with them.
+    pub small: Option<SmallPlace>,
+    /// Small bodies verified.
+    pub small_bodies: u64,
+    /// Their bytes.
+    pub small_bytes: u64,
+    /// Small bodies that were found damaged.
+    pub small_damaged: u64,
 }
 
 impl Pass {
@@ -68,6 +115,13 @@ impl Pass {
         self.bytes += length;
         self.damaged += u64::from(is_damaged);
     }
+
+    /// Adds a small body that was verified.
+    pub fn verified_small(&mut self, length: u64, is_damaged: bool) {
+        self.small_bodies += 1;
+        self.small_bytes += length;
+        self.small_damaged += u64::from(is_damaged);
+    }
 }
 
 impl Scrub {
@@ -79,10 +133,10 @@ impl Scrub {
         self.pass.is_none() && (now >= last.started().plus_seconds(interval) || now < last.started())
     }
 
-    /// The pass under way has seen every chunk.
+    /// The pass under way has seen everything.
     pub fn end_pass(&mut self, now: Timestamp) {
         if let Some(pass) = self.pass.take() {
-            self.last = Some(Pass { ended: Some(now.0), after: None, ..pass });
+            self.last = Some(Pass { ended: Some(now.0), after: None, small: None, ..pass });
         }
     }
 }
@@ -98,7 +152,7 @@ pub fn rest(bytes: u64, elapsed: Duration, rate: u64) -> Duration {
 mod tests {
     use std::time::Duration;
 
-    use super::{Pass, Scrub, rest};
+    use super::{Pass, Scrub, SmallPlace, rest};
     use crate::limits::MIB;
     use crate::types::{ChunkId, Epoch, Timestamp};
 
@@ -124,13 +178,23 @@ mod tests {
         pass.verified(ChunkId::new(Epoch(1), 4), 5, true);
         pass.verified(chunk, 7, false);
         assert_eq!((pass.chunks, pass.bytes, pass.damaged, pass.after()), (2, 12, 1, Some(chunk)));
-        let mut scrub = Scrub { pass: Some(pass), last: None };
+        pass.verified_small(3, false);
+        pass.verified_small(4, true);
+        assert_eq!((pass.small_bodies, pass.small_bytes, pass.small_damaged), (2, 7, 1));
+        pass.small = Some(SmallPlace { bucket: "b".to_owned(), key: "k".to_owned(), version: None });
+        let mut scrub = Scrub { pass: Some(pass), ..Scrub::default() };
         let read = |scrub: &Scrub| serde_json::from_slice::<Scrub>(&serde_json::to_vec(scrub).unwrap()).unwrap();
         assert_eq!(read(&scrub), scrub);
         scrub.end_pass(NOW.plus_seconds(9));
         assert_eq!(read(&scrub), scrub);
         let last = scrub.last.unwrap();
-        assert_eq!((last.after(), last.ended()), (None, Some(NOW.plus_seconds(9))));
+        assert_eq!((last.after(), last.small.clone(), last.ended()), (None, None, Some(NOW.plus_seconds(9))));
+        let old: Scrub = serde_json::from_str(r#"{"pass":{"started":7,"after":9},"last":null}"#).unwrap();
+        assert_eq!(
+            old.pass.unwrap().after(),
+            Some(ChunkId::from_i64(9)),
+            "a place that was kept before there were more"
+        );
     }
 
     #[test]

@@ -218,7 +218,11 @@ fn open(
     Ok((Box::new(source), Expected { length, md5, sha256, checksum }))
 }
 
-fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, S3Error> {
+/// What `Content-MD5` claims.
+///
+/// # Errors
+/// `InvalidDigest`.
+pub(crate) fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, S3Error> {
     let Some(value) = headers.get("content-md5") else { return Ok(None) };
     let decoded = BASE64.decode(value.as_bytes().trim_ascii()).ok();
     match decoded.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()) {

@@ -33,10 +33,10 @@ impl Gateway {
     ) -> Result<Option<Pace>, S3Error> {
         let key = match principal {
             Principal::Anonymous => None,
-            Principal::Identity { name, .. } => Some(name.as_str()),
+            Principal::Identity { name, rates, .. } => Some((name.as_str(), *rates)),
         };
-        if let Some(key) = key {
-            self.rates.admit_key(key).map_err(|refused| slow_down(&refused))?;
+        if let Some((key, own)) = key {
+            self.rates.admit_key(key, own).map_err(|refused| slow_down(&refused))?;
         }
         let address = peer.map(|peer| peer.address.ip());
         let pace = self.rates.pace(key, address);

@@ -227,7 +227,9 @@ mod tests {
     use crate::rules::{AclSubject, CannedAcl, PublicAccessBlock};
     use crate::s3::bucket_facts::BucketFacts;
     use crate::s3::permission::Need;
-    use crate::types::{Bucket, BucketId, BucketName, ObjectOwnership, OwnerId, Timestamp, VersionAttributes};
+    use crate::types::{
+        Bucket, BucketId, BucketName, ObjectOwnership, OwnerId, SourceRates, Timestamp, VersionAttributes,
+    };
 
     fn owner(name: &str) -> OwnerId {
         OwnerId(name.to_owned())
@@ -235,7 +237,15 @@ mod tests {
 
     fn key(name: &str, is_root: bool) -> Principal {
         let (name, access_key_id) = (name.to_owned(), name.to_owned());
-        Principal::Identity { owner: owner(&name), name, access_key_id, is_root, policies: None, session: None }
+        Principal::Identity {
+            owner: owner(&name),
+            name,
+            access_key_id,
+            is_root,
+            policies: None,
+            rates: SourceRates::default(),
+            session: None,
+        }
     }
 
     fn bucket() -> Bucket {

@@ -86,10 +86,12 @@ table! {
         "Stored blocks whose checksum did not match when they were read. Any value but 0 means a failing disk.";
     DAMAGED_CHUNKS: Gauge "sluicegate_damaged_chunks" Count []
         "Chunks that scrub found damaged and that are in use. Any value but 0 means lost data: `sluicegate scrub` names the objects.";
+    DAMAGED_SMALL_BODIES: Gauge "sluicegate_damaged_small_bodies" Count []
+        "Small bodies, in the database, that scrub found damaged; at most 64 are counted. Any value but 0 means lost data: `sluicegate scrub` names the objects.";
     SCRUBBED_CHUNKS: Counter "sluicegate_scrubbed_chunks_total" Count []
         "Chunks that scrub has verified.";
     SCRUBBED_BYTES: Counter "sluicegate_scrubbed_bytes_total" Bytes []
-        "Bytes that scrub has read and verified.";
+        "Bytes that scrub has read and verified, of chunks and of small bodies.";
     SCRUB_PASS: Gauge "sluicegate_scrub_last_pass_timestamp_seconds" Seconds []
         "When the last pass of scrub over all chunks was over, in seconds since 1970; 0 before the first.";
     SNAPSHOTS_FAILED: Counter "sluicegate_snapshots_failed_total" Count []

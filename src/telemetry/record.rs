@@ -87,6 +87,11 @@ pub fn chunks_damaged(chunks: u64) {
     metrics::gauge!(metric::DAMAGED_CHUNKS.name).set(as_float(chunks));
 }
 
+/// So many small bodies in use are damaged.
+pub fn small_bodies_damaged(bodies: u64) {
+    metrics::gauge!(metric::DAMAGED_SMALL_BODIES.name).set(as_float(bodies));
+}
+
 /// The last pass of scrub was over at that time.
 pub fn scrub_pass_ended(at: Timestamp) {
     metrics::gauge!(metric::SCRUB_PASS.name).set(as_float(u64::try_from(at.seconds()).unwrap_or(0)));

@@ -18,6 +18,14 @@ pub struct SourceRates {
     pub bytes: Option<Rate>,
 }
 
+impl SourceRates {
+    /// These, and where they say nothing, `others`.
+    #[must_use]
+    pub fn over(self, others: Self) -> Self {
+        Self { requests: self.requests.or(others.requests), bytes: self.bytes.or(others.bytes) }
+    }
+}
+
 /// All limits of rates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {

@@ -39,6 +39,6 @@ impl Worker for Scrubber {
             return Ok(Pace::Idle(Duration::from_millis(SCRUB_LOOK_MS)));
         }
         let rate = if self.rate == 0 { SCRUB_RATE_MIN } else { self.rate };
-        Ok(Pace::Idle(scrub::rest(step.bytes, began.elapsed(), rate)))
+        Ok(Pace::Idle(scrub::rest(step.cost, began.elapsed(), rate)))
     }
 }

@@ -493,7 +493,7 @@ fn a_rotated_master_key_reads_the_old_and_writes_the_new() {
     let client = server.client();
     assert!(client.get("/vault/large").expect(200).body == body);
     assert!(client.get("/vault/small").expect(200).body == body[..100]);
-    // And without the new key nothing does, but for the check, which needs no key.
+    // And without the new key nothing does, but for the check, to which a key that is not there is no fault.
     assert!(server.stop().success());
     std::fs::write(&file, original).unwrap();
     server.restart();
@@ -513,4 +513,44 @@ fn a_wrong_key_ring_stops_the_start_with_one_line() {
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success());
     assert!(told.contains("line 1: a key is 32 bytes in base64") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn check_reads_small_bodies_with_the_keys_and_counts_those_of_customers() {
+    let (mut server, client, ring) = start();
+    for way in Way::ALL {
+        for key in ["sound", "hit"] {
+            way.write(client.call("PUT", &format!("/vault/{key}-{way:?}"))).body(noise(7, 900)).send().expect(200);
+        }
+    }
+    assert!(server.stop().success());
+    let ring = ring.path().join("ring.txt");
+    let check = |arguments: &[&str]| {
+        let checked = server.command(&[&["check", "--json"], arguments].concat());
+        serde_json::from_slice::<serde_json::Value>(&checked.stdout).unwrap()
+    };
+    let with_ring = ["--encryption-keys", ring.to_str().unwrap()];
+    let read = |checked: &serde_json::Value| {
+        let faults = checked["faults"].as_array().unwrap().clone();
+        let mut hit: Vec<_> =
+            faults.iter().map(|fault| fault["objects"][0]["key"].as_str().unwrap().to_owned()).collect();
+        hit.sort_unstable();
+        (hit, checked["inline"].as_u64().unwrap(), checked["inline_without_key"].as_u64().unwrap())
+    };
+    assert_eq!(read(&check(&with_ring)), (vec![], 6, 4));
+    assert_eq!(read(&check(&[])), (vec![], 2, 8), "a key that is not here is no fault");
+    let database = rusqlite::Connection::open(server.data().join("meta.sqlite")).unwrap();
+    let flipped = "UPDATE side SET data = CAST(substr(data, 1, 499) || x'00' || substr(data, 501) AS BLOB)
+        WHERE id IN (SELECT -rank FROM version WHERE key LIKE 'hit-%')";
+    assert_eq!(database.execute(flipped, ()).unwrap(), 5);
+    drop(database);
+    let hit = |ways: &[&str]| ways.iter().map(|way| format!("hit-{way}")).collect::<Vec<_>>();
+    assert_eq!(read(&check(&with_ring)), (hit(&["Kms", "Plain", "S3"]), 3, 4));
+    assert_eq!(read(&check(&[])), (hit(&["Plain"]), 1, 8));
+    let text = server.command(&["check", "--encryption-keys", with_ring[1]]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("4 small bodies were not read"), "{text}");
+    let wrong = server.command(&["check", "--encryption-keys", "/nowhere"]);
+    assert!(!wrong.status.success() && wrong.stdout.is_empty(), "a ring that cannot be read is told");
+    assert!(!server.data().join("master.key").exists(), "check makes no key");
 }

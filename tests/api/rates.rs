@@ -66,3 +66,60 @@ fn the_bandwidth_of_the_gateway_follows_its_timetable() {
     assert!(put >= Duration::from_millis(2200) && get >= Duration::from_millis(2200), "{put:?} {get:?}");
     server.stop_and_check();
 }
+
+fn key_command(server: &Server, arguments: &[&str]) -> String {
+    let done = server.command(&[&["key"], arguments].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn a_key_has_rates_of_its_own_while_the_server_runs() {
+    let mut server = Server::start_with(&["--key-requests", "1:5"]);
+    let (ann, bob) = (server.client_of("ann"), server.client_of("bob"));
+    // More than enough.
+    key_command(&server, &["limit", "ann", "--requests", "1000:2000"]);
+    server.eventually("ann may do more", || {
+        std::thread::sleep(Duration::from_millis(200));
+        (0..20).all(|_| ann.get("/").status == 200)
+    });
+    let of_bob = (0..40).filter(|_| bob.get("/").status == 200).count();
+    assert!(of_bob < 20, "{of_bob} of 40: the others' rates stay");
+    let shown = key_command(&server, &["show", "ann"]);
+    assert!(shown.contains("requests       1000:2000\n") && shown.contains("bandwidth      -\n"), "{shown}");
+    // Less than all others, and what is not named stays.
+    server.client().bucket("paced");
+    key_command(&server, &["limit", "ann", "--bandwidth", "512KiB:256KiB"]);
+    let listed: serde_json::Value = serde_json::from_str(&key_command(&server, &["list", "--json"])).unwrap();
+    let listed = listed.as_array().unwrap().iter().find(|key| key["name"] == "ann").unwrap();
+    assert_eq!(listed["requests"], serde_json::json!({ "per_second": 1000, "burst": 2000 }));
+    assert_eq!(listed["bandwidth"], serde_json::json!({ "per_second": 512 << 10, "burst": 256 << 10 }));
+    let ann = server.client_with("ann-too", &["--for", "root"]);
+    key_command(&server, &["limit", "ann-too", "--requests", "1000", "--bandwidth", "512KiB:256KiB"]);
+    let body = noise(1, 2 * MIB);
+    server.eventually("bodies move at her pace", || {
+        let begun = Instant::now();
+        ann.put("/paced/k", body.clone()).expect(200);
+        begun.elapsed() >= Duration::from_millis(2500)
+    });
+    key_command(&server, &["limit", "ann-too", "--clear"]);
+    server.eventually("and then at that of all", || {
+        let begun = Instant::now();
+        let answer = ann.get("/paced/k");
+        answer.status == 200 && begun.elapsed() < Duration::from_millis(1500)
+    });
+    server.eventually("and at their rate", || (0..20).any(|_| ann.get("/").status == 503));
+    let shown = key_command(&server, &["show", "ann-too"]);
+    assert!(shown.contains("requests       -\n") && shown.contains("bandwidth      -\n"), "{shown}");
+    for wrong in [
+        &["limit", "nobody", "--requests", "5"][..],
+        &["limit", "ann"],
+        &["limit", "ann", "--requests", "0"],
+        &["limit", "ann", "--requests", "18446744073709551615"],
+        &["limit", "ann", "--bandwidth", "1KiB"],
+        &["limit", "ann", "--requests", "5", "--clear"],
+    ] {
+        assert!(!server.command(&[&["key"], wrong].concat()).status.success(), "{wrong:?}");
+    }
+    server.stop_and_check();
+}

@@ -94,8 +94,40 @@ fn damage_that_a_client_meets_is_known_at_once_although_passes_are_off() {
 }
 
 #[test]
-fn a_flipped_bit_of_a_small_body_is_refused_and_found_by_check() {
-    let mut server = Server::start();
+fn a_marked_object_is_not_copied_and_keeps_its_mark_under_a_new_name() {
+    let mut server = Server::start_with(&["--scrub-rate", "0"]);
+    let client = server.client();
+    client.bucket("rot");
+    client.put("/rot/hit", noise(6, 300_000)).expect(200);
+    let file = server.chunk_files().remove(0);
+    flip(&file, 10);
+    client.get("/rot/hit").expect_error(500, "InternalError");
+    server.eventually("it is marked", || damaged(&server) == Some(1.0));
+    // What a read would say now does not matter any more: the mark decides.
+    flip(&file, 10);
+    client.get("/rot/hit").expect(200);
+    let copy = |path: &str, source: &str| client.call("PUT", path).header("x-amz-copy-source", source).send();
+    let upload = client.post("/rot/parts?uploads", "").expect(200).one("UploadId");
+    let part = format!("/rot/parts?partNumber=1&uploadId={upload}");
+    for path in ["/rot/copy", &part] {
+        copy(path, "/rot/hit").expect_error(500, "InternalError");
+    }
+    let named = "damaged data: chunk ";
+    server.eventually("the log names the damage", || server.log().matches(named).count() >= 3);
+    let rename = client.call("PUT", "/rot/renamed?renameObject").header("x-amz-rename-source", "hit");
+    rename.send().expect(200);
+    assert_eq!(client.get("/rot").expect(200).all("Key"), ["renamed"]);
+    copy("/rot/copy", "/rot/renamed").expect_error(500, "InternalError");
+    let shown = server.command(&["scrub", "--json"]);
+    assert_eq!(shown.status.code(), Some(1));
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["damaged_chunks"][0]["objects"][0]["key"], "renamed", "{shown:#}");
+    server.stop_and_check();
+}
+
+#[test]
+fn a_flipped_bit_of_a_small_body_is_refused_and_found_by_check_and_scrub() {
+    let mut server = Server::start_with(&["--scrub-interval", "1s"]);
     let client = server.client();
     client.bucket("small");
     for key in ["sound", "hit"] {
@@ -117,9 +149,20 @@ fn a_flipped_bit_of_a_small_body_is_refused_and_found_by_check() {
     let text = server.command(&["check"]);
     assert!(String::from_utf8_lossy(&text.stdout).contains("small/hit"));
     server.restart();
+    let marked = || server.metric("sluicegate_damaged_small_bodies");
+    server.eventually("scrub finds it", || marked() == Some(1.0));
+    assert!(server.log().contains("a small body is damaged"), "{}", server.log());
+    let shown = server.command(&["scrub", "--json"]);
+    assert_eq!(shown.status.code(), Some(1));
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["damaged_small_bodies"][0]["key"], "hit", "{shown:#}");
+    let text = server.command(&["scrub"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("small/hit\tversion null"));
     let client = server.client();
     client.get("/small/hit").expect_error(500, "InternalError");
     client.get("/small/sound").expect(200);
     client.delete("/small/hit").expect(204);
+    server.eventually("the mark goes with it", || marked() == Some(0.0));
+    assert!(server.command(&["scrub"]).status.success());
     server.stop_and_check();
 }

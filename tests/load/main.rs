@@ -22,15 +22,16 @@ mod stock;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use support::siege::raise_descriptor_limit;
+pub use support::siege::{p99, spawn};
+
 /// One load at a time: each is measured by itself.
 static ONE: Mutex<()> = Mutex::new(());
 
 /// Waits for the turn of a load, and takes as many descriptors as the system gives.
 pub fn alone() -> MutexGuard<'static, ()> {
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    limit.current = limit.maximum;
-    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).expect("raise the limit of descriptors");
+    raise_descriptor_limit();
     guard
 }
 
@@ -38,15 +39,4 @@ pub fn alone() -> MutexGuard<'static, ()> {
 pub fn duration() -> Duration {
     let seconds = std::env::var("SLUICEGATE_LOAD_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(12))
-}
-
-/// Runs `work` on a thread that needs little.
-pub fn spawn<'scope>(scope: &'scope std::thread::Scope<'scope, '_>, work: impl FnOnce() + Send + 'scope) {
-    std::thread::Builder::new().stack_size(256 * 1024).spawn_scoped(scope, work).expect("spawn a client");
-}
-
-/// The value below which 99 of 100 lie.
-pub fn p99(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[(times.len() - 1) * 99 / 100]
 }

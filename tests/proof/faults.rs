@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use super::gateway::{Lane, Process, scratch};
 use super::journal::{Body, Contests, END, Slot};
 use super::shim::{Action, Fault, class, kind};
+use super::support::client::{Client, Credentials};
 use super::support::md5_hex;
+use super::support::server::ROOT_ID;
 use super::verify::{PLAIN, verify};
 use super::workload::{Arena, Runner, make_buckets, slots};
 use super::{is_full, seed};
@@ -371,6 +373,105 @@ fn a_stalled_disk_delays_and_breaks_nothing() {
         client.delete(&format!("/kept/beside?versionId={version}")).expect(204);
     }
     patient.is_well("after a stall");
+}
+
+/// Half a minute, as of a drive that retries a sector or of a controller that resets.
+const LONG_STALL: Duration = Duration::from_secs(30);
+/// What nobody waits for who does not need the disk that stalls: generous, since other tests use the processors.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn half_a_minute_of_stall_acknowledges_nothing_early_and_wedges_nothing() {
+    // Side by side: they wait for clocks, not for processors.
+    std::thread::scope(|scope| {
+        // Two syncs of chunk files: others have files of their own. One of the log: whoever changes anything shares it.
+        scope.spawn(|| stall_for_long(DATA, 2));
+        scope.spawn(|| stall_for_long(class::WAL, 1));
+    });
+}
+
+/// One sync (or `syncs`) of files of these classes takes half a minute.
+fn stall_for_long(classes: u64, syncs: u64) {
+    let scratch = scratch();
+    let mut patient = Patient::new(&scratch);
+    assert!(patient.script().is_empty());
+    let client = patient.process.client();
+    client.bucket("stall");
+    client.put("/stall/read", Body::new(seed(), 300_000).bytes()).expect(200);
+    let stall = Fault { kinds: kind::SYNC, classes, first: 1, last: syncs, action: Action::Stall(30_000) };
+    patient.lane.control.set_fault(stall);
+    let began = Instant::now();
+    // In the database too: without a chunk file it takes part in the log only.
+    let lengths: &[usize] = if classes == DATA { &[300_000; 2] } else { &[300, 9_000, 300_000, 300] };
+    let stalled: Vec<_> = (0..)
+        .zip(lengths)
+        .map(|(number, length)| {
+            let (client, body) = (client.clone(), Body::new(seed() << 8 | number, *length));
+            let stalled = std::thread::spawn(move || {
+                let answer = client.put(&format!("/stall/{number}"), body.bytes());
+                (began.elapsed(), answer, body)
+            });
+            (number, stalled)
+        })
+        .collect();
+    while patient.lane.control.fired() < syncs {
+        assert!(began.elapsed() < AT_ONCE, "the stall begins");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let others = {
+        let (client, lane) = (client.clone(), Lane::beside(&patient.lane));
+        std::thread::spawn(move || serve_beside(&client, &lane, began, lengths.len()))
+    };
+    // Everything else that changes something: what needs the disk that stalls waits for it.
+    let refusals = patient.script();
+    assert!(refusals.is_empty(), "{refusals:?}\n{}", patient.lane.tail());
+    assert_eq!(began.elapsed() >= LONG_STALL, classes != DATA, "only who shares the sync waits: {:?}", began.elapsed());
+    let (rounds, slowest) = others.join().expect("the others");
+    assert!(slowest < AT_ONCE, "others waited {slowest:?}");
+    for (number, stalled) in stalled {
+        let (waited, answer, body) = stalled.join().expect("the stalled client");
+        answer.expect(200);
+        assert!(waited >= LONG_STALL, "/stall/{number} is acknowledged after {waited:?}, before it is durable");
+        assert_eq!(md5_hex(&client.get(&format!("/stall/{number}")).expect(200).body), body.md5);
+    }
+    eprintln!("{rounds} rounds beside the stall, the slowest answer took {slowest:?}");
+    patient.lane.control.clear_fault();
+    assert_eq!(patient.lane.control.fired(), syncs);
+    client.put("/stall/next", "the next").expect(200);
+    patient.is_well("after half a minute");
+    patient.lane.check();
+    let Patient { lane, process, .. } = patient;
+    assert!(process.stop(), "an orderly stop\n{}", lane.tail());
+}
+
+/// What goes on while a disk stalls: reads, health and refusals. What is being written is not there yet. Gives the
+/// rounds, and the slowest answer.
+fn serve_beside(client: &Client, lane: &Lane, began: Instant, stalled: usize) -> (u64, Duration) {
+    let stranger = Client::new(client.address, Some(Credentials::new(ROOT_ID, "not the secret")));
+    let (mut rounds, mut slowest) = (0, Duration::ZERO);
+    let mut timed = |ask: &dyn Fn()| {
+        let asked = Instant::now();
+        ask();
+        slowest = slowest.max(asked.elapsed());
+    };
+    // What is asked last is answered before the stall ends.
+    while began.elapsed() < LONG_STALL - Duration::from_secs(5) {
+        timed(&|| assert_eq!(client.get("/stall/read").expect(200).body.len(), 300_000));
+        timed(&|| drop(client.get("/plain/0/p2").expect(200)));
+        timed(&|| drop(client.get("/stall?list-type=2").expect(200)));
+        timed(&|| drop(lane.admin("/health/live").expect(200)));
+        timed(&|| drop(stranger.get("/stall/read").expect_error(403, "SignatureDoesNotMatch")));
+        let overwrite = client.call("PUT", "/stall/read").header("if-none-match", "*").body("x");
+        timed(&|| drop(overwrite.clone().send().expect_error(412, "PreconditionFailed")));
+        let mismatched = client.call("PUT", "/stall/x").header("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==").body("x");
+        timed(&|| drop(mismatched.clone().send().expect_error(400, "BadDigest")));
+        for number in 0..stalled {
+            timed(&|| drop(client.get(&format!("/stall/{number}")).expect_error(404, "NoSuchKey")));
+        }
+        rounds += 1;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    (rounds, slowest)
 }
 
 /// A disk that fails while the gateway starts: it starts, or says why not and leaves nothing that keeps it from

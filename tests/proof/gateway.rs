@@ -44,6 +44,13 @@ impl Lane {
         Self { control, data: scratch.join("data"), log: scratch.join("log"), record: None }
     }
 
+    /// Another hold on a lane.
+    pub fn beside(other: &Self) -> Self {
+        let Self { control, data, log, record } = other;
+        let control = Control::share(control.path());
+        Self { control, data: data.clone(), log: log.clone(), record: record.clone() }
+    }
+
     /// Starts the gateway; `None` if it was killed before it listened.
     pub fn start(&self) -> Option<Process> {
         match self.try_start() {

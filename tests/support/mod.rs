@@ -6,6 +6,7 @@
 pub mod client;
 pub mod receiver;
 pub mod server;
+pub mod siege;
 
 pub use client::{Answer, Client, Credentials};
 pub use server::Server;

@@ -17,8 +17,8 @@ use crate::meta::{
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
     Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
-    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
-    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, SourceRates,
+    Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// What happens to the next commits of a PUT or part.
@@ -130,6 +130,10 @@ impl MetaStore for FaultyMeta {
 
     async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError> {
         self.inner.detach_policies(name_or_id, names).await
+    }
+
+    async fn limit_key(&self, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), MetaError> {
+        self.inner.limit_key(name_or_id, rates).await
     }
 
     async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError> {

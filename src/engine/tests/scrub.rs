@@ -1,10 +1,13 @@
 //! Scrub over an engine in memory.
 
-use super::{House, NOW, bytes};
-use crate::engine::{EngineError, ScrubBudget, ScrubStep, scrub_state};
-use crate::limits::BLOCK_BYTES;
-use crate::meta::DamagedChunk;
-use crate::types::ChunkId;
+use bytes::Bytes;
+
+use super::{House, NOW, Pieces, bytes, md5, name};
+use crate::engine::{CreateBucket, EngineError, Expected, ScrubBudget, ScrubStep, scrub_state};
+use crate::limits::{BLOCK_BYTES, SCRUB_MARKS_MAX, SCRUB_ROW_BYTES, SCRUB_STEP};
+use crate::meta::{CommitPut, DamagedChunk, NewBody};
+use crate::rules::WritePrecondition;
+use crate::types::{BucketName, ChunkId, ETag, ObjectMetadata, OwnerId};
 
 const BUDGET: ScrubBudget = ScrubBudget { step_bytes: 1, interval_seconds: 100 };
 
@@ -126,4 +129,86 @@ async fn a_chunk_that_is_collected_while_it_is_read_is_no_damage() {
     house.collect().await;
     assert_eq!(house.scrub().await.marked, 0);
     assert_eq!(house.damaged().await, []);
+}
+
+#[tokio::test]
+async fn small_bodies_are_read_after_the_chunks_page_by_page() {
+    let house = House::new().await;
+    let name = BucketName::parse("another").unwrap();
+    let other = house.engine.create_bucket(CreateBucket::new(name, OwnerId("o".repeat(64)))).await.unwrap();
+    house.put("large", &bytes(BLOCK_BYTES, 1)).await.unwrap();
+    for number in 0..SCRUB_STEP + 20 {
+        house.put(&format!("small-{number:04}"), &bytes(3, 1)).await.unwrap();
+    }
+    let mut request = house.put_request("k", Expected::default());
+    request.bucket = other;
+    house.engine.put_object(request, &mut Pieces::of(&[7; 5])).await.unwrap();
+    let mut steps = Vec::new();
+    while !steps.last().is_some_and(|step: &ScrubStep| step.is_waiting) {
+        steps.push(house.scrub().await);
+    }
+    let small: Vec<_> = steps.iter().map(|step| step.small).collect();
+    // The large one has a row too.
+    let first = u64::from(SCRUB_STEP) - 1;
+    assert_eq!(small, [0, 1, first, 21, 0], "the chunk, a bucket, a page, the rest, and nothing is due");
+    assert_eq!(steps[2].cost, u64::from(SCRUB_STEP) * SCRUB_ROW_BYTES + 3 * first, "each row has its price");
+    let last = scrub_state(house.meta.as_ref()).await.unwrap().last.unwrap();
+    assert_eq!((last.small_bodies, last.small_bytes, last.small_damaged), (u64::from(SCRUB_STEP) + 21, 833, 0));
+}
+
+#[tokio::test]
+async fn a_small_body_is_marked_until_it_is_gone() {
+    let house = House::new().await;
+    for key in ["hit", "sound"] {
+        house.put(key, &bytes(100, 1)).await.unwrap();
+    }
+    house.meta.commit_put(rotten(&house, "hit")).await.unwrap();
+    assert!(matches!(house.get("hit").await, Err(EngineError::Damaged(_))));
+    house.scrub_pass().await;
+    let marks = async || {
+        let scrub = scrub_state(house.meta.as_ref()).await.unwrap();
+        scrub.small_marks.into_iter().map(|mark| (mark.bucket, mark.key, mark.version)).collect::<Vec<_>>()
+    };
+    let hit = [("bucket".to_owned(), "hit".to_owned(), "null".to_owned())];
+    assert_eq!(marks().await, hit);
+    for seconds in [100, 200] {
+        house.clock.set(NOW.plus_seconds(seconds));
+        house.scrub_pass().await;
+        assert_eq!(marks().await, hit, "marked once");
+    }
+    let last = scrub_state(house.meta.as_ref()).await.unwrap().last.unwrap();
+    assert_eq!((last.small_bodies, last.small_damaged), (2, 1));
+    house.delete("hit", None).await;
+    let off = ScrubBudget { step_bytes: 0, ..BUDGET };
+    house.engine.scrub_step(off).await.unwrap();
+    assert_eq!(marks().await, [], "also while passes are off");
+}
+
+#[tokio::test]
+async fn no_more_small_bodies_are_marked_than_there_is_room_for() {
+    let house = House::new().await;
+    for number in 0..SCRUB_MARKS_MAX + 9 {
+        house.meta.commit_put(rotten(&house, &number.to_string())).await.unwrap();
+    }
+    house.scrub_pass().await;
+    let scrub = scrub_state(house.meta.as_ref()).await.unwrap();
+    assert_eq!(scrub.small_marks.len(), SCRUB_MARKS_MAX);
+    assert_eq!(scrub.last.unwrap().small_damaged, SCRUB_MARKS_MAX as u64 + 9);
+}
+
+/// A small body that is not what its ETag says.
+fn rotten(house: &House, key: &str) -> CommitPut {
+    let body = NewBody::Inline(Bytes::from_static(b"rotten"));
+    CommitPut {
+        bucket: house.bucket.id,
+        key: name(key),
+        precondition: WritePrecondition::default(),
+        size: body.length(),
+        etag: ETag::single(md5(b"sound!")),
+        sha256: None,
+        checksum: None,
+        metadata: ObjectMetadata::default(),
+        body,
+        now: NOW,
+    }
 }

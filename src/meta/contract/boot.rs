@@ -2,7 +2,7 @@ use super::Store;
 use super::fixture::{NOW, owner};
 use crate::meta::{AccessKey, MetaError};
 use crate::rules::Seen;
-use crate::types::{Epoch, Uptime};
+use crate::types::{Epoch, SourceRates, Uptime};
 
 pub(super) async fn epochs_are_numbered_once_and_crashed_ones_are_named(store: Store) {
     let first = store.begin_epoch().await.unwrap();
@@ -47,6 +47,7 @@ pub(super) fn access_key(id: &str, name: &str) -> AccessKey {
         owner: owner(name),
         created: NOW,
         policies: None,
+        rates: SourceRates::default(),
     }
 }
 

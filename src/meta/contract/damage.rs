@@ -1,9 +1,11 @@
 use super::Store;
 use super::fixture::{NOW, bucket, chunk, copy, delete, key, new_upload, part, put_extents, sealed, shared, upload_id};
 use super::garbage::collect;
+use super::rename::rename;
+use super::upload::complete;
 use super::usage::set_window;
-use crate::meta::{ChunkUse, ChunkUser, Damage, DamagedChunk, NewBody};
-use crate::types::{BucketName, Retention, RetentionMode, VersionId};
+use crate::meta::{ChunkUse, ChunkUser, Damage, DamagedChunk, MetaError, MetaStore, NewBody};
+use crate::types::{BucketId, BucketName, Retention, RetentionMode, VersionId};
 
 fn damage(seconds: i64, detail: &str) -> Damage {
     Damage { found: NOW.plus_seconds(seconds), detail: detail.to_owned() }
@@ -109,4 +111,76 @@ pub(super) async fn what_lost_its_bytes_is_dropped_unless_it_is_locked(store: St
     assert!(store.upload(id, &key("open"), upload_id(1)).await.unwrap().is_none());
     assert_eq!(drop_users(60).await, [lost("locked", false)]);
     assert_eq!(store.bucket_usage(id).await.unwrap().bytes, 5);
+}
+
+/// The chunk for whose damage something was refused.
+fn refused<T: std::fmt::Debug>(outcome: Result<T, MetaError>) -> DamagedChunk {
+    match outcome {
+        Err(MetaError::SourceDamaged(damaged)) => damaged,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn order(store: &dyn MetaStore, bucket: BucketId, name: &str) -> u64 {
+    store.version(bucket, &key(name), None).await.unwrap().unwrap().order
+}
+
+pub(super) async fn no_copy_shares_a_marked_chunk(store: Store) {
+    let store = store.as_ref();
+    let id = bucket(store, "bucket").await.id;
+    store.commit_put(put_extents(id, "whole", &[sealed(1, 5), sealed(2, 5)])).await.unwrap();
+    store.commit_put(put_extents(id, "sound", &[sealed(3, 5)])).await.unwrap();
+    store.create_upload(new_upload(id, "parts", 1)).await.unwrap();
+    let parts = [
+        part(id, "parts", 1, 1, NewBody::Extents(vec![sealed(4, 5)])),
+        part(id, "parts", 1, 2, NewBody::Extents(vec![sealed(5, 5), sealed(6, 5)])),
+    ];
+    for part in &parts {
+        store.commit_part(part.clone()).await.unwrap();
+    }
+    store.complete_upload(complete(id, "parts", 1, &[(1, 5), (2, 10)])).await.unwrap();
+    store.create_upload(new_upload(id, "open", 2)).await.unwrap();
+    let copied =
+        async |from: &str| store.commit_copy(copy((id, from, order(store, id, from).await), (id, "new"))).await;
+    let shared_part = |number| part(id, "open", 2, 1, NewBody::Extents(vec![shared(3, 0, 5), shared(number, 1, 2)]));
+
+    for (from, number) in [("whole", 2), ("parts", 6)] {
+        let before = store.bucket_usage(id).await.unwrap();
+        let marked = DamagedChunk { chunk: chunk(number), damage: damage(1, "torn") };
+        assert!(store.mark_damage(marked.chunk, Some(marked.damage.clone())).await.unwrap());
+        assert_eq!(refused(copied(from).await), marked);
+        assert_eq!(refused(store.commit_part(shared_part(number)).await), marked);
+        let sharing = put_extents(id, "new", &[shared(number, 0, 1)]);
+        assert_eq!(refused(store.commit_put(sharing).await), marked);
+        assert_eq!(store.version(id, &key("new"), None).await.unwrap(), None, "nothing was stored");
+        assert_eq!(store.bucket_usage(id).await.unwrap(), before);
+        // Other chunks are not its business, nor is the copy once it is sound.
+        copied("sound").await.unwrap();
+        store.commit_part(shared_part(number - 1)).await.unwrap();
+        assert!(store.mark_damage(chunk(number), None).await.unwrap());
+        copied(from).await.unwrap();
+        store.commit_part(shared_part(number)).await.unwrap();
+        store.commit_delete(delete(id, "new", None)).await.unwrap();
+    }
+    for number in [5, 4, 6] {
+        assert!(store.mark_damage(chunk(number), Some(damage(0, "gone"))).await.unwrap());
+    }
+    assert_eq!(refused(copied("parts").await).chunk, chunk(4), "of several the one with the lowest id");
+    store.commit_delete(delete(id, "parts", None)).await.unwrap();
+    store.abort_upload(id, &key("open"), upload_id(2)).await.unwrap();
+    collect(store).await;
+    assert_eq!(store.damaged_chunks(None, 9).await.unwrap(), [], "no refused copy keeps a chunk alive");
+}
+
+pub(super) async fn a_mark_stays_when_its_object_is_renamed(store: Store) {
+    let store = store.as_ref();
+    let id = bucket(store, "bucket").await.id;
+    store.commit_put(put_extents(id, "from", &[sealed(1, 5)])).await.unwrap();
+    assert!(store.mark_damage(chunk(1), Some(damage(0, "torn"))).await.unwrap());
+    store.commit_rename(rename(id, "from", "to")).await.unwrap();
+    assert_eq!(store.damaged_chunks(None, 9).await.unwrap().len(), 1);
+    let uses = store.chunk_uses(vec![chunk(1)], 9).await.unwrap();
+    assert_eq!(uses.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), ["to"]);
+    let source = (id, "to", order(store, id, "to").await);
+    assert_eq!(refused(store.commit_copy(copy(source, (id, "new"))).await).chunk, chunk(1));
 }

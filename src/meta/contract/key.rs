@@ -4,6 +4,7 @@ use super::Store;
 use super::boot::access_key;
 use crate::limits::{KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
 use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError};
+use crate::types::{Rate, SourceRates};
 
 fn policy(name: &str, document: Option<&str>) -> KeyPolicy {
     KeyPolicy { name: name.to_owned(), document: document.map(Into::into) }
@@ -69,6 +70,35 @@ pub(super) async fn policies_are_bounded(store: Store) {
     store.attach_policies("bob", vec![policy("own", Some("x"))]).await.unwrap();
     store.add_access_key(AccessKey { policies: Some(vec![]), ..access_key("ID4", "dave") }).await.unwrap();
     assert_eq!(policies(&store, "dave").await, Some(vec![]));
+}
+
+pub(super) async fn rates_of_a_key_stay_until_they_are_taken_away(store: Store) {
+    let rate = |per_second, burst| Some(Rate { per_second, burst });
+    let refused = store.limit_key("alice", None).await;
+    assert!(matches!(refused, Err(MetaError::NoSuchAccessKey)));
+    let own = SourceRates { requests: rate(1, 2), bytes: None };
+    store.add_access_key(AccessKey { rates: own, ..access_key("ID1", "alice") }).await.unwrap();
+    store.add_access_key(access_key("ID2", "bob")).await.unwrap();
+    let rates = async || {
+        let keys = store.access_keys().await.unwrap();
+        keys.into_iter().map(|key| key.rates).collect::<Vec<_>>()
+    };
+    let none = SourceRates::default();
+    assert_eq!(rates().await, [own, none]);
+    let bytes = SourceRates { requests: None, bytes: rate(1 << 30, i64::MAX.cast_unsigned()) };
+    store.limit_key("ID1", Some(bytes)).await.unwrap();
+    assert_eq!(rates().await, [SourceRates { requests: own.requests, ..bytes }, none], "what is not named stays");
+    let requests = SourceRates { requests: rate(3, 3), bytes: None };
+    store.limit_key("alice", Some(requests)).await.unwrap();
+    store.attach_policies("alice", vec![policy("full", None), policy("read-only", None)]).await.unwrap();
+    store.limit_key("bob", Some(requests)).await.unwrap();
+    assert_eq!(rates().await, [SourceRates { bytes: bytes.bytes, ..requests }, requests]);
+    store.limit_key("alice", None).await.unwrap();
+    assert_eq!(rates().await, [none, requests]);
+    assert_eq!(policies(&store, "alice").await.map(|policies| policies.len()), Some(2));
+    store.remove_access_key("bob").await.unwrap();
+    store.add_access_key(access_key("ID2", "bob")).await.unwrap();
+    assert_eq!(rates().await, [none, none], "they went with their key");
 }
 
 pub(super) async fn the_first_secret_of_a_name_is_kept(store: Store) {

@@ -79,6 +79,7 @@ contract! {
     key: policies_limit_a_key_until_it_goes,
         what_is_not_there_is_not_detached,
         policies_are_bounded,
+        rates_of_a_key_stay_until_they_are_taken_away,
         the_first_secret_of_a_name_is_kept;
     bucket: a_bucket_is_found_until_it_is_deleted,
         a_bucket_with_anything_in_it_is_not_deleted,
@@ -170,5 +171,7 @@ contract! {
     damage: a_chunk_is_marked_while_it_lives,
         damaged_chunks_are_listed_in_pages,
         whose_bytes_are_in_a_chunk_is_found_through_parts_and_copies,
-        what_lost_its_bytes_is_dropped_unless_it_is_locked;
+        what_lost_its_bytes_is_dropped_unless_it_is_locked,
+        no_copy_shares_a_marked_chunk,
+        a_mark_stays_when_its_object_is_renamed;
 }

@@ -7,19 +7,20 @@ use crate::meta::{BodySource, Extent, MetaError, NewBody, NewExtent};
 use crate::types::{ChunkId, ManifestId, Timestamp};
 
 impl State {
-    /// Fails with `SourceChanged` unless every shared extent lies in a live chunk.
+    /// Fails with `SourceChanged` unless every shared extent lies in a live chunk, and with `SourceDamaged` if one is
+    /// marked.
     pub(super) fn require_shared(&self, body: &NewBody) -> Result<(), MetaError> {
         let NewBody::Extents(extents) = body else {
             return Ok(());
         };
-        let is_alive = |extent: &NewExtent| match extent {
-            NewExtent::Sealed { .. } => true,
-            NewExtent::Shared { id, chunk_offset, length } => {
-                let end = chunk_offset.checked_add(*length);
-                self.chunks.get(id).is_some_and(|chunk| end.is_some_and(|end| end <= chunk.length))
-            }
-        };
-        if extents.iter().all(is_alive) { Ok(()) } else { Err(MetaError::SourceChanged) }
+        for extent in extents {
+            let NewExtent::Shared { id, chunk_offset, length } = *extent else { continue };
+            let end = chunk_offset.checked_add(length);
+            let chunk = self.chunks.get(&id).filter(|chunk| end.is_some_and(|end| end <= chunk.length));
+            chunk.ok_or(MetaError::SourceChanged)?;
+            self.require_unmarked(id)?;
+        }
+        Ok(())
     }
 
     /// Makes a manifest with one reference.

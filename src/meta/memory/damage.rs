@@ -19,6 +19,20 @@ impl State {
         is_live
     }
 
+    /// `SourceDamaged` if the chunk is marked.
+    pub(super) fn require_unmarked(&self, chunk: ChunkId) -> Result<(), MetaError> {
+        match self.damaged.get(&chunk) {
+            Some(damage) => Err(MetaError::SourceDamaged(DamagedChunk { chunk, damage: damage.clone() })),
+            None => Ok(()),
+        }
+    }
+
+    /// `SourceDamaged` if a chunk of the manifest, or of its parts, is marked; the marked one with the lowest id.
+    pub(super) fn require_sound(&self, manifest: ManifestId) -> Result<(), MetaError> {
+        let marked = self.damaged.keys().find(|chunk| self.leads_to(manifest, **chunk));
+        marked.map_or(Ok(()), |chunk| self.require_unmarked(*chunk))
+    }
+
     pub(super) fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Vec<DamagedChunk> {
         let rows = self.damaged.iter().filter(|(chunk, _)| after.is_none_or(|after| **chunk > after));
         rows.map(|(chunk, damage)| DamagedChunk { chunk: *chunk, damage: damage.clone() }).take(max as usize).collect()

@@ -3,6 +3,7 @@
 use super::state::State;
 use crate::limits::{ACCESS_KEYS_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
 use crate::meta::{AccessKey, KeyPolicy, MetaError};
+use crate::types::SourceRates;
 
 impl State {
     pub(super) fn add_access_key(&mut self, mut key: AccessKey) -> Result<(), MetaError> {
@@ -58,6 +59,13 @@ impl State {
             }
         }
         key.policies = key.policies.is_some().then_some(left);
+        Ok(())
+    }
+
+    pub(super) fn limit_key(&mut self, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), MetaError> {
+        let name = self.key_name(name_or_id)?;
+        let key = self.keys.get_mut(&name).ok_or(MetaError::NoSuchAccessKey)?;
+        key.rates = rates.map(|rates| rates.over(key.rates)).unwrap_or_default();
         Ok(())
     }
 

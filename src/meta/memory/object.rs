@@ -67,6 +67,9 @@ impl State {
         let source = (copy.source_bucket, copy.source_key.as_str().to_owned(), Reverse(copy.source_order));
         let source = self.versions.get(&source).filter(|row| !row.version.is_delete_marker);
         let mut row = source.ok_or(MetaError::SourceChanged)?.clone();
+        if let BodyRef::Manifest(manifest) = row.body {
+            self.require_sound(manifest)?;
+        }
         let owner = copy.metadata.attributes.owner.as_ref();
         self.admit_version((copy.bucket, owner), &copy.key, row.version.size, 0)?;
 

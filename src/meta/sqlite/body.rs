@@ -5,13 +5,13 @@ use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::row::{blob, count, signed, unsigned};
-use super::sql;
 use super::transaction::Transaction;
+use super::{damage, sql};
 use crate::meta::{BodySource, Extent, MetaError, NewBody, NewExtent};
 use crate::types::{ChunkId, ManifestId, Timestamp};
 
-/// Fails with `SourceChanged` unless every shared extent lies in a chunk that is alive. Called before
-/// anything is changed, so that this refusal leaves nothing to roll back.
+/// Fails with `SourceChanged` unless every shared extent lies in a chunk that is alive, and with `SourceDamaged` if one
+/// is marked. Called before anything is changed, so that this refusal leaves nothing to roll back.
 pub(super) fn require_shared(connection: &Connection, body: &NewBody) -> Result<(), Failure> {
     const ALIVE: &str = "SELECT 1 FROM chunk WHERE id = ?1 AND length >= ?2 AND refs > 0";
     let extents = match body {
@@ -24,6 +24,7 @@ pub(super) fn require_shared(connection: &Connection, body: &NewBody) -> Result<
             let end = end.ok_or(MetaError::SourceChanged)?;
             let alive = sql::first(connection, ALIVE, params![id.to_i64(), signed(end)], |_| Ok(()))?;
             alive.ok_or(MetaError::SourceChanged)?;
+            damage::require_unmarked(connection, *id)?;
         }
     }
     Ok(())

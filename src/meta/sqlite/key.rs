@@ -1,14 +1,14 @@
 //! Access keys and their policies.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
-use super::row::blob;
+use super::row::{blob, signed, unsigned};
 use super::sql;
 use super::transaction::Transaction;
 use crate::limits::{ACCESS_KEYS_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
 use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError};
-use crate::types::{OwnerId, Timestamp};
+use crate::types::{OwnerId, Rate, SourceRates, Timestamp};
 
 /// Adds a key.
 pub(super) fn add(tx: &Transaction<'_>, key: &AccessKey) -> Result<(), Failure> {
@@ -20,6 +20,7 @@ pub(super) fn add(tx: &Transaction<'_>, key: &AccessKey) -> Result<(), Failure> 
     }
     let row = params![key.access_key_id, key.name, key.secret, key.owner.0, key.created.0];
     sql::execute(connection, INSERT, row)?;
+    store_rates(connection, &key.access_key_id, key.rates)?;
     match &key.policies {
         Some(policies) => attach(tx, &key.name, policies),
         None => Ok(()),
@@ -37,7 +38,8 @@ pub(super) fn remove(tx: &Transaction<'_>, name_or_id: &str) -> Result<(), Failu
 /// All keys by name.
 pub(super) fn all(connection: &Connection) -> Result<Vec<AccessKey>, Failure> {
     // One statement, so that nobody sees a key that is limited already and its policies not yet.
-    const ALL: &str = "SELECT k.id, k.name, k.secret, k.owner, k.created, k.limited, p.name, p.body
+    const ALL: &str = "SELECT k.id, k.name, k.secret, k.owner, k.created, k.limited, p.name, p.body,
+            k.requests_rate, k.requests_burst, k.bytes_rate, k.bytes_burst
         FROM (SELECT * FROM access_key ORDER BY name LIMIT ?1) k LEFT JOIN key_policy p ON p.key_id = k.id
         ORDER BY k.name, p.name";
     let mut keys: Vec<AccessKey> = Vec::new();
@@ -51,6 +53,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<AccessKey>, Failure> {
                 owner: OwnerId(row.get(3)?),
                 created: Timestamp(row.get(4)?),
                 policies: row.get::<_, bool>(5)?.then(Vec::new),
+                rates: read_rates(row, 8)?,
             });
         }
         let policy: Option<String> = row.get(6)?;
@@ -94,6 +97,34 @@ pub(super) fn detach(tx: &Transaction<'_>, name_or_id: &str, names: &[String]) -
         }
     }
     Ok(())
+}
+
+/// Gives a key rates of its own, and leaves those that are not named; `None` takes all away.
+pub(super) fn limit(tx: &Transaction<'_>, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), Failure> {
+    const RATES: &str = "SELECT requests_rate, requests_burst, bytes_rate, bytes_burst FROM access_key WHERE id = ?1";
+    let connection = tx.connection();
+    let id = find(connection, name_or_id)?;
+    let before = sql::first(connection, RATES, [&id], |row| read_rates(row, 0))?.unwrap_or_default();
+    store_rates(connection, &id, rates.map(|rates| rates.over(before)).unwrap_or_default())
+}
+
+fn store_rates(connection: &Connection, id: &str, rates: SourceRates) -> Result<(), Failure> {
+    const STORE: &str = "UPDATE access_key
+        SET requests_rate = ?2, requests_burst = ?3, bytes_rate = ?4, bytes_burst = ?5 WHERE id = ?1";
+    let columns = |rate: Option<Rate>| (rate.map(|rate| signed(rate.per_second)), rate.map(|rate| signed(rate.burst)));
+    let (requests, bytes) = (columns(rates.requests), columns(rates.bytes));
+    sql::execute(connection, STORE, params![id, requests.0, requests.1, bytes.0, bytes.1])?;
+    Ok(())
+}
+
+/// Rates from four columns.
+fn read_rates(row: &Row<'_>, first: usize) -> Result<SourceRates, Failure> {
+    let rate = |at: usize| -> Result<Option<Rate>, Failure> {
+        let (per_second, burst): (Option<i64>, Option<i64>) = (row.get(at)?, row.get(at + 1)?);
+        let Some((per_second, burst)) = per_second.zip(burst) else { return Ok(None) };
+        Ok(Some(Rate { per_second: unsigned(per_second)?, burst: unsigned(burst)? }))
+    };
+    Ok(SourceRates { requests: rate(first)?, bytes: rate(first + 2)? })
 }
 
 /// The secret of that name; `candidate` if there is none yet.

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "initial", sql: include_str!("../../../migrations/0001_initial.sql") },
     Migration { number: 2, name: "features", sql: include_str!("../../../migrations/0002_features.sql") },
     Migration { number: 3, name: "proof", sql: include_str!("../../../migrations/0003_proof.sql") },
+    Migration { number: 4, name: "key_rates", sql: include_str!("../../../migrations/0004_key_rates.sql") },
 ];
 
 /// Brings the schema up to this binary's, in one transaction. Refuses a database whose applied migrations

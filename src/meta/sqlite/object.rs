@@ -9,7 +9,7 @@ use super::placing::NewVersion;
 use super::row::{array, blob, blob_or_null, signed};
 use super::transaction::Transaction;
 use super::version::{Before, VersionRow};
-use super::{admission, body, bucket, event, placing, retiring, sql, version};
+use super::{admission, body, bucket, damage, event, placing, retiring, sql, version};
 use crate::meta::{
     ChangeAttributes, CommitCopy, CommitDelete, CommitPut, DeleteOutcome, MetaError, NewBody, PutOutcome,
 };
@@ -68,6 +68,9 @@ pub(super) fn copy(tx: &Transaction<'_>, copy: &CommitCopy) -> Result<PutOutcome
     copy.precondition.judge(version::current_facts(newest.as_ref()).as_ref())?;
     let source = version::by_order(connection, copy.source_bucket, &copy.source_key, copy.source_order)?;
     let source = source.filter(|row| !row.is_delete_marker).ok_or(MetaError::SourceChanged)?;
+    if let Some(manifest) = source.manifest {
+        damage::require_sound(connection, manifest)?;
+    }
     let side = source_side(connection, &source)?;
     let before = Before { state, newest: newest.as_ref() };
     let owner = copy.metadata.attributes.owner.as_ref();

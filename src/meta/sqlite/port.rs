@@ -21,8 +21,8 @@ use crate::meta::{
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
     Bucket, BucketDocument, BucketId, BucketListing, BucketName, ChunkId, DocumentKind, Documents, Epoch, EventBacklog,
-    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, Timestamp,
-    UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
+    EventSettlement, KeyListing, ListQuery, ManifestId, ObjectKey, OwnerId, PartListing, QueuedEvent, SourceRates,
+    Timestamp, UploadId, UploadListQuery, UploadListing, VersionId, VersionListQuery, VersionListing,
 };
 
 /// Faults that wait for `verify`'s caller.
@@ -76,6 +76,11 @@ impl MetaStore for SqliteMeta {
     async fn detach_policies(&self, name_or_id: &str, names: Vec<String>) -> Result<(), MetaError> {
         let name_or_id = name_or_id.to_owned();
         self.write("detach policies", move |tx| key::detach(tx, &name_or_id, &names)).await
+    }
+
+    async fn limit_key(&self, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), MetaError> {
+        let name_or_id = name_or_id.to_owned();
+        self.write("limit access key", move |tx| key::limit(tx, &name_or_id, rates)).await
     }
 
     async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError> {

@@ -26,7 +26,7 @@ use crate::s3::route::route;
 use crate::s3::{Code, Gateway, S3Error, S3Settings};
 use crate::types::{
     BucketName, ChecksumValue, DocumentKind, Documents, ManualClock, ObjectKey, ObjectMetadata, ObjectOwnership,
-    OwnerId, RateLimits, Timestamp, VersionAttributes,
+    OwnerId, RateLimits, SourceRates, Timestamp, VersionAttributes,
 };
 
 const REQUESTS: [(&str, &str); 7] = [
@@ -144,6 +144,7 @@ impl Case {
             access_key_id: name.to_owned(),
             is_root,
             policies: self.identity.as_ref().map(|lines| attached(Kind::Identity, lines)),
+            rates: SourceRates::default(),
             session: session.map(Arc::new),
         }
     }

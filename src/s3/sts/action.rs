@@ -162,7 +162,7 @@ struct CallerName<'a> {
 
 impl<'a> CallerName<'a> {
     fn of(principal: &'a Principal) -> Result<Self, StsError> {
-        let Principal::Identity { owner, name, access_key_id, is_root, policies, session } = principal else {
+        let Principal::Identity { owner, name, access_key_id, is_root, policies, session, .. } = principal else {
             return Err(StsError::new(StsCode::AccessDenied, "Anonymous callers have no identity."));
         };
         Ok(Self {

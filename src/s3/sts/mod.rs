@@ -72,8 +72,8 @@ async fn run(
         .ok_or_else(|| StsError::new(StsCode::MissingAuthenticationToken, "Request is missing Authentication Token"))?;
     let principal = identity(gateway, &verified.access_key_id, verified.token.as_deref())?;
     record.note_principal(&principal);
-    if let Principal::Identity { name, .. } = &principal {
-        let admitted = gateway.rates.admit_key(name);
+    if let Principal::Identity { name, rates, .. } = &principal {
+        let admitted = gateway.rates.admit_key(name, *rates);
         admitted.map_err(|refused| StsError::new(StsCode::Throttling, "Rate exceeded").because(refused))?;
     }
     let action = Action::read(&body)?;

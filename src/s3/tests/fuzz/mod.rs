@@ -2,5 +2,6 @@
 
 mod forms;
 mod headers;
+mod md5;
 mod names;
 mod routes;
