@@ -5,7 +5,8 @@
 //!
 //! - `--quick`: a trial of a few minutes that shows that everything works; its numbers say little.
 //! - `--only NAME[,NAME…]`: runs these benches; of the others the last results are taken.
-//! - `--runs N`: how often everything runs (default 3, quick 1); the table shows medians.
+//! - `--runs N`: how often everything runs (default 3, quick 1); the table shows medians. With 0 the page is written again
+//!   from the last results.
 //! - `--keys N`, `--gigabytes N`, `--dir DIR`: handed to the benches; `DIR` is where their data lies.
 //! - `--out DIR`: where the page goes (default `docs`; for a trial below `target`).
 
@@ -59,7 +60,10 @@ fn main() {
     assert!(chosen.iter().all(|name| BENCHES.contains(name)), "--only takes names of {BENCHES:?}");
     std::fs::create_dir_all(&scratch).unwrap();
     std::fs::create_dir_all(&out).unwrap();
-    run(&chosen, &scratch);
+    let count: usize = option("--runs").unwrap_or(unless_quick(3, 1));
+    if count > 0 {
+        run(&chosen, count, &scratch);
+    }
     let runs: Vec<Vec<Vec<Record>>> = BENCHES.iter().map(|name| results(&scratch, name)).collect();
     let page = std::fs::read_to_string(root.join("docs").join(PAGE)).unwrap();
     let (before, rest) = page.split_once(BEGIN).expect("the mark of the beginning");
@@ -71,9 +75,14 @@ fn main() {
 }
 
 /// Runs the benches in rounds, so that a slow hour of the machine falls on all of them.
-fn run(names: &[&str], scratch: &Path) {
+fn run(names: &[&str], count: usize, scratch: &Path) {
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(std::env::var_os("CARGO").expect("run by cargo"));
+        // What Cargo tells a bench about its package would look to build scripts like a change, and all be built again.
+        let own = |name: &str| name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_PKG_");
+        for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
+            command.env_remove(name);
+        }
         command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["bench", "--quiet"]).args(arguments);
         command
     };
@@ -82,10 +91,9 @@ fn run(names: &[&str], scratch: &Path) {
     for name in names {
         files(scratch, name).iter().for_each(|file| std::fs::remove_file(file).unwrap());
     }
-    let runs: usize = option("--runs").unwrap_or(unless_quick(3, 1));
-    for number in 1..=runs {
+    for number in 1..=count {
         for name in names {
-            println!("\n== {name}, run {number} of {runs}");
+            println!("\n== {name}, run {number} of {count}");
             let mut command = cargo(&["--bench", name, "--"]);
             command.env(record::VARIABLE, scratch.join(format!("{name}.{number}.jsonl")));
             command.args(flag("--quick").then_some("--quick"));

@@ -7,7 +7,8 @@ use super::measure::record::{Record, Row};
 
 /// The rows of all benches, of which each has its runs.
 pub(crate) fn markdown(benches: &[Vec<Vec<Record>>]) -> String {
-    let mut out = String::from("| work | with | ours | floor of this machine | ours of it |\n|---|---|---|---|---|\n");
+    let mut out =
+        String::from("| work | with | ours | floor, of this machine | ours against it |\n|---|---|---|---|---|\n");
     for runs in benches {
         let measures = measures(runs);
         for cell in measures.chunk_by(|a, b| (&a[0].work, &a[0].with) == (&b[0].work, &b[0].with)) {
@@ -57,11 +58,8 @@ fn ratio(runs: &[Row]) -> String {
         return "–".to_owned();
     }
     let ratio = median(runs.iter().filter_map(|row| Some(row.ours / row.floor.as_ref()?.value)));
-    if runs[0].unit.ends_with("/s") || ratio < 0.995 {
-        format!("{:.0} %", ratio * 100.0)
-    } else {
-        format!("{ratio:.2} ×")
-    }
+    let is_share = runs[0].unit.ends_with("/s") || runs[0].unit == "MiB";
+    if is_share { format!("{:.0} %", ratio * 100.0) } else { format!("{ratio:.2} ×") }
 }
 
 /// Three digits that count, and thousands apart.
