@@ -163,7 +163,7 @@ fn uploads_at(ground: &Ground, keys: u64) -> (f64, f64) {
 /// Milliseconds for pages at the start of so many keys, halfway, and at their end: flat, and by delimiter.
 fn pages_at(ground: &Ground, keys: u64) -> [[f64; 3]; 2] {
     let client = ground.server.client();
-    [("flat", "", PAGE), ("by delimiter", "/", PAGE * PER_DIRECTORY)].map(|(kind, delimiter, span)| {
+    [("flat", "", PAGE), ("delimiter", "/", PAGE * PER_DIRECTORY)].map(|(kind, delimiter, span)| {
         let afters = [String::new(), key(keys / 2), key(keys.saturating_sub(span + 1))];
         let times = afters.map(|after| page(&client, delimiter, &after));
         let [first, halfway, last] = times;

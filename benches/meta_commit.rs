@@ -172,7 +172,7 @@ fn main() {
             let directory = measure::scratch();
             let store = run_store(&directory.path().join("meta.sqlite"), requesters, body_bytes, seconds);
             report(&format!("  store, {requesters} requesters"), &store, &plain);
-            let (work, with) = (format!("durable commits, {title}"), format!("{requesters} requesters"));
+            let (work, with) = (format!("durable commits, {title}"), format!("{requesters} at a time"));
             let floor = Some((plain.rows_per_second(), "SQLite, a transaction for each row"));
             record::row(&work, &with, "/s", store.rows_per_second(), floor);
         }

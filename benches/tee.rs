@@ -57,7 +57,7 @@ fn main() {
         println!("{name:34} {seconds:>12.3} {lowest:>12.3} {ratio:>14.2}");
         if let Some(streams) = name.strip_prefix(&format!("{}: ", Kernels::here().name())) {
             let floor = Some((seconds * ratio, "libraries, one after another"));
-            record::row("MD5, SHA-256 and CRC", &format!("{streams} streams"), "CPU-s/GB", seconds, floor);
+            record::row("MD5, SHA-256 and CRC", &format!("{streams} at a time"), "CPU-s/GB", seconds, floor);
         }
     }
 }

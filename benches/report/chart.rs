@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 400.0;
 /// Where the lines are drawn: left, top, right, bottom. Above are the title and the legend.
-const PLOT: [f64; 4] = [76.0, 84.0, 700.0, 340.0];
+const PLOT: [f64; 4] = [76.0, 84.0, 690.0, 340.0];
 /// Colours of the series on light and on dark, told apart by the colour-blind too.
 const COLOURS: [(&str, &str); 4] =
     [("#0550ae", "#79c0ff"), ("#bc4c00", "#ffa657"), ("#1a7f37", "#56d364"), ("#8250df", "#d2a8ff")];
@@ -59,7 +59,7 @@ pub(crate) fn svg(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String 
     }
     let (middle, label) = ((left + right) / 2.0, escape(x.label));
     let _ = writeln!(out, r#"<text x="{middle}" y="{}" text-anchor="middle">{label}</text>"#, bottom + 44.0);
-    let _ = writeln!(out, r#"<text x="{left}" y="{}">{}</text>"#, top - 14.0, escape(y.label));
+    let _ = writeln!(out, r#"<text x="{left}" y="{}">{}</text>"#, top - 12.0, escape(y.label));
     let mut legend = left;
     for (number, series) in series.iter().enumerate() {
         let class = format!("s{}", number % COLOURS.len());
@@ -68,8 +68,8 @@ pub(crate) fn svg(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String 
         for &(x, y) in &series.points {
             let _ = writeln!(out, r#"<circle class="dot {class}" cx="{:.1}" cy="{:.1}" r="3"/>"#, at_x(x), at_y(y));
         }
-        let _ = writeln!(out, r#"<path class="line {class}" d="M{legend:.0} 48h18"/>"#);
-        let _ = writeln!(out, r#"<text x="{:.0}" y="52">{}</text>"#, legend + 24.0, escape(&series.name));
+        let _ = writeln!(out, r#"<path class="line {class}" d="M{legend:.0} 44h18"/>"#);
+        let _ = writeln!(out, r#"<text x="{:.0}" y="48">{}</text>"#, legend + 24.0, escape(&series.name));
         legend += 48.0 + 6.6 * series.name.chars().count() as f64;
     }
     out + "</svg>\n"

@@ -8,14 +8,14 @@ use super::measure::record::{Record, Row};
 /// The rows of all benches, of which each has its runs.
 pub(crate) fn markdown(benches: &[Vec<Vec<Record>>]) -> String {
     let mut out =
-        String::from("| work | with | ours | floor, of this machine | ours against it |\n|---|---|---|---|---|\n");
+        String::from("| work | with | floor of this machine | ours | ours against it |\n|---|---|---|---|---|\n");
     for runs in benches {
         let measures = measures(runs);
         for cell in measures.chunk_by(|a, b| (&a[0].work, &a[0].with) == (&b[0].work, &b[0].with)) {
             let lines = |of: fn(&[Row]) -> String| cell.iter().map(|runs| of(runs)).collect::<Vec<_>>().join("<br>");
             let first = &cell[0][0];
             let (ours, floor, ratio) = (lines(ours), lines(floor), lines(ratio));
-            let _ = writeln!(out, "| {} | {} | {ours} | {floor} | {ratio} |", first.work, first.with);
+            let _ = writeln!(out, "| {} | {} | {floor} | {ours} | {ratio} |", first.work, first.with);
         }
     }
     out
@@ -59,23 +59,25 @@ fn ratio(runs: &[Row]) -> String {
     }
     let ratio = median(runs.iter().filter_map(|row| Some(row.ours / row.floor.as_ref()?.value)));
     let is_share = runs[0].unit.ends_with("/s") || runs[0].unit == "MiB";
-    if is_share { format!("{:.0} %", ratio * 100.0) } else { format!("{ratio:.2} ×") }
+    if is_share { format!("{:.0} %", ratio * 100.0) } else { format!("{} ×", digits(ratio)) }
+}
+
+fn with_unit(value: f64, unit: &str) -> String {
+    let space = if unit.starts_with('/') { "" } else { " " };
+    format!("{}{space}{unit}", digits(value))
 }
 
 /// Three digits that count, and thousands apart.
-fn with_unit(value: f64, unit: &str) -> String {
-    let space = if unit.starts_with('/') { "" } else { " " };
-    let number = match value {
+fn digits(value: f64) -> String {
+    match value {
         1000.0.. => {
             let digits = format!("{value:.0}");
-            let groups: Vec<&str> =
-                digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits")).collect();
-            groups.join(",")
+            let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+            groups.collect::<Vec<_>>().join(",")
         }
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
         1.0.. => format!("{value:.2}"),
         _ => format!("{value:.3}"),
-    };
-    format!("{number}{space}{unit}")
+    }
 }
