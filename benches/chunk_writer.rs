@@ -2,8 +2,8 @@
 //! chunk buffers, and our writer, whose buffers are blocks.
 //!
 //! Every way copies the same bytes into its buffers, writes files of 10 MiB and syncs each. The last rows
-//! also hash, as a PUT does. Settings from the environment: `SLUICEGATE_BENCH_ROUNDS` (default 3),
-//! `SLUICEGATE_BENCH_CHUNKS` (default 100), `SLUICEGATE_BENCH_DIR` (default: under `target/`).
+//! also hash, as a PUT does. Options: `-- --rounds N` (default 3), `--chunks N` (default 100), `--dir DIR` (default: below
+//! `target`).
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 mod measure;
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use measure::record;
 use sluicegate::buffer::{BlockPool, PoolShare};
 use sluicegate::chunk::{ChunkError, ChunkStore, LocalChunks};
 use sluicegate::digest::Kernels;
@@ -85,12 +86,11 @@ struct Way {
 }
 
 fn main() {
-    let rounds = measure::setting("SLUICEGATE_BENCH_ROUNDS", 3);
-    let directory = std::env::var_os("SLUICEGATE_BENCH_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench-chunks"), PathBuf::from);
+    let rounds = measure::option("--rounds").unwrap_or(measure::unless_quick(3, 1));
+    let scratch = measure::scratch();
     let ground = Ground {
-        directory,
-        chunks: measure::setting("SLUICEGATE_BENCH_CHUNKS", 100),
+        directory: scratch.path().join("chunks"),
+        chunks: measure::option("--chunks").unwrap_or(measure::unless_quick(100, 12)),
         piece: (0..PIECE_BYTES as u32).map(|n| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect::<Vec<_>>().into(),
         runtime: Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
     };
@@ -162,6 +162,11 @@ fn report(ground: &Ground, ways: &[Way], runs: &[Vec<Run>]) {
             ratios[0],
             ratios[1]
         );
+        if way.name.starts_with("ours") && !way.name.ends_with("hashed") {
+            let floor = cpu / gigabytes * ratio(&runs[0], own, |run| run.0);
+            let floor = Some((floor, "one after another, a new buffer each"));
+            record::row("chunks of 10 MiB", &way.name, "CPU-s/GB", cpu / gigabytes, floor);
+        }
     }
 }
 

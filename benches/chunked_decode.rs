@@ -1,11 +1,12 @@
 //! What it costs to decode `aws-chunked` bodies: signed 64 KiB frames against a plain SHA-256 of the same bytes, and
 //! unsigned frames against a copy of them. Both run in turns within one process; the table shows medians.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its table and may die on its own input")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first error")]
+
+mod measure;
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
@@ -14,6 +15,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4::{SigningParams, calculate_signature, generate_signing_key};
 use bytes::Bytes;
+use measure::{cost, median, record};
 use sha2::{Digest as _, Sha256};
 use sluicegate::auth::{
     AuthSettings, ChunkedDecoder, FrameSigning, PayloadKind, SecretKey, SecretLookup, Verdict, verify,
@@ -115,37 +117,20 @@ fn decode(mut decoder: ChunkedDecoder, body: &Bytes) {
     assert_eq!(decoded, BODY_BYTES);
 }
 
-/// Wall and CPU seconds. The kernel counts this thread's nanoseconds on a CPU in `schedstat`; where there is none, a
-/// lone busy thread's wall time has to do.
-fn cost(operation: impl FnOnce()) -> (f64, f64) {
-    let on_cpu = || -> Option<f64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
-    };
-    let (cpu, start) = (on_cpu(), Instant::now());
-    operation();
-    let wall = start.elapsed().as_secs_f64();
-    (wall, cpu.zip(on_cpu()).map_or(wall, |(before, after)| after - before))
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn compare(what: [&str; 2], passes: usize, mut decoding: impl FnMut(), mut baseline: impl FnMut()) {
     let mut decodings = || (0..passes).for_each(|_| decoding());
     let mut baselines = || (0..passes).for_each(|_| baseline());
-    let runs: Vec<_> = (0..RUNS).map(|_| (cost(&mut decodings), cost(&mut baselines))).collect();
+    let runs: Vec<_> = (0..RUNS).map(|_| [cost(&mut decodings).1, cost(&mut baselines).1]).collect();
     let gigabytes = (BODY_BYTES * passes) as f64 / 1e9;
     for (name, of) in what.into_iter().zip(0..) {
-        let pick = |run: &((f64, f64), (f64, f64))| if of == 0 { run.0 } else { run.1 };
-        let wall = median(runs.iter().map(|run| pick(run).0));
-        let cpu = median(runs.iter().map(|run| pick(run).1));
+        let wall = median(runs.iter().map(|run| run[of].wall_seconds));
+        let cpu = median(runs.iter().map(|run| run[of].cpu_seconds));
         println!("{name:<36} {:>8.2} {:>12.4}", gigabytes / wall, cpu / gigabytes);
     }
-    println!("  CPU ratio: {:.4} (median of {RUNS} paired runs)", median(runs.iter().map(|run| run.0.1 / run.1.1)));
+    let ratio = median(runs.iter().map(|run| run[0].cpu_seconds / run[1].cpu_seconds));
+    println!("  CPU ratio: {ratio:.4} (median of {RUNS} paired runs)");
+    let ours = median(runs.iter().map(|run| run[0].cpu_seconds)) / gigabytes;
+    record::row("decoding aws-chunked", what[0], "CPU-s/GB", ours, Some((ours / ratio, what[1])));
 }
 
 fn main() {

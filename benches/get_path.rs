@@ -1,77 +1,58 @@
 //! GET end to end over loopback: throughput and server CPU-seconds per GB, beside the floor of this machine
 //! (cached reads, CRC, socket) measured in the same run.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    missing_docs,
-    unreachable_pub,
-    reason = "a bench prints, may die, and asks the real clock"
-)]
+#![allow(clippy::print_stdout, missing_docs, reason = "a bench prints")]
 
 mod measure;
-#[path = "../tests/support/mod.rs"]
-mod support;
 
-use std::io::{Read as _, Write as _};
+use measure::load::{Ground, SIZES, STREAMS, Wire, throughput};
+use measure::record::{self, Chart};
+use measure::support::noise;
+use measure::{floors, size, unless_quick};
 
-use support::{Client, Server, noise};
+const FLOOR: &str = "socket + CRC + cached reads";
 
-/// Reads a whole answer without keeping it; returns how many bytes came.
-fn drain(client: &Client, target: &str) -> usize {
-    let mut stream = client.connect();
-    stream.write_all(&client.call("GET", target).header("connection", "close").head()).expect("send");
-    let (mut buffer, mut total) = (vec![0; 256 * 1024], 0);
-    loop {
-        match stream.read(&mut buffer).expect("receive") {
-            0 => return total,
-            count => total += count,
+/// `each` downloads of `bytes` on each of `streams` connections: GB per second, CPU-seconds per GB.
+fn download(ground: &Ground, streams: usize, each: usize, bytes: usize) -> (f64, f64) {
+    let client = ground.server.client();
+    throughput(&ground.server, streams, each * bytes, |_, stream, wire| {
+        for _ in 0..each {
+            let target = format!("/bench/{bytes}/{}", stream % STREAMS);
+            assert_eq!(wire.drain(&client, &target), bytes, "a whole object comes");
         }
-    }
+    })
 }
 
 fn main() {
-    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("scratch directory");
-    let (socket, crc, file) = (
-        measure::floors::socket_write_floor(),
-        measure::floors::crc_floor(),
-        measure::floors::file_read_floor(scratch.path()),
-    );
+    let ground = Ground::new("128MiB");
+    let (socket, crc, file) =
+        (floors::socket_write_floor(), floors::crc_floor(), floors::file_read_floor(ground.scratch.path()));
     let floor = socket + crc + file;
     println!(
         "floor of this machine, CPU-s/GB: socket {socket:.3} + CRC {crc:.3} + cached reads {file:.3} = {floor:.3}"
     );
-    let server = Server::start_in(&scratch.path().join("data"), &["--memory", "128MiB", "--log", "warn"]);
-    let client = server.client();
-    client.bucket("bench");
-    let size = 64 << 20;
-    for index in 0..8 {
-        client.put(&format!("/bench/{index}"), noise(index, size)).expect(200);
-    }
-    assert!(drain(&client, "/bench/0") > size, "a whole answer came");
-    println!("{:>8} {:>10} {:>10} {:>12} {:>8}", "streams", "object", "GB/s", "CPU-s/GB", "/floor");
-    for (streams, each) in [(1usize, 16usize), (8, 4), (32, 1)] {
-        let mut rows = Vec::new();
-        for _ in 0..3 {
-            let (wall, cpu) = measure::floors::observed(server.pid(), || {
-                std::thread::scope(|scope| {
-                    for stream in 0..streams {
-                        let client = &client;
-                        scope.spawn(move || {
-                            for _ in 0..each {
-                                assert!(drain(client, &format!("/bench/{}", stream % 8)) > size);
-                            }
-                        });
-                    }
-                });
-            });
-            let gb = (streams * each * size) as f64 / 1e9;
-            rows.push((gb / wall, cpu / gb));
+    let client = ground.server.client();
+    for bytes in SIZES {
+        for index in 0..STREAMS {
+            Wire::new(&client).put(&client, &format!("/bench/{bytes}/{index}"), &noise(index as u64, bytes));
         }
-        let rate = measure::median(rows.iter().map(|row| row.0));
-        let cost = measure::median(rows.iter().map(|row| row.1));
-        println!("{streams:>8} {:>6} MiB {rate:>10.3} {cost:>12.3} {:>8.2}", size >> 20, cost / floor);
+    }
+    println!("{:>8} {:>10} {:>10} {:>12} {:>8}", "streams", "object", "GB/s", "CPU-s/GB", "/floor");
+    let show = |streams: usize, bytes: usize, each: usize| {
+        let (rate, cost) = download(&ground, streams, unless_quick(each, each.div_ceil(4)), bytes);
+        println!("{streams:>8} {:>10} {rate:>10.3} {cost:>12.3} {:>8.2}", size(bytes), cost / floor);
+        (rate, cost)
+    };
+    for (streams, each) in [(1, 16), (8, 4), (32, 1)] {
+        let bytes = 64 << 20;
+        let (rate, cost) = show(streams, bytes, each);
+        let with = format!("{streams} × {}", size(bytes));
+        record::row("GET, in the page cache", &with, "CPU-s/GB", cost, Some((floor, FLOOR)));
+        record::row("GET, in the page cache", &with, "GB/s", rate, None);
+    }
+    for bytes in SIZES {
+        let (_, cost) = show(STREAMS, bytes, ((256 << 20) / bytes).clamp(4, 2000));
+        record::point(Chart::CpuBySize, "GET", bytes as f64, cost);
+        record::point(Chart::CpuBySize, "floor of GET", bytes as f64, floor);
     }
 }

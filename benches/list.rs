@@ -10,9 +10,12 @@
     reason = "a bench prints, and stops at the first error"
 )]
 
-use std::path::{Path, PathBuf};
+mod measure;
+
+use std::path::Path;
 use std::time::Instant;
 
+use measure::record;
 use rusqlite::{Connection, params};
 use sluicegate::meta::{MetaStore, NewBucket, SqliteMeta, SqliteSettings};
 use sluicegate::types::{BucketId, BucketName, ListQuery, OwnerId, Timestamp};
@@ -94,20 +97,15 @@ fn folded_page(connection: &Connection, bucket: BucketId, end: usize) -> usize {
     prefixes.len()
 }
 
-fn option(name: &str) -> Option<String> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments.nth(1)
-}
-
-fn report(title: &str, store_ms: f64, baseline: &str, baseline_ms: f64) {
+fn report(keys: u64, title: &str, store_ms: f64, baseline: &str, baseline_ms: f64) {
     let ratio = baseline_ms / store_ms;
     println!("{title:<34} {store_ms:>10.3} {baseline:>22} {baseline_ms:>10.3} {ratio:>9.2}x");
+    record::row(&format!("list page in {keys} keys"), title, "ms", store_ms, Some((baseline_ms, baseline)));
 }
 
 fn main() {
-    let keys: u64 = option("--keys").map_or(1_000_000, |text| text.parse().unwrap());
-    let base = option("--dir").map_or_else(std::env::temp_dir, PathBuf::from);
-    let directory = tempfile::tempdir_in(base).unwrap();
+    let keys: u64 = measure::option("--keys").unwrap_or(measure::unless_quick(1_000_000, 20_000));
+    let directory = measure::scratch();
     let path = directory.path().join("meta.sqlite");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let new = NewBucket::new(BucketName::parse("bench").unwrap(), OwnerId("bench".to_owned()), Timestamp(0));
@@ -136,7 +134,7 @@ fn main() {
             assert_eq!(page.objects.len(), PAGE as usize);
         });
         let offset_ms = best_ms(5, || assert!(offset_page(&connection, id, at) > 0));
-        report(title, store_ms, "OFFSET", offset_ms);
+        report(keys, title, store_ms, "OFFSET", offset_ms);
     }
     for (title, delimiter, end) in
         [("1000 prefixes of 1000 keys", "/", 14), ("1000 prefixes of 10 keys", "/object", 24)]
@@ -153,7 +151,7 @@ fn main() {
             assert!(prefixes > 0);
         });
         let folded_ms = best_ms(3, || assert_eq!(folded_page(&connection, id, end), prefixes));
-        report(title, store_ms, "fold every key", folded_ms);
+        report(keys, title, store_ms, "fold every key", folded_ms);
     }
     let query = ListQuery { delimiter: "/".to_owned(), max_keys: PAGE, ..ListQuery::default() };
     let store_ms = best_ms(ROUNDS, || {
@@ -165,6 +163,6 @@ fn main() {
         let prefixes: i64 = connection.query_row(scan, [id.0], |row| row.get(0)).unwrap();
         assert_eq!(prefixes, 1);
     });
-    report("1 prefix of all keys", store_ms, "full scan", scan_ms);
+    report(keys, "1 prefix of all keys", store_ms, "full scan", scan_ms);
     runtime.block_on(store.close()).unwrap();
 }

@@ -11,11 +11,14 @@
     reason = "a bench prints, and stops at the first error"
 )]
 
-use std::path::{Path, PathBuf};
+mod measure;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use measure::{Cost, cost, record};
 use rusqlite::{Connection, params};
 use sluicegate::meta::{CommitPut, MetaStore, NewBody, NewBucket, SqliteMeta, SqliteSettings};
 use sluicegate::rules::WritePrecondition;
@@ -27,33 +30,22 @@ use sluicegate::types::{
 /// One measurement.
 struct Measured {
     rows: u64,
-    elapsed: Duration,
-    cpu: Duration,
+    cost: Cost,
 }
 
 impl Measured {
     fn rows_per_second(&self) -> f64 {
-        self.rows as f64 / self.elapsed.as_secs_f64()
+        self.rows as f64 / self.cost.wall_seconds
     }
 
     fn cpu_micros_per_row(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.rows as f64
+        self.cost.cpu_seconds * 1e6 / self.rows as f64
     }
 }
 
-/// CPU time of this process, of all its threads, in user and kernel mode, in steps of 10 ms: fields 14 and
-/// 15 of proc_pid_stat(5), counted behind the name of the program.
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
-}
-
-fn measure(seconds: f64, run: impl FnOnce(Duration) -> u64) -> Measured {
-    let (start, cpu) = (Instant::now(), cpu_time());
-    let rows = run(Duration::from_secs_f64(seconds));
-    Measured { rows, elapsed: start.elapsed(), cpu: cpu_time() - cpu }
+fn measured(seconds: f64, run: impl FnOnce(Duration) -> u64) -> Measured {
+    let (rows, cost) = cost(|| run(Duration::from_secs_f64(seconds)));
+    Measured { rows, cost }
 }
 
 /// Keys as clients make them: a directory of a few, a name that is unique and falls anywhere in it.
@@ -94,7 +86,7 @@ fn run_store(path: &Path, requesters: usize, body_bytes: usize, seconds: f64) ->
     let store = Arc::new(SqliteMeta::open(path, SqliteSettings::default()).unwrap());
     let id = runtime.block_on(bucket(&store));
     let numbers = Arc::new(AtomicU64::new(0));
-    let measured = measure(seconds, |length| {
+    let measured = measured(seconds, |length| {
         let end = Instant::now() + length;
         let tasks: Vec<_> = (0..requesters)
             .map(|_| {
@@ -127,7 +119,7 @@ fn run_plain(path: &Path, body_bytes: usize, seconds: f64) -> Measured {
     });
     let connection = Connection::open(path).unwrap();
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -4096; PRAGMA foreign_keys = ON").unwrap();
-    measure(seconds, |length| {
+    measured(seconds, |length| {
         let end = Instant::now() + length;
         let mut rows = 0;
         while Instant::now() < end {
@@ -168,24 +160,21 @@ fn insert_plain(connection: &Connection, put: &CommitPut, number: u64) {
     transaction.commit().unwrap();
 }
 
-fn option(name: &str) -> Option<String> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments.nth(1)
-}
-
 fn main() {
-    let base = option("--dir").map_or_else(std::env::temp_dir, PathBuf::from);
-    let seconds = option("--seconds").map_or(3.0, |text| text.parse().unwrap());
+    let seconds = measure::option("--seconds").unwrap_or(measure::unless_quick(3.0, 0.3));
     println!("{:<28} {:>12} {:>14} {:>10} {:>10}", "", "rows/s", "CPU us/row", "rows", "ratio");
     for (title, body_bytes) in [("row of about 300 B", 100), ("inline body of 4 KiB", 4096)] {
-        let directory = tempfile::tempdir_in(&base).unwrap();
+        let directory = measure::scratch();
         let plain = run_plain(&directory.path().join("meta.sqlite"), body_bytes, seconds);
         println!("{title}");
         report("  one transaction per row", &plain, &plain);
         for requesters in [1, 16, 64, 256] {
-            let directory = tempfile::tempdir_in(&base).unwrap();
+            let directory = measure::scratch();
             let store = run_store(&directory.path().join("meta.sqlite"), requesters, body_bytes, seconds);
             report(&format!("  store, {requesters} requesters"), &store, &plain);
+            let (work, with) = (format!("durable commits, {title}"), format!("{requesters} at a time"));
+            let floor = Some((plain.rows_per_second(), "SQLite, a transaction for each row"));
+            record::row(&work, &with, "/s", store.rows_per_second(), floor);
         }
     }
 }

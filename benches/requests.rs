@@ -5,21 +5,16 @@
 //! Run with `cargo bench --bench requests`; `-- --seconds N` chooses the length of each measurement (default 2).
 
 #![allow(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
     missing_docs,
-    unreachable_pub,
-    reason = "a bench prints, may die, and asks the real clock"
+    reason = "a bench prints, and stops at the first error"
 )]
 
 mod measure;
-#[path = "../tests/support/mod.rs"]
-mod support;
 
 use std::convert::Infallible;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -29,12 +24,17 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use measure::load::{Ground, Load, load, many_descriptors};
+use measure::record::{self, Chart};
+use measure::support::{Client, noise};
 use rusqlite::{Connection, params};
-use support::client::read_answer;
-use support::{Client, Server, noise};
 
-/// Keys that the requests of one client go round.
-const KEYS: usize = 64;
+/// Objects that reads go round.
+const THERE: usize = 100;
+/// Keys that writes of all clients go round; a client has a few of its own.
+const KEYS: usize = 4096;
+/// The uploads that a curve shows.
+const CURVE_BYTES: usize = 4 << 10;
 
 /// What a client asks, again and again.
 #[derive(Clone, Copy)]
@@ -72,7 +72,7 @@ impl Ask {
     fn wire(self, client: &Client, number: usize, body: &[u8]) -> Vec<u8> {
         let target = match self {
             Self::Put(_) | Self::Delete => format!("/bench/own/{number}"),
-            Self::Get | Self::Head => format!("/bench/there/{}", number % KEYS),
+            Self::Get | Self::Head => format!("/bench/there/{}", number % THERE),
             Self::Missing => format!("/bench/missing/{number}"),
             Self::List => "/bench?list-type=2&max-keys=100".to_owned(),
         };
@@ -86,47 +86,6 @@ impl Ask {
             Self::Get | Self::Head | Self::Missing | Self::Delete | Self::List => call.head(),
         }
     }
-}
-
-/// What a while of requests came to.
-struct Round {
-    per_second: f64,
-    cpu_micros: f64,
-    p99: Duration,
-}
-
-/// So many clients, each on one connection, ask one thing for a while.
-fn round(pid: u32, client: &Client, ask: Ask, clients: usize, time: Duration) -> Round {
-    let body = noise(1, 64 << 10);
-    let wires: Vec<Vec<Vec<u8>>> = (0..clients)
-        .map(|thread| (0..KEYS).map(|key| ask.wire(client, thread * KEYS + key, &body)).collect())
-        .collect();
-    let mut times = Vec::new();
-    let (wall, cpu) = measure::floors::observed(pid, || {
-        std::thread::scope(|scope| {
-            let ask = |wires: &[Vec<u8>]| {
-                let mut stream = client.connect();
-                let mut reader = BufReader::new(stream.try_clone().expect("clone"));
-                let (begun, mut times) = (Instant::now(), Vec::new());
-                for wire in wires.iter().cycle() {
-                    let asked = Instant::now();
-                    stream.write_all(wire).expect("send");
-                    let answer = read_answer(&mut reader, ask.method());
-                    assert!(answer.status < 500 && answer.status != 403, "{}", answer.text());
-                    times.push(asked.elapsed());
-                    if begun.elapsed() >= time {
-                        break;
-                    }
-                }
-                times
-            };
-            let threads: Vec<_> = wires.iter().map(|wires| scope.spawn(move || ask(wires))).collect();
-            threads.into_iter().for_each(|thread| times.extend(thread.join().expect("a client")));
-        });
-    });
-    times.sort_unstable();
-    let count = times.len() as f64;
-    Round { per_second: count / wall, cpu_micros: cpu / count * 1e6, p99: times[(times.len() - 1) * 99 / 100] }
 }
 
 /// Rows of `bytes` a second, `group` in each transaction, durable: what SQLite gives without anything around it.
@@ -200,54 +159,92 @@ impl Drop for Bare {
     }
 }
 
+/// `each` requests for each client, all about keys of their own.
+fn wires(ask: Ask, client: &Client, clients: usize, each: usize) -> Vec<Vec<Vec<u8>>> {
+    let body = noise(1, 64 << 10);
+    let of = |thread| (0..each).map(|key| ask.wire(client, thread * each + key, &body)).collect();
+    (0..clients).map(of).collect()
+}
+
+/// A gateway, and what it is compared with.
+struct Bench {
+    ground: Ground,
+    bare: Bare,
+    time: Duration,
+}
+
+impl Bench {
+    fn run(&self, ask: Ask, clients: usize) {
+        let (pid, client) = (self.ground.server.pid(), self.ground.server.client());
+        let ours = match ask {
+            // What is deleted must be there: so each once, and many.
+            Ask::Delete => {
+                let each = measure::unless_quick(2 * KEYS, KEYS / 4).div_ceil(clients);
+                load(pid, &client, "PUT", &wires(Ask::Put(4 << 10), &client, clients, each), None);
+                load(pid, &client, ask.method(), &wires(ask, &client, clients, each), None)
+            }
+            Ask::Put(_) | Ask::Get | Ask::Head | Ask::Missing | Ask::List => {
+                load(pid, &client, ask.method(), &wires(ask, &client, clients, each(clients)), Some(self.time))
+            }
+        };
+        let nobody = Client::new(self.bare.address, None);
+        let asked = wires(ask, &nobody, clients, each(clients));
+        let bare = load(self.bare.child.id(), &nobody, ask.method(), &asked, Some(self.time / 2));
+        let rows = match ask {
+            Ask::Put(bytes) => Some(sqlite_floor(self.ground.scratch.path(), bytes, clients, self.time / 2)),
+            Ask::Get | Ask::Head | Ask::Missing | Ask::List | Ask::Delete => None,
+        };
+        tell(ask, clients, &ours, &bare, rows);
+    }
+}
+
+/// Keys of a client that goes round them: few, so that those of all clients are about as many, however many there are.
+fn each(clients: usize) -> usize {
+    (KEYS / clients).clamp(4, 64)
+}
+
+/// Prints and records what was measured: beside the CPU of the bare server and, for uploads, the rows a second of SQLite.
+fn tell(ask: Ask, clients: usize, ours: &Load, bare: &Load, rows: Option<f64>) {
+    let (name, p99) = (ask.name(), ours.p99.as_secs_f64() * 1e3);
+    let share = rows.map(|rows| format!("{rows:.0} ({:.0} %)", ours.per_second / rows * 100.0)).unwrap_or_default();
+    println!(
+        "{name:<18} {clients:>8} {:>10.0} {:>12.1} {p99:>10.2} {:>22} {share:>22}",
+        ours.per_second,
+        ours.cpu_micros,
+        format!("{:.1} ({:.1}x)", bare.cpu_micros, ours.cpu_micros / bare.cpu_micros),
+    );
+    let with = if clients == 1 { "1 client".to_owned() } else { format!("{clients} clients") };
+    let sqlite = rows.map(|rows| (rows, "SQLite, the same rows in groups"));
+    record::row(&name, &with, "/s", ours.per_second, sqlite);
+    record::row(&name, &with, "µs CPU", ours.cpu_micros, Some((bare.cpu_micros, "hyper that does nothing")));
+    record::row(&name, &with, "ms p99", p99, None);
+    if let (Ask::Put(CURVE_BYTES), Some(rows)) = (ask, rows) {
+        record::point(Chart::PutsByClients, "durable PUTs", clients as f64, ours.per_second);
+        record::point(Chart::PutsByClients, "SQLite alone, in groups", clients as f64, rows);
+        record::point(Chart::CpuByClients, "durable PUT", clients as f64, ours.cpu_micros);
+        record::point(Chart::CpuByClients, "hyper that does nothing", clients as f64, bare.cpu_micros);
+    }
+}
+
 fn main() {
-    if std::env::args().any(|argument| argument == "--bare") {
+    if measure::flag("--bare") {
         return serve_nothing();
     }
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--seconds");
-    let seconds = arguments.nth(1).map_or(2.0, |text| text.parse().unwrap());
-    let time = Duration::from_secs_f64(seconds);
-    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("scratch directory");
-    let server = Server::start_in(&scratch.path().join("data"), &["--memory", "128MiB", "--log", "warn"]);
-    let client = server.client();
-    client.bucket("bench");
-    for key in 0..KEYS.max(100) {
-        client.put(&format!("/bench/there/{key}"), noise(2, 4096)).expect(200);
+    many_descriptors();
+    let seconds = measure::option("--seconds").unwrap_or(measure::unless_quick(2.0, 0.2));
+    // Memory for more than a thousand connections.
+    let bench = Bench { ground: Ground::new("256MiB"), bare: Bare::start(), time: Duration::from_secs_f64(seconds) };
+    for key in 0..THERE {
+        bench.ground.server.client().put(&format!("/bench/there/{key}"), noise(2, 4096)).expect(200);
     }
-    let bare = Bare::start();
-    let nobody = Client::new(bare.address, None);
     println!(
         "{:<18} {:>8} {:>10} {:>12} {:>10} {:>22} {:>22}",
         "request", "clients", "per s", "CPU us each", "p99 ms", "bare hyper us (ratio)", "SQLite per s (share)"
     );
-    for clients in [1, 16, 64, 256] {
-        for ask in [
-            Ask::Put(1 << 10),
-            Ask::Put(4 << 10),
-            Ask::Put(16 << 10),
-            Ask::Get,
-            Ask::Head,
-            Ask::Missing,
-            Ask::List,
-            Ask::Delete,
-        ] {
-            let ours = round(server.pid(), &client, ask, clients, time);
-            let floor = round(bare.child.id(), &nobody, ask, clients, time / 2);
-            let share = match ask {
-                Ask::Put(bytes) => {
-                    let floor = sqlite_floor(scratch.path(), bytes, clients.min(256), time / 2);
-                    format!("{floor:.0} ({:.0} %)", ours.per_second / floor * 100.0)
-                }
-                Ask::Get | Ask::Head | Ask::Missing | Ask::List | Ask::Delete => String::new(),
-            };
-            println!(
-                "{:<18} {clients:>8} {:>10.0} {:>12.1} {:>10.2} {:>22} {share:>22}",
-                ask.name(),
-                ours.per_second,
-                ours.cpu_micros,
-                ours.p99.as_secs_f64() * 1e3,
-                format!("{:.1} ({:.1}x)", floor.cpu_micros, ours.cpu_micros / floor.cpu_micros),
-            );
-        }
+    let puts = [Ask::Put(1 << 10), Ask::Put(CURVE_BYTES), Ask::Put(16 << 10)];
+    for ask in puts.into_iter().chain([Ask::Get, Ask::Head, Ask::Missing, Ask::List, Ask::Delete]) {
+        let clients: &[usize] =
+            if matches!(ask, Ask::Put(CURVE_BYTES)) { &[1, 4, 16, 64, 256, 1024] } else { &[1, 16, 64, 256] };
+        clients.iter().for_each(|&clients| bench.run(ask, clients));
     }
 }

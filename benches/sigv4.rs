@@ -1,7 +1,9 @@
 //! What the verdict over a typical header-signed PUT costs, against the HMAC of its string to sign alone: the part
 //! that nobody can leave out. Both run in turns within one process; the table shows medians.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its table and may die on its own input")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first error")]
+
+mod measure;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4::{SigningParams, calculate_signature, generate_signing_key};
 use http::request::Parts;
+use measure::{median, record};
 use sha2::{Digest as _, Sha256};
 use sluicegate::auth::{AuthSettings, SecretKey, SecretLookup, Verdict, verify};
 use sluicegate::types::Timestamp;
@@ -76,11 +79,6 @@ fn time_of(mut operation: impl FnMut()) -> Duration {
     start.elapsed()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() {
     let now = Timestamp::from_seconds(1_709_208_000);
     let head = signed_put(now);
@@ -108,12 +106,14 @@ fn main() {
     }
     println!("{:<44} {:>10} {:>12}", "what", "µs each", "per second");
     for (what, values) in [
-        ("verdict over a signed PUT (key cached)", verdicts),
-        ("HMAC of its string to sign", macs),
+        ("verdict over a signed PUT (key cached)", verdicts.clone()),
+        ("HMAC of its string to sign", macs.clone()),
         ("key derivation and HMAC (no cache)", derived),
     ] {
         let micros = median(values);
         println!("{what:<44} {micros:>10.2} {:>12.0}", 1e6 / micros);
     }
+    let (verdict, mac) = (median(verdicts), median(macs));
+    record::row("signature of a PUT", "key in the cache", "µs CPU", verdict, Some((mac, "one HMAC")));
     println!("verdict / bare HMAC: {:.2} (median of {RUNS} paired runs)", median(ratios));
 }

@@ -1,7 +1,7 @@
 //! What both digests and the CRC cost, in CPU-seconds per GB: the tee of the libraries, one hash after another over
 //! pieces in the cache, against streams that are hashed together, with each set of kernels that this processor runs.
 //!
-//! `SLUICEGATE_BENCH_ROUNDS` sets the number of rounds (default 9).
+//! `-- --rounds N` sets the number of rounds (default 9).
 #![allow(clippy::print_stdout, missing_docs)]
 
 mod measure;
@@ -9,6 +9,7 @@ mod measure;
 use std::hint::black_box;
 
 use md5::Md5;
+use measure::record;
 use sha2::{Digest as _, Sha256};
 use sluicegate::digest::{Flight, Kernels, SpanCrc, Tee};
 use sluicegate::limits::BLOCK_BYTES;
@@ -21,7 +22,7 @@ const STREAMS: [usize; 6] = [1, 2, 4, 8, 16, STREAMS_MAX];
 const PIECE_BYTES: usize = 16 * 1024;
 
 fn main() {
-    let rounds = measure::setting("SLUICEGATE_BENCH_ROUNDS", 9);
+    let rounds = measure::option("--rounds").unwrap_or(measure::unless_quick(9, 3));
     let noise: Vec<u8> = (0..((STREAMS_MAX + 1) * BLOCK_BYTES) as u64)
         .map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
         .collect();
@@ -54,6 +55,10 @@ fn main() {
         let lowest = own.iter().copied().fold(f64::INFINITY, f64::min) / gigabytes;
         let ratio = measure::median(costs[0].iter().zip(own).map(|(libraries, own)| libraries / own));
         println!("{name:34} {seconds:>12.3} {lowest:>12.3} {ratio:>14.2}");
+        if let Some(streams) = name.strip_prefix(&format!("{}: ", Kernels::here().name())) {
+            let floor = Some((seconds * ratio, "libraries, one after another"));
+            record::row("MD5, SHA-256 and CRC", &format!("{streams} at a time"), "CPU-s/GB", seconds, floor);
+        }
     }
 }
 

@@ -1,12 +1,27 @@
-//! What the benches measure with: CPU seconds of this process, medians of paired rounds.
+//! What the benches share: clocks, medians of paired rounds, the floors of the machine, a gateway under load, and the
+//! record of what was found.
 //!
 //! Rounds run every variant once, in turn, so that a slow minute of the machine falls on all of them; results
 //! are medians over rounds, and ratios are medians of the ratios within a round.
 
-#![allow(dead_code, unreachable_pub, reason = "each bench uses its part of this")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "each bench uses its part of this, may die, and asks the real clock"
+)]
 
 pub mod floors;
+pub mod load;
+pub mod record;
+#[path = "../../tests/support/mod.rs"]
+pub mod support;
 
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Instant;
 
 /// What one run of one variant cost.
@@ -44,7 +59,34 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A number from the environment, or `default`.
-pub fn setting(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+/// What follows `name` on the command line.
+pub fn option<T: FromStr>(name: &str) -> Option<T> {
+    let text = std::env::args().skip_while(|argument| argument != name).nth(1)?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} {text}: not understood")))
+}
+
+/// Whether `name` stands on the command line.
+pub fn flag(name: &str) -> bool {
+    std::env::args().any(|argument| argument == name)
+}
+
+/// `full`, or `quick` where `--quick` asks for a trial that shows that everything works, and no more.
+pub fn unless_quick<T>(full: T, quick: T) -> T {
+    if flag("--quick") { quick } else { full }
+}
+
+/// A directory that goes when it is dropped: below `--dir`, or below `target`.
+pub fn scratch() -> tempfile::TempDir {
+    let base = option("--dir").unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
+    tempfile::tempdir_in(base).expect("scratch directory")
+}
+
+/// Bytes, as people say them.
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    }
 }
