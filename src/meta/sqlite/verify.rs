@@ -281,7 +281,7 @@ mod tests {
                  INSERT INTO side VALUES (50, NULL, NULL, NULL, x'', x'616263');
                  INSERT INTO bucket_usage VALUES (1, 19, 3);
                  INSERT INTO owner_usage VALUES ('o', 10, 2), ('p', 9, 1);
-                 INSERT INTO access_key VALUES ('ID', 'name', 'secret', 'o', 0, 1);
+                 INSERT INTO access_key (id, name, secret, owner, created, limited) VALUES ('ID', 'name', 'secret', 'o', 0, 1);
                  INSERT INTO key_policy VALUES ('ID', 'full', NULL);",
             )
             .unwrap();
