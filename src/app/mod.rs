@@ -4,7 +4,6 @@
 pub mod background;
 pub mod data_dir;
 pub mod error;
-mod malloc;
 pub mod process;
 pub mod restore;
 pub mod server;
