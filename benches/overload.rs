@@ -4,23 +4,15 @@
 //! Run with `cargo bench --bench overload`; `-- --seconds N` chooses how long the overload lasts (default 20). Clients
 //! and server share the machine, so the many clients cost more of it than the few.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    missing_docs,
-    unreachable_pub,
-    reason = "a bench prints, may die, and asks the real clock"
-)]
+#![allow(clippy::print_stdout, missing_docs, reason = "a bench prints")]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
+mod measure;
 
 use std::time::Duration;
 
-use support::Server;
-use support::siege::{Tally, besiege, furnish, no_more_than_the_backlog, p99, raise_descriptor_limit};
+use measure::load::Ground;
+use measure::record;
+use measure::support::siege::{Tally, besiege, furnish, no_more_than_the_backlog, p99, raise_descriptor_limit};
 
 /// Clients that keep a server busy and are all admitted.
 const FEW: usize = 32;
@@ -45,12 +37,9 @@ fn tell(clients: usize, time: Duration, tally: Tally) -> f64 {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--seconds");
-    let seconds = arguments.nth(1).map_or(20.0, |text| text.parse().unwrap());
-    let time = Duration::from_secs_f64(seconds);
+    let time = Duration::from_secs_f64(measure::option("--seconds").unwrap_or(measure::unless_quick(20.0, 2.0)));
     raise_descriptor_limit();
-    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("scratch directory");
-    let server = Server::start_in(&scratch.path().join("data"), &["--memory", "32MiB", "--log", "warn"]);
+    let Ground { server, scratch: _scratch } = Ground::new("32MiB");
     let client = server.client();
     furnish(&client);
     let admitted = server.metric("sluicegate_connections_max").expect("the metric") as usize;
@@ -63,6 +52,8 @@ fn main() {
     // Warm.
     besiege(&client, FEW, Duration::from_secs(1));
     let few = tell(FEW, time, besiege(&client, FEW, time));
-    let many = tell(many, time, besiege(&client, many, time));
-    println!("goodput under overload: {:.0} % of that of {FEW} clients", many / few * 100.0);
+    let served = tell(many, time, besiege(&client, many, time));
+    println!("goodput under overload: {:.0} % of that of {FEW} clients", served / few * 100.0);
+    let with = format!("{many} clients of {admitted} admitted");
+    record::row("served under overload", &with, "/s", served, Some((few, "the same server with 32 clients")));
 }

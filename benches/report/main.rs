@@ -37,6 +37,7 @@ const BENCHES: &[&str] = &[
     "requests",
     "keys",
     "memory",
+    "overload",
     "tee",
     "chunk_writer",
     "chunked_decode",
