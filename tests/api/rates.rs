@@ -96,12 +96,14 @@ fn a_key_has_rates_of_its_own_while_the_server_runs() {
     assert_eq!(listed["bandwidth"], serde_json::json!({ "per_second": 512 << 10, "burst": 256 << 10 }));
     let ann = server.client_with("ann-too", &["--for", "root"]);
     key_command(&server, &["limit", "ann-too", "--requests", "1000", "--bandwidth", "512KiB:256KiB"]);
-    let body = noise(1, 2 * MIB);
-    server.eventually("bodies move at her pace", || {
-        let begun = Instant::now();
-        ann.put("/paced/k", body.clone()).expect(200);
-        begun.elapsed() >= Duration::from_millis(2500)
+    // Both come into force at once, and this is seen by requests that are not refused.
+    server.eventually("she has rates of her own", || {
+        std::thread::sleep(Duration::from_millis(200));
+        (0..20).all(|_| ann.get("/").status == 200)
     });
+    let begun = Instant::now();
+    ann.put("/paced/k", noise(1, 2 * MIB)).expect(200);
+    assert!(begun.elapsed() >= Duration::from_millis(2500), "{:?}", begun.elapsed());
     key_command(&server, &["limit", "ann-too", "--clear"]);
     server.eventually("and then at that of all", || {
         let begun = Instant::now();
