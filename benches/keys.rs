@@ -1,5 +1,5 @@
-//! A gateway with many keys: what uploads, pages, a start after a crash and the emptying of the bucket cost with a million
-//! of them, and how large the database is.
+//! A gateway with many keys: what uploads, pages, a start after a crash and the emptying of the bucket cost with a
+//! million of them, and how large the database is.
 //!
 //! Keys are put through the metadata store, in groups, as the gateway puts them; everything else is asked over HTTP.
 //! `-- --keys N` chooses how many (default one million), `--dir DIR` the disk.

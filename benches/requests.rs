@@ -203,7 +203,8 @@ fn each(clients: usize) -> usize {
     (KEYS / clients).clamp(4, 64)
 }
 
-/// Prints and records what was measured: beside the CPU of the bare server and, for uploads, the rows a second of SQLite.
+/// Prints and records what was measured: beside the CPU of the bare server and, for uploads, the rows a second of
+/// SQLite.
 fn tell(ask: Ask, clients: usize, ours: &Load, bare: &Load, rows: Option<f64>) {
     let (name, p99) = (ask.name(), ours.p99.as_secs_f64() * 1e3);
     let share = rows.map(|rows| format!("{rows:.0} ({:.0} %)", ours.per_second / rows * 100.0)).unwrap_or_default();

@@ -76,8 +76,8 @@ impl Wire {
 pub const SIZES: [usize; 8] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20];
 pub const STREAMS: usize = 8;
 
-/// GB per second and CPU-seconds of the server per GB while `streams` connections move `bytes` each; medians. `work` gets
-/// the numbers of round and stream, and the connection.
+/// GB per second and CPU-seconds of the server per GB while `streams` connections move `bytes` each; medians. `work`
+/// gets the numbers of round and stream, and the connection.
 pub fn throughput(
     server: &Server,
     streams: usize,

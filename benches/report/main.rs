@@ -5,8 +5,8 @@
 //!
 //! - `--quick`: a trial of a few minutes that shows that everything works; its numbers say little.
 //! - `--only NAME[,NAME…]`: runs these benches; of the others the last results are taken.
-//! - `--runs N`: how often everything runs (default 3, quick 1); the table shows medians. With 0 the page is written again
-//!   from the last results.
+//! - `--runs N`: how often everything runs (default 3, quick 1); the table shows medians. With 0 the page is written
+//!   again from the last results.
 //! - `--keys N`, `--gigabytes N`, `--dir DIR`: handed to the benches; `DIR` is where their data lies.
 //! - `--out DIR`: where the page goes (default `docs`; for a trial below `target`).
 

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::chunk::cached::read_cached_at;
 use crate::chunk::durable::{Directory, NewFile, WritePath, failed, probe};
@@ -21,7 +21,7 @@ use crate::limits::{
     CHUNK_DIRECTORIES_OPEN_MAX, CHUNKS_PER_DIRECTORY, SPACE_AMPLE_BYTES, SPACE_BELIEVED_MS, SPACE_RESERVE_BYTES_MAX,
     SPACE_RESERVE_BYTES_MIN, SPACE_RESERVE_DIVISOR,
 };
-use crate::types::{ChunkId, Epoch};
+use crate::types::{ChunkId, Epoch, SharedDeadline};
 
 const TREE: &str = "chunks";
 const SUFFIX: &str = ".chunk";
@@ -165,29 +165,29 @@ fn path_in(tree: &Path, id: ChunkId) -> PathBuf {
 struct Space {
     tree: PathBuf,
     reserve_bytes: u64,
-    began: Instant,
-    /// When there was ample space, in milliseconds since `began`, and one more; 0 if there was not.
-    ample: AtomicU64,
+    /// Until when the disk is believed to have ample space.
+    ample: SharedDeadline,
 }
 
 impl Space {
     fn new(tree: &Path) -> Result<Self, ChunkError> {
         let status = statvfs(tree)?;
         let total_bytes = status.f_blocks.saturating_mul(status.f_frsize);
-        let (began, ample) = (Instant::now(), AtomicU64::new(0));
-        Ok(Self { tree: tree.to_owned(), reserve_bytes: reserve_bytes(total_bytes), began, ample })
+        let ample = SharedDeadline::default();
+        Ok(Self { tree: tree.to_owned(), reserve_bytes: reserve_bytes(total_bytes), ample })
     }
 
     /// Bytes beyond the reserve, or a lower bound of them if there were ample a moment ago.
     fn free_bytes(&self) -> Result<u64, ChunkError> {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        match self.ample.load(Ordering::Relaxed) {
-            seen if seen > 0 && now < seen - 1 + SPACE_BELIEVED_MS => return Ok(SPACE_AMPLE_BYTES / 2),
-            _ => {}
+        let now = Instant::now();
+        if self.ample.is_ahead(now) {
+            return Ok(SPACE_AMPLE_BYTES / 2);
         }
         let status = statvfs(&self.tree)?;
         let free = status.f_bavail.saturating_mul(status.f_frsize).saturating_sub(self.reserve_bytes);
-        self.ample.store(if free >= SPACE_AMPLE_BYTES { now + 1 } else { 0 }, Ordering::Relaxed);
+        if free >= SPACE_AMPLE_BYTES {
+            self.ample.set(now + Duration::from_millis(SPACE_BELIEVED_MS));
+        }
         Ok(free)
     }
 

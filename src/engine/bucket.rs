@@ -74,13 +74,12 @@ impl Engine {
     /// # Errors
     /// `NoSuchBucket`, `Meta`.
     pub async fn bucket_of_object(&self, name: &BucketName) -> Result<Bucket, EngineError> {
-        let began = Instant::now();
-        let reading = match self.bucket_rows.find(name, began) {
+        let reading = match self.bucket_rows.find(name, Instant::now()) {
             Known::Row(row) => return Ok(row),
             Known::Nothing(reading) => reading,
         };
         let row = self.bucket(name).await?;
-        self.bucket_rows.keep(&reading, began, &row);
+        self.bucket_rows.keep(&reading, &row);
         Ok(row)
     }
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use crate::limits::{BUCKET_ROW_BELIEVED_MS, BUCKET_ROWS_CACHED_MAX};
 use crate::types::{Bucket, BucketName};
 
+const BELIEVED: Duration = Duration::from_millis(BUCKET_ROW_BELIEVED_MS);
+
 /// The rows.
 #[derive(Default)]
 pub(crate) struct BucketRows {
@@ -35,6 +37,7 @@ pub(crate) enum Known {
 
 /// A read that is about to begin.
 pub(crate) struct Reading {
+    began: Instant,
     changes: u64,
 }
 
@@ -49,12 +52,12 @@ impl BucketRows {
         let slot = self.lock();
         match slot.rows.get(name) {
             Some((read, row)) if now.saturating_duration_since(*read) < BELIEVED => Known::Row(row.clone()),
-            Some(_) | None => Known::Nothing(Reading { changes: slot.changes }),
+            Some(_) | None => Known::Nothing(Reading { began: now, changes: slot.changes }),
         }
     }
 
-    /// Keeps what was read from `began` on, unless a bucket has changed since.
-    pub(crate) fn keep(&self, reading: &Reading, began: Instant, row: &Bucket) {
+    /// Keeps what was read, unless a bucket has changed since.
+    pub(crate) fn keep(&self, reading: &Reading, row: &Bucket) {
         let mut slot = self.lock();
         // A read during a change has the row before or after it.
         if slot.changing > 0 || slot.changes != reading.changes {
@@ -64,7 +67,7 @@ impl BucketRows {
         if slot.rows.len() >= BUCKET_ROWS_CACHED_MAX {
             slot.rows.clear();
         }
-        slot.rows.insert(row.name.clone(), (began, row.clone()));
+        slot.rows.insert(row.name.clone(), (reading.began, row.clone()));
     }
 
     /// To be held while a bucket is created, changed or removed.
@@ -80,8 +83,6 @@ impl BucketRows {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-const BELIEVED: Duration = Duration::from_millis(BUCKET_ROW_BELIEVED_MS);
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
@@ -120,7 +121,7 @@ mod tests {
 
     fn read(rows: &BucketRows, row: &Bucket, now: Instant) {
         let Known::Nothing(reading) = rows.find(&row.name, now) else { panic!("known already") };
-        rows.keep(&reading, now, row);
+        rows.keep(&reading, row);
     }
 
     #[test]
@@ -143,9 +144,9 @@ mod tests {
         assert_eq!(found(&rows, &row("abc", 0), now), None, "it may be the row before the change");
         let Known::Nothing(during) = rows.find(&row("abc", 0).name, now) else { panic!("known") };
         drop(change);
-        rows.keep(&during, now, &row("abc", 1));
+        rows.keep(&during, &row("abc", 1));
         assert_eq!(found(&rows, &row("abc", 0), now), None, "it was read during the change");
-        rows.keep(&early, now, &row("abd", 1));
+        rows.keep(&early, &row("abd", 1));
         assert_eq!(found(&rows, &row("abd", 0), now), None, "it was read before the change");
         read(&rows, &row("abc", 2), now);
         assert_eq!(found(&rows, &row("abc", 0), now), Some(2));

@@ -1,8 +1,8 @@
 //! The commit stage: from here on a request that goes away no longer stops its write.
 //!
-//! A body is durable before this stage; whether it becomes visible is one metadata transaction. With chunk files it runs on
-//! a task that the engine owns, so that a dropped request can neither delete the chunks of a commit that
-//! goes through nor leave those of a refused one.
+//! A body is durable before this stage; whether it becomes visible is one metadata transaction. With chunk files it
+//! runs on a task that the engine owns, so that a dropped request can neither delete the chunks of a commit that goes
+//! through nor leave those of a refused one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

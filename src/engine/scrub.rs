@@ -1,6 +1,6 @@
-//! Scrub: reads everything that is stored again, at a pace, and marks the chunks that are damaged (small bodies: see `scrub_small`). What is marked stays
-//! where it is, so that its sound blocks can be read and nothing is lost that a recovery could use; a mark goes when
-//! the chunk is found sound again.
+//! Scrub: reads everything that is stored again, at a pace, and marks the chunks that are damaged (small bodies: see
+//! `scrub_small`). What is marked stays where it is, so that its sound blocks can be read and nothing is lost that a
+//! recovery could use; a mark goes when the chunk is found sound again.
 //!
 //! A step is bounded and may be dropped at any point: the place of the pass is kept at its end.
 

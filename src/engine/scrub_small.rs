@@ -1,5 +1,5 @@
-//! The part of scrub that reads small bodies, which lie beside their rows: after the chunks of a pass, bucket by bucket.
-//! What the database or the page cache holds is not read from the disk again.
+//! The part of scrub that reads small bodies, which lie beside their rows: after the chunks of a pass, bucket by
+//! bucket. What the database or the page cache holds is not read from the disk again.
 //!
 //! There is no row for a mark: the few that there should ever be are kept with scrub's place, by the name of their
 //! version, and looked at in each step, so that one that is sound again or gone is not told of any longer.

@@ -6,7 +6,8 @@
 pub mod attribute;
 pub mod bucket;
 pub mod checksum;
-pub mod document;
+pub mod deadline;
+mod document;
 pub mod etag;
 pub mod event;
 pub mod id;
@@ -22,6 +23,7 @@ pub use attribute::{
 };
 pub use bucket::{Bucket, BucketName};
 pub use checksum::{ChecksumAlgorithm, ChecksumType, ChecksumValue, ObjectChecksum};
+pub use deadline::SharedDeadline;
 pub use document::{BucketDocument, DocumentKind, Documents};
 pub use etag::ETag;
 pub use event::{EventBacklog, EventKind, EventRecord, EventSettlement, Origin, QueuedEvent};

@@ -5,25 +5,21 @@
 //! they go to other threads for a while.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
 use crate::limits::{LOOK_UP_HERE_MS_MAX, LOOK_UP_REST_MS, LOOK_UP_TURNS};
+use crate::types::SharedDeadline;
 
 /// The seats: one less than the reactor has workers.
 #[derive(Default)]
 pub(super) struct Seats {
-    base: OnceLock<Base>,
+    count: OnceLock<usize>,
     taken: AtomicUsize,
-    /// Until when nobody may sit, in milliseconds since `Base::began`.
-    rest_until: AtomicU64,
-}
-
-struct Base {
-    seats: usize,
-    began: Instant,
+    /// Until when nobody may sit.
+    rest: SharedDeadline,
 }
 
 /// The right to read on the reactor; measures how long that takes.
@@ -38,7 +34,7 @@ impl Seats {
     pub(super) async fn wait(&self) -> Option<Seat<'_>> {
         for _ in 0..LOOK_UP_TURNS {
             let seat = self.take();
-            if seat.is_some() || self.base().seats == 0 || self.is_resting(Instant::now()) {
+            if seat.is_some() || self.count() == 0 || self.rest.is_ahead(Instant::now()) {
                 return seat;
             }
             tokio::task::yield_now().await;
@@ -48,30 +44,18 @@ impl Seats {
 
     /// A seat, if one is free and nobody had to wait for the disk of late.
     fn take(&self) -> Option<Seat<'_>> {
-        let base = self.base();
-        let since = Instant::now();
-        if base.seats == 0 || self.is_resting(since) {
+        let (count, since) = (self.count(), Instant::now());
+        if count == 0 || self.rest.is_ahead(since) {
             return None;
         }
-        let free = |taken: usize| (taken < base.seats).then_some(taken + 1);
+        let free = |taken: usize| (taken < count).then_some(taken + 1);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free).ok()?;
         Some(Seat { seats: self, since })
     }
 
-    fn base(&self) -> &Base {
-        self.base.get_or_init(|| {
-            let workers = Handle::try_current().map_or(1, |handle| handle.metrics().num_workers());
-            Base { seats: workers.saturating_sub(1), began: Instant::now() }
-        })
-    }
-
-    fn is_resting(&self, now: Instant) -> bool {
-        milliseconds(now, self.base().began) < self.rest_until.load(Ordering::Relaxed)
-    }
-
-    fn rest(&self, now: Instant) {
-        let until = now + Duration::from_millis(LOOK_UP_REST_MS);
-        self.rest_until.store(milliseconds(until, self.base().began), Ordering::Relaxed);
+    fn count(&self) -> usize {
+        let workers = || Handle::try_current().map_or(1, |handle| handle.metrics().num_workers());
+        *self.count.get_or_init(|| workers().saturating_sub(1))
     }
 }
 
@@ -79,13 +63,9 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.seats.taken.fetch_sub(1, Ordering::Relaxed);
         if self.since.elapsed() > Duration::from_millis(LOOK_UP_HERE_MS_MAX) {
-            self.seats.rest(Instant::now());
+            self.seats.rest.set(Instant::now() + Duration::from_millis(LOOK_UP_REST_MS));
         }
     }
-}
-
-fn milliseconds(moment: Instant, began: Instant) -> u64 {
-    u64::try_from(moment.saturating_duration_since(began).as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -93,7 +73,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::Seats;
-    use crate::limits::{LOOK_UP_HERE_MS_MAX, LOOK_UP_REST_MS};
+    use crate::limits::LOOK_UP_HERE_MS_MAX;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn one_worker_stays_free() {
@@ -120,7 +100,7 @@ mod tests {
             Instant::now().checked_sub(Duration::from_millis(LOOK_UP_HERE_MS_MAX + 1)).expect("it ran a while");
         drop(slow);
         assert!(seats.take().is_none());
-        seats.rest(Instant::now().checked_sub(Duration::from_millis(LOOK_UP_REST_MS)).unwrap_or_else(Instant::now));
+        seats.rest.set(Instant::now());
         assert!(seats.take().is_some());
     }
 }

@@ -5,7 +5,7 @@
 //! the commit, take it for durable and append to it; a power cut would then take whatever came after it, too.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ fn rewrite(log: &Path) -> io::Result<()> {
         file.write_all_at(&buffer[..length], at)?;
         at += length as u64;
     }
-    File::sync_all(&file)
+    file.sync_all()
 }
 
 #[cfg(test)]
