@@ -83,9 +83,7 @@ pub(crate) static ROUTES: &[Route] = &[
     Route::change("PUT", "/v1/buckets/{name}/quota", |admin, call| Box::pin(buckets::set_quota(admin, call))),
     Route::change("PUT", "/v1/buckets/{name}/undelete", |admin, call| Box::pin(buckets::set_window(admin, call))),
     Route::read("GET", "/v1/buckets/{name}/undelete", |admin, call| Box::pin(buckets::restorable(admin, call))),
-    Route::change("POST", "/v1/buckets/{name}/undelete/restore", |admin, call| {
-        Box::pin(buckets::restore(admin, call))
-    }),
+    Route::change("POST", "/v1/buckets/{name}/undelete/restore", |admin, call| Box::pin(buckets::restore(admin, call))),
     Route::read("POST", "/v1/buckets/{name}/lifecycle/dry-run", |admin, call| Box::pin(buckets::dry_run(admin, call))),
     Route::read("GET", "/v1/jobs", |admin, _| Box::pin(jobs::list(admin))),
     Route::change("POST", "/v1/jobs/scrub/start", |admin, _| now(jobs::start(&admin, "scrub"))),

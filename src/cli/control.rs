@@ -70,9 +70,7 @@ impl Action {
             Self::Resume => (Method::POST, "/v1/control/resume", None),
             Self::Drain => (Method::POST, "/v1/control/drain", None),
             Self::Log { filter: None } => (Method::GET, "/v1/control/log", None),
-            Self::Log { filter: Some(filter) } => {
-                (Method::PUT, "/v1/control/log", Some(json!({"filter": filter})))
-            }
+            Self::Log { filter: Some(filter) } => (Method::PUT, "/v1/control/log", Some(json!({"filter": filter}))),
             Self::ReloadTls => (Method::POST, "/v1/control/reload-tls", None),
             Self::Scrub => (Method::POST, "/v1/jobs/scrub/start", None),
             Self::Snapshot => (Method::POST, "/v1/jobs/snapshot/start", None),
@@ -118,9 +116,9 @@ pub fn run(arguments: ControlArgs) -> Result<ExitCode, Failure> {
 
 /// Asks the server behind a socket.
 async fn ask(socket: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
-    let stream = UnixStream::connect(socket).await.map_err(|error| {
-        format!("no server answers at {}: {error}", socket.display())
-    })?;
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|error| format!("no server answers at {}: {error}", socket.display()))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let request = Request::builder().method(method).uri(path);
