@@ -60,8 +60,13 @@ pub(crate) enum Versioning {
 /// # Errors
 /// What the source refuses.
 pub(crate) async fn kind(source: &S3Client, bucket: &str) -> Result<Kind, TransferError> {
-    let versioning = read(source, bucket, "versioning", Some("VersioningConfiguration")).await?;
-    let versioning = versioning.as_deref().and_then(|document| Element::parse(document).ok());
+    // Its root has other names on some servers; a listing, which is what one without versions may answer, has no
+    // status.
+    let versioning = match source.read(&Call::bucket(Method::GET, bucket).query("versioning", "")).await {
+        Ok(answer) => answer.xml().ok(),
+        Err(error) if is_unset(&error) => None,
+        Err(error) => return Err(error),
+    };
     let versioning = match versioning.as_ref().and_then(|document| document.text_of("Status")) {
         Some("Enabled") => Some(Versioning::Enabled),
         Some("Suspended") => Some(Versioning::Suspended),

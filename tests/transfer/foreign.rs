@@ -58,7 +58,8 @@ fn a_strangers_buckets_come_along() {
     }
     let tagged = source.call("PUT", "/plain-bucket/tagged").body("t").header("x-amz-tagging", "a=b%20c");
     tagged.send().expect(200);
-    let parts = [(1, noise(7, 5 << 20)), (2, noise(8, 6 << 20)), (3, noise(9, 100))];
+    // moto does not know part numbers when it reads, so that the sizes are guessed and proven by the ETag.
+    let parts = [(1, noise(7, 5 << 20)), (2, noise(8, 5 << 20)), (3, noise(9, 100))];
     put_parts(source, "/plain-bucket/parts", &[], &parts);
     let cors = "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin>\
         </CORSRule></CORSConfiguration>";
@@ -87,7 +88,7 @@ fn a_strangers_buckets_come_along() {
     let (there, here) =
         (source.head("/plain-bucket/parts").expect(200), target.head("/plain-bucket/parts").expect(200));
     assert_eq!(here.etag(), there.etag());
-    assert_eq!(target.get("/plain-bucket/parts?partNumber=2").expect(206).body.len(), 6 << 20);
+    assert_eq!(target.get("/plain-bucket/parts?partNumber=2").expect(206).body.len(), 5 << 20);
     assert_eq!(target.get("/plain-bucket?cors").expect(200).one("AllowedMethod"), "GET");
     assert!(target.get("/plain-bucket?policy").expect(200).text().contains("plain-bucket/public/*"));
     assert_eq!(target.get("/plain-bucket?lifecycle").expect(200).one("Days"), "9");
@@ -106,13 +107,24 @@ fn a_setting_that_is_refused_is_told_and_no_reason_to_stop() {
     let source = &moto.client;
     source.bucket("cold");
     source.put("/cold/k", "body").expect(200);
+    put_parts(source, "/cold/odd", &[], &[(1, noise(1, (5 << 20) + 1)), (2, noise(2, 7 << 20)), (3, noise(3, 10))]);
     // The gateway has no other storage classes.
     let lifecycle = "<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix>a</Prefix></Filter>\
         <Status>Enabled</Status><Transition><Days>9</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>\
         </LifecycleConfiguration>";
     source.put("/cold?lifecycle", lifecycle).expect(200);
     let told = report(&mut import_from(&moto.endpoint(), &to, &[]));
-    assert_eq!((told["failed"].as_u64(), told["objects"].as_u64()), (Some(1), Some(1)), "{told:#}");
-    assert_eq!(told["failures"][0]["what"], "setting lifecycle");
+    assert_eq!((told["failed"].as_u64(), told["versions"].as_u64()), (Some(2), Some(1)), "{told:#}");
+    assert_eq!(told["failures"][0]["what"], "odd");
+    assert!(told["failures"][0]["reason"].as_str().unwrap().contains("--any-etag"), "{told:#}");
+    assert_eq!(told["failures"][1]["what"], "setting lifecycle");
     assert_eq!(to.client().get("/cold/k").expect(200).text(), "body");
+    to.client().head("/cold/odd").expect(404);
+    assert!(to.client().get("/cold?uploads").expect(200).all("UploadId").is_empty(), "the upload is given up");
+
+    let taken = report(&mut import_from(&moto.endpoint(), &to, &["--any-etag"]));
+    assert_eq!((taken["failed"].as_u64(), taken["versions"].as_u64()), (Some(1), Some(1)), "{taken:#}");
+    assert_eq!(to.client().get("/cold/odd").expect(200).body.len(), (12 << 20) + 11);
+    let again = report(&mut import_from(&moto.endpoint(), &to, &["--any-etag"]));
+    assert_eq!((again["versions"].as_u64(), again["skipped"].as_u64()), (Some(0), Some(2)), "{again:#}");
 }
