@@ -67,16 +67,20 @@ pub async fn export_dir(source: S3Client, export: DirExport, tally: Arc<Tally>) 
             continue;
         }
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break Ok(()) };
-        let job = Arc::clone(&job);
+        let own = Arc::clone(&job);
         running.spawn(async move {
-            if let Err(error) = one(&job, &version).await {
-                job.tally.fault(&job.export.bucket, version.key, error.reason());
+            if let Err(error) = one(&own, &version).await {
+                own.tally.fault(&own.export.bucket, version.key, error.reason());
             }
             drop(slot);
         });
-        while running.try_join_next().is_some() {}
+        while let Some(ended) = running.try_join_next() {
+            job.tally.ended(ended);
+        }
     };
-    while running.join_next().await.is_some() {}
+    while let Some(ended) = running.join_next().await {
+        job.tally.ended(ended);
+    }
     listed.map(|()| job.tally.report(false))
 }
 

@@ -73,16 +73,20 @@ pub async fn import_dir(target: S3Client, import: DirImport, tally: Arc<Tally>) 
             }
         };
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-        let job = Arc::clone(&job);
+        let own = Arc::clone(&job);
         running.spawn(async move {
-            if let Err(error) = one(&job, &path, &key).await {
-                job.tally.fault(&job.import.bucket, path.to_string_lossy(), error.reason());
+            if let Err(error) = one(&own, &path, &key).await {
+                own.tally.fault(&own.import.bucket, path.to_string_lossy(), error.reason());
             }
             drop(slot);
         });
-        while running.try_join_next().is_some() {}
+        while let Some(ended) = running.try_join_next() {
+            job.tally.ended(ended);
+        }
     }
-    while running.join_next().await.is_some() {}
+    while let Some(ended) = running.join_next().await {
+        job.tally.ended(ended);
+    }
     Ok(job.tally.report(job.import.dry_run))
 }
 

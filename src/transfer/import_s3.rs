@@ -102,14 +102,18 @@ async fn objects(job: &Arc<Job>, bucket: &str, kind: Kind, is_there: bool) -> Re
             Err(error) => break Err(error),
         };
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break Ok(()) };
-        let (job, bucket) = (Arc::clone(job), bucket.to_owned());
+        let (own, bucket) = (Arc::clone(job), bucket.to_owned());
         running.spawn(async move {
-            key(&job, &bucket, group, is_there).await;
+            key(&own, &bucket, group, is_there).await;
             drop(slot);
         });
-        while running.try_join_next().is_some() {}
+        while let Some(ended) = running.try_join_next() {
+            job.tally.ended(ended);
+        }
     };
-    while running.join_next().await.is_some() {}
+    while let Some(ended) = running.join_next().await {
+        job.tally.ended(ended);
+    }
     listed
 }
 

@@ -242,7 +242,7 @@ fn put_in_order(versions: &mut [Version]) {
     let is_apart = has_both && versions[first_marker..].iter().all(|version| version.is_marker);
     let is_latest_first = versions.first().is_none_or(|first| first.is_latest || versions.iter().all(|v| !v.is_latest));
     if is_apart || !is_latest_first {
-        versions.sort_by(|a, b| (b.is_latest, b.modified).cmp(&(a.is_latest, a.modified)));
+        versions.sort_by_key(|version| std::cmp::Reverse((version.is_latest, version.modified)));
     }
 }
 

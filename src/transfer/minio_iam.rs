@@ -180,7 +180,7 @@ impl<'a> Planner<'a> {
                 _ => format!("it expires at {expiration}, and would not here"),
             });
         }
-        let rights = self.rights_of_parent(parent)?;
+        let rights = of_account(self.rights_of_parent(parent)?, parent)?;
         let own = session_policy.as_ref().filter(|policy| has_statements(policy));
         let claim = claims.as_ref().and_then(|claims| claims.get("sa-policy")).and_then(Value::as_str);
         let Some(own) = own else {
@@ -201,7 +201,7 @@ impl<'a> Planner<'a> {
         }
         let document = translated.document.into_iter();
         let policies = document.map(|document| PlannedPolicy { name: "session".to_owned(), document }).collect();
-        Ok(Rights { policies: Some(policies), allows_all: translated.allows_all })
+        of_account(Rights { policies: Some(policies), allows_all: translated.allows_all }, parent)
     }
 
     fn rights_of_parent(&self, parent: &str) -> Result<Rights, String> {
@@ -216,6 +216,21 @@ impl<'a> Planner<'a> {
             )),
         }
     }
+}
+
+/// In MinIO a service account has the user name of its parent; a key here has its own. So the parent's is written down.
+fn of_account(mut rights: Rights, parent: &str) -> Result<Rights, String> {
+    for policy in rights.policies.iter_mut().flatten() {
+        policy.document = policy.document.replace("${aws:username}", parent);
+        if policy.document.contains("aws:username") || policy.document.contains("aws:userid") {
+            return Err(format!("the policy {} asks for the name of its parent {parent}", policy.name));
+        }
+        let is_plain = |character: char| character.is_ascii_alphanumeric() || "-._+@=,".contains(character);
+        if !parent.chars().all(is_plain) {
+            return Err(format!("its parent {parent} has a name that could mean something else in a policy"));
+        }
+    }
+    Ok(rights)
 }
 
 fn is_off(status: &str) -> bool {
@@ -244,4 +259,29 @@ fn unused(name: String, policies: &[PlannedPolicy]) -> String {
         number += 1;
     }
     unused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PlannedPolicy, Rights, of_account, unused};
+
+    fn rights(document: &str) -> Rights {
+        let policies = vec![PlannedPolicy { name: "p".to_owned(), document: document.to_owned() }];
+        Rights { policies: Some(policies), allows_all: false }
+    }
+
+    #[test]
+    fn an_account_keeps_the_user_name_of_its_parent() {
+        let kept = of_account(rights("arn:aws:s3:::home/${aws:username}/*"), "ann").ok().unwrap();
+        assert_eq!(kept.policies.unwrap()[0].document, "arn:aws:s3:::home/ann/*");
+        assert!(of_account(rights("{\"StringNotEquals\":{\"aws:username\":\"ann\"}}"), "ann").is_err());
+        assert!(of_account(rights("arn:aws:s3:::home/${aws:username}/*"), "*").is_err());
+    }
+
+    #[test]
+    fn policies_of_a_key_have_different_names() {
+        let taken = rights("{}").policies.unwrap();
+        assert_eq!(unused("q".to_owned(), &taken), "q");
+        assert_ne!(unused("p".to_owned(), &taken), "p");
+    }
 }

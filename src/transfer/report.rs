@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+use tokio::task::JoinError;
 
 use crate::limits::transfer::TRANSFER_FAULTS_TOLD_MAX;
 
@@ -85,6 +86,13 @@ impl Tally {
     pub(crate) fn fault(&self, bucket: &str, what: impl Into<String>, reason: impl Into<String>) {
         Self::add(&self.failed, 1);
         keep(&self.faults, Fault { bucket: bucket.to_owned(), what: what.into(), reason: reason.into() });
+    }
+
+    /// Notes a task that died: what it had in hand is not known any more.
+    pub(crate) fn ended(&self, outcome: Result<(), JoinError>) {
+        if let Err(error) = outcome {
+            self.fault("", "an object that was on its way", error.to_string());
+        }
     }
 
     /// Notes what is passed over on purpose.
