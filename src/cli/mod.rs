@@ -175,6 +175,10 @@ mod tests {
             let words = std::iter::once("sluicegate").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_no_command_is_refused() {
         for line in [
             "",
             "serve --unknown",
