@@ -181,7 +181,7 @@ impl S3Client {
     /// # Errors
     /// `Endpoint`, `Unreachable`, `Stalled`.
     pub(crate) async fn greet(&self) -> Result<(), TransferError> {
-        let call = Call::bucket(Method::GET, "");
+        let call = Call::bucket(Method::GET, "").query("max-buckets", "1");
         let within = Duration::from_secs(TRANSFER_CONNECT_SECONDS);
         let first = self.ask_once(&call, Bytes::new(), within).await;
         let outcome = match first {
@@ -189,7 +189,7 @@ impl S3Client {
             outcome => outcome,
         };
         match outcome {
-            Ok(_) | Err(TransferError::Refused { .. }) => Ok(()),
+            Ok(_) | Err(TransferError::Refused { .. } | TransferError::Answer(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
