@@ -48,6 +48,9 @@ pub enum UndeleteAction {
         /// All keys that begin so and have no object now
         #[arg(long, group = "what")]
         prefix: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -59,13 +62,18 @@ pub async fn run(action: UndeleteAction, meta: &dyn MetaStore) -> Result<(), Fai
     match action {
         UndeleteAction::Set { name, days } => set(meta, &name, Undelete { days }).await,
         UndeleteAction::List { name, prefix, json } => list(meta, &parse(&name)?, prefix, json).await,
-        UndeleteAction::Restore { name, key: Some(key), id, .. } => {
+        UndeleteAction::Restore { name, key: Some(key), id, json, .. } => {
             let bucket = find_or_explain(meta, &name).await?;
-            restore_key(meta, &bucket, &key, id).await
+            restore_key(meta, &bucket, &key, id).await?;
+            if json {
+                tell_restored(1, true);
+            }
+            Ok(())
         }
-        UndeleteAction::Restore { name, prefix, .. } => {
+        UndeleteAction::Restore { name, prefix, json, .. } => {
             let bucket = find_or_explain(meta, &name).await?;
-            restore_prefix(meta, &bucket, prefix.unwrap_or_default()).await
+            tell_restored(restore_prefix(meta, &bucket, prefix.unwrap_or_default()).await?, json);
+            Ok(())
         }
     }
 }
@@ -166,7 +174,7 @@ async fn newest_of(meta: &dyn MetaStore, bucket: &Bucket, key: &ObjectKey) -> Re
     Ok(newest)
 }
 
-async fn restore_prefix(meta: &dyn MetaStore, bucket: &Bucket, prefix: String) -> Result<(), Failure> {
+async fn restore_prefix(meta: &dyn MetaStore, bucket: &Bucket, prefix: String) -> Result<u64, Failure> {
     let mut pages = Pages::new(&bucket.name, prefix);
     let mut candidate: Option<(ObjectKey, u64)> = None;
     let mut count = 0_u64;
@@ -182,8 +190,15 @@ async fn restore_prefix(meta: &dyn MetaStore, bucket: &Bucket, prefix: String) -
     if let Some((key, id)) = candidate {
         count += u64::from(restore_if_gone(meta, bucket, key, id).await?);
     }
-    output::line(&format!("{count} restored"));
-    Ok(())
+    Ok(count)
+}
+
+fn tell_restored(count: u64, json: bool) {
+    if json {
+        output::json(&serde_json::json!({ "restored": count }));
+    } else {
+        output::line(&format!("{count} restored"));
+    }
 }
 
 async fn restore_if_gone(meta: &dyn MetaStore, bucket: &Bucket, key: ObjectKey, id: u64) -> Result<bool, Failure> {
