@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Admin, AdminParts, GaugeSource, S3Url};
+use crate::admin::{Admin, AdminParts, GaugeSource, Probe, S3Url};
 use crate::app::signal::{Signalled, Signals};
 use crate::app::store::open_database;
-use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
+use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process, systemd};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::{LocalChunks, epochs_in};
@@ -115,6 +115,7 @@ impl Server {
     /// stop, the stores close. A second stop signal ends it at once.
     pub async fn run(mut self, signals: &mut Signals) -> Ended {
         let is_failed = self.until_stop(signals).await;
+        systemd::stopping();
         tracing::info!(timeout_s = self.drain_timeout.as_secs(), "draining");
         tokio::select! {
             () = signals.stop() => {
@@ -243,7 +244,11 @@ fn load_keys(config: &Config) -> Result<KeyRing, StartError> {
 }
 
 fn bind(config: &Config) -> Result<Sockets, StartError> {
-    let bound = |address: SocketAddr| net::bind(address).map_err(|source| StartError::Bind { address, source });
+    let [s3, admin] = systemd::listeners().map_err(|source| StartError::Bind { address: config.listen, source })?;
+    let bound = |held: Option<TcpListener>, address: SocketAddr| {
+        let listener = held.map_or_else(|| net::bind(address), Ok);
+        listener.map_err(|source| StartError::Bind { address, source })
+    };
     let tls = config.tls.as_ref().map(|TlsPaths { cert, key }| {
         let loaded = Tls::load(&TlsSettings { cert_path: cert.clone(), key_path: key.clone() });
         loaded.map_err(|source| StartError::Tls { cert: cert.clone(), key: key.clone(), source })
@@ -253,7 +258,7 @@ fn bind(config: &Config) -> Result<Sockets, StartError> {
         Webhook::new(WebhookSettings { name, uri, token, secret })
     });
     let webhooks = webhooks.collect::<Result<_, _>>()?;
-    let (s3, admin) = (bound(config.listen)?, bound(config.admin_listen)?);
+    let (s3, admin) = (bound(s3, config.listen)?, bound(admin, config.admin_listen)?);
     Ok(Sockets { tls: tls.transpose()?, s3, admin, admin_socket: bind_admin_socket(&config.data_dir), webhooks })
 }
 
@@ -291,6 +296,8 @@ fn serve(
     let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
     background.spawn(background::tell_of_unheard_events(Arc::clone(&engine), webhooks));
     let (drain, admin_drain) = (Drain::new(), Drain::new());
+    let probe = Probe::new(Arc::clone(&engine), drain.clone(), config.data_dir.clone());
+    background.spawn(systemd::keep_watchdog(probe, stop.clone()));
     let s3 = gateway(&config, &engine, Arc::clone(&keyring), &admission, &drain);
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
     let url = url(&config, &sockets);
