@@ -287,20 +287,15 @@ fn serve(
 ) -> Server {
     let Stores { engine, keyring, pool, boot } = stores;
     let stop = CancellationToken::new();
-    let background = TaskTracker::new();
-    background.spawn(background::refresh_keys(Arc::clone(&keyring), stop.clone()));
-    background.spawn(background::keep_uses_of_keys(Arc::clone(&keyring), stop.clone()));
-    background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
     let admission = Admission::new(plan.requests_max, plan.connections_max);
+    let background = start_tasks(&config, (&engine, &keyring), &recorder, &stop);
     background.spawn(background::lend_blocks(plan, pool.clone(), admission.clone(), stop.clone()));
-    let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
-    background.spawn(background::tell_of_unheard_events(Arc::clone(&engine), webhooks));
     let (drain, admin_drain) = (Drain::new(), Drain::new());
     let probe = Probe::new(Arc::clone(&engine), drain.clone(), config.data_dir.clone());
     background.spawn(systemd::keep_watchdog(probe, stop.clone()));
     let s3 = gateway(&config, &engine, Arc::clone(&keyring), &admission, &drain);
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
-    let url = url(&config, &sockets);
+    let (url, s3_url) = (url(&config, &sockets), s3_url(&config, &sockets));
     log_start(&config, &plan, &sockets);
     let settings = ServeSettings {
         http_buffer_bytes: plan.http_buffer_bytes,
@@ -312,11 +307,7 @@ fn serve(
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),
         keyring,
-        s3_url: S3Url {
-            public: config.public_url.clone(),
-            is_tls: certificate.is_some(),
-            port: local_address(&sockets.s3, config.listen).port(),
-        },
+        s3_url,
         region: config.region.clone(),
         drain: drain.clone(),
         gauges: gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone()),
@@ -355,6 +346,28 @@ fn serve(
         background,
         _lock: lock,
     }
+}
+
+/// Starts the small tasks beside the requests that need no more than the stores.
+fn start_tasks(
+    config: &Config,
+    (engine, keyring): (&Arc<Engine>, &Arc<Keyring>),
+    recorder: &Recorder,
+    stop: &CancellationToken,
+) -> TaskTracker {
+    let background = TaskTracker::new();
+    background.spawn(background::refresh_keys(Arc::clone(keyring), stop.clone()));
+    background.spawn(background::keep_uses_of_keys(Arc::clone(keyring), stop.clone()));
+    background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
+    let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+    background.spawn(background::tell_of_unheard_events(Arc::clone(engine), webhooks));
+    background
+}
+
+/// Where the admin API says that S3 is.
+fn s3_url(config: &Config, sockets: &Sockets) -> S3Url {
+    let port = local_address(&sockets.s3, config.listen).port();
+    S3Url { public: config.public_url.clone(), is_tls: sockets.tls.is_some(), port }
 }
 
 /// Serves the admin API. Each of its listeners has connections of its own, so that no flood on one closes the other.
