@@ -153,8 +153,11 @@ mod tests {
     fn the_first_start_makes_a_pair_and_the_second_reads_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("credentials");
+        assert!(RootCredentials::stored(directory.path()).unwrap().is_none());
         let made = RootCredentials::load_or_create(None, directory.path()).unwrap();
         assert_eq!(made.source, RootSource::Created(path.clone()));
+        let stored = RootCredentials::stored(directory.path()).unwrap().expect("the file is there");
+        assert_eq!(stored.secret.expose(), made.credentials.secret.expose());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let read = RootCredentials::load_or_create(None, directory.path()).unwrap();
         assert_eq!(read.source, RootSource::File(path));
