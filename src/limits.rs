@@ -7,6 +7,7 @@ use std::ffi::CStr;
 
 mod caching;
 mod hashing;
+pub mod insight;
 mod keeping;
 mod memory_plan;
 mod rate;
