@@ -88,7 +88,8 @@ impl Authenticated {
 /// What authentication refuses, `AccessDenied` for anonymous requests unless they are let through,
 /// `InvalidAccessKeyId` if the key went meanwhile.
 pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Result<Authenticated, S3Error> {
-    let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())?;
+    let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())
+        .map_err(|error| gateway.unauthenticated(&head, error))?;
     let path = head.uri.path().to_owned();
     let (peer, endpoint) = (head.extensions.get::<Peer>().copied(), endpoint(&head));
     let mut headers = head.headers;
