@@ -2,6 +2,8 @@
 //! changes nothing and never shows a secret, a key or an object's name.
 
 pub mod health;
+pub mod history;
+pub mod requests;
 pub mod service;
 
 pub use health::{NotReady, Probe};

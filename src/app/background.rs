@@ -9,13 +9,15 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::GaugeSource;
 use crate::buffer::{BlockPool, Lent};
 use crate::engine::Engine;
 use crate::guard::Admission;
 use crate::identity::Keyring;
+use crate::limits::insight::HISTORY_TICK_MS;
 use crate::limits::{KEYRING_REFRESH_MS, LOAN_RETURN_MS, METRICS_UPKEEP_MS, MemoryPlan};
-use crate::telemetry::{Recorder, record};
-use crate::types::EventBacklog;
+use crate::telemetry::{Insight, Recorder, record};
+use crate::types::{Clock as _, EventBacklog, SystemClock};
 
 /// Reads the access keys again and again until `stop`. While the store can't be read the old keys stay; it is
 /// logged when that begins and when it ends, not each time.
@@ -46,6 +48,27 @@ pub async fn tell_of_unheard_events(engine: Arc<Engine>, webhooks: Vec<String>) 
             }
         }
         Err(error) => tracing::warn!(%error, "events that wait could not be counted"),
+    }
+}
+
+/// Samples what is counted, until `stop`, and once more then. A disk that hangs holds up nothing but this.
+pub async fn keep_history(insight: Arc<Insight>, gauges: GaugeSource, stop: CancellationToken) {
+    let mut ticks = every(HISTORY_TICK_MS);
+    let mut is_failing = false;
+    loop {
+        let is_stopping = stop.run_until_cancelled(ticks.tick()).await.is_none();
+        let (kept, gauges) = (Arc::clone(&insight), Arc::clone(&gauges));
+        let note = move || kept.history.note(SystemClock.now(), &kept.tally.read(), record::reading(&gauges()));
+        let noted = tokio::task::spawn_blocking(note).await.unwrap_or(Ok(()));
+        if let Err(error) = &noted
+            && !is_failing
+        {
+            tracing::warn!(%error, "samples of the past cannot be written");
+        }
+        is_failing = noted.is_err();
+        if is_stopping {
+            return;
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{Admin, AdminParts, GaugeSource};
 use crate::app::signal::{Signalled, Signals};
 use crate::app::store::open_database;
-use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
+use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, insight, process};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::{LocalChunks, epochs_in};
@@ -30,8 +30,8 @@ use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
 use crate::notify::{Webhook, WebhookSettings};
 use crate::rules::DayLength;
 use crate::s3::{Gateway, S3Settings};
-use crate::telemetry::Recorder;
 use crate::telemetry::record::{self, Gauges};
+use crate::telemetry::{Insight, Recorder};
 use crate::types::{Epoch, SystemClock};
 use crate::worker::{
     AccessLogDelivery, Collector, DiskTrial, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper,
@@ -49,6 +49,7 @@ pub struct Server {
     admin_drain: Drain,
     listeners: [JoinHandle<std::io::Result<()>>; 2],
     certificate: Option<Arc<TlsReloader>>,
+    insight: Arc<Insight>,
     workers: Runner,
     /// Stops workers and background tasks.
     stop: CancellationToken,
@@ -62,6 +63,7 @@ struct Stores {
     engine: Arc<Engine>,
     keyring: Arc<Keyring>,
     pool: BlockPool,
+    insight: Arc<Insight>,
     boot: EpochStart,
 }
 
@@ -127,7 +129,10 @@ impl Server {
             tokio::select! {
                 signalled = signals.next() => match signalled {
                     Signalled::Stop => return false,
-                    Signalled::Reload => reload(self.certificate.clone()).await,
+                    Signalled::Reload => {
+                        insight::reopen(&self.insight);
+                        reload(self.certificate.clone()).await;
+                    }
                 },
                 ended = s3 => {
                     tracing::error!(outcome = ?ended, "the S3 listener ended");
@@ -163,6 +168,7 @@ impl Server {
         };
         // Health and metrics answer until there is nothing left to tell.
         self.admin_drain.finish(Duration::from_millis(ADMIN_DRAIN_MS)).await;
+        insight::close(self.insight).await;
         is_closed
     }
 }
@@ -177,6 +183,7 @@ async fn open_stores(
         return Err(StartError::NoDatabase { path: config.data_dir.clone() });
     }
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
+    let insight = insight::open(config)?;
     let root = load_root(config, announce)?;
     let keys = load_keys(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
@@ -194,7 +201,7 @@ async fn open_stores(
     let engine = engine.with_keys(Arc::new(keys));
     let keyring = Keyring::load(root, meta).await;
     let keyring = keyring.map_err(|source| StartError::Meta { step: "read access keys", source })?;
-    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, boot })
+    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, insight, boot })
 }
 
 fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<RootCredentials, StartError> {
@@ -255,7 +262,8 @@ fn serve(
     lock: DataLock,
     announce: &(dyn Fn(Announcement) + Sync),
 ) -> Server {
-    let Stores { engine, keyring, pool, boot } = stores;
+    let Stores { engine, keyring, pool, insight, boot } = stores;
+    insight::name_hosts(&insight, &config, local_address(&sockets.s3, config.listen));
     let stop = CancellationToken::new();
     let background = TaskTracker::new();
     background.spawn(background::refresh_keys(Arc::clone(&keyring), stop.clone()));
@@ -265,15 +273,17 @@ fn serve(
     let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
     background.spawn(background::tell_of_unheard_events(Arc::clone(&engine), webhooks));
     let (drain, admin_drain) = (Drain::new(), Drain::new());
+    let gauges = gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone());
+    background.spawn(background::keep_history(Arc::clone(&insight), Arc::clone(&gauges), stop.clone()));
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),
         drain: drain.clone(),
-        gauges: gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone()),
+        gauges,
         plan,
         data_dir: config.data_dir.clone(),
         recorder,
     });
-    let s3 = gateway(&config, &engine, keyring, &admission, &drain);
+    let s3 = gateway(&config, &engine, keyring, &admission, &drain, &insight);
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
     let url = url(&config, &sockets);
     log_start(&config, &plan, &sockets);
@@ -303,6 +313,7 @@ fn serve(
         admin_drain,
         listeners,
         certificate,
+        insight,
         workers,
         stop,
         background,
@@ -316,6 +327,7 @@ fn gateway(
     keyring: Arc<Keyring>,
     admission: &Admission,
     drain: &Drain,
+    insight: &Arc<Insight>,
 ) -> Arc<dyn Handler> {
     let auth = AuthSettings {
         region: config.region.clone(),
@@ -335,7 +347,8 @@ fn gateway(
         webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     };
     let clock = Arc::new(SystemClock);
-    Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
+    let gateway = Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings);
+    Arc::new(gateway.with_insight(Arc::clone(insight)))
 }
 
 fn start_workers(
