@@ -18,11 +18,11 @@ fn the_past_survives_a_restart_and_a_damaged_file_starts_anew() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start_in(&directory.path().join("data"), &[]);
     let client = server.client();
-    client.bucket("b");
-    client.put("/b/k", vec![7; 100_000]).expect(200);
+    client.bucket("bkt");
+    client.put("/bkt/k", vec![7; 100_000]).expect(200);
     for _ in 0..20 {
-        client.get("/b/k").expect(200);
-        client.get("/b/none").expect(404);
+        client.get("/bkt/k").expect(200);
+        client.get("/bkt/none").expect(404);
     }
     server.eventually("all are counted", || sum(&samples(&server, "hour"), "requests") == 42);
     let hour = samples(&server, "hour");
@@ -37,7 +37,7 @@ fn the_past_survives_a_restart_and_a_damaged_file_starts_anew() {
     for span in ["hour", "day", "month"] {
         assert_eq!(sum(&samples(&server, span), "requests"), 42, "{span} after a restart");
     }
-    server.client().get("/b/k").expect(200);
+    server.client().get("/bkt/k").expect(200);
     server.eventually("it goes on", || sum(&samples(&server, "day"), "requests") == 43);
     server.stop_and_check();
 
@@ -48,12 +48,12 @@ fn the_past_survives_a_restart_and_a_damaged_file_starts_anew() {
     std::fs::write(&file, bytes).unwrap();
     server.restart();
     assert_eq!(sum(&samples(&server, "month"), "requests"), 0);
-    server.client().get("/b/k").expect(200);
+    server.client().get("/bkt/k").expect(200);
     assert!(server.stop().success());
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     server.restart();
-    server.client().get("/b/k").expect(200);
+    server.client().get("/bkt/k").expect(200);
     server.eventually("it is in memory at least", || sum(&samples(&server, "hour"), "requests") == 1);
     assert!(server.log().contains("the samples of the past cannot be kept"));
 }

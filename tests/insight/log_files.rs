@@ -25,7 +25,7 @@ fn each_request_is_one_line_of_the_access_log_whatever_is_rotated_or_moved() {
         ["--access-log", path, "--access-log-max-size", "64KiB", "--access-log-keep", "50", "--log", "info,access=off"];
     let mut server = Server::start_in(&directory.path().join("data"), &arguments);
     let client = server.client();
-    client.bucket("b");
+    client.bucket("bkt");
     let mut ids = BTreeSet::new();
     let long = "k".repeat(800);
     for number in 0..300 {
@@ -35,7 +35,7 @@ fn each_request_is_one_line_of_the_access_log_whatever_is_rotated_or_moved() {
             rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
             server.eventually("the file is made again", || log.exists());
         }
-        let answer = client.call("GET", &format!("/b/{long}{number}")).header("user-agent", "a\"b\\c").send();
+        let answer = client.call("GET", &format!("/bkt/{long}{number}")).header("user-agent", "a\"b\\c").send();
         ids.insert(answer.expect(404).header("x-amz-request-id").unwrap().to_owned());
     }
     assert_eq!(server.metric("sluicegate_log_file_lines_dropped_total").unwrap_or_default(), 0.0);

@@ -13,7 +13,7 @@ fn through(server: &Server, change: impl Fn(String) -> String + Send + Sync + 's
 #[test]
 fn a_proxy_that_passes_everything_on_breaks_nothing() {
     let server = Server::start();
-    through(&server, |head| head).put("/b", "").expect(200);
+    through(&server, |head| head).put("/bkt", "").expect(200);
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_proxy_that_rewrites_host_is_named() {
         let given = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned();
         proxy::set(&proxy::set(&head, "x-forwarded-host", Some(&given)), "host", Some(&host))
     });
-    let answer = client.get("/b").expect_error(403, "SignatureDoesNotMatch");
+    let answer = client.get("/bkt").expect_error(403, "SignatureDoesNotMatch");
     let explanation = expect_explained(&server, &answer, "signature", "A proxy changed Host");
     let signed = client.address.to_string();
     assert!(
@@ -43,7 +43,7 @@ fn a_proxy_that_drops_the_port_is_named() {
     let port = server.address().port();
     let behind = through(&server, |head| proxy::set(&head, "host", Some("127.0.0.1")));
     // The client signs the name that it calls: the server's own.
-    let call = behind.call("GET", "/b").header("host", server.address().to_string());
+    let call = behind.call("GET", "/bkt").header("host", server.address().to_string());
     let answer = call.send().expect_error(403, "SignatureDoesNotMatch");
     expect_explained(&server, &answer, "signature", &format!("signed for 127.0.0.1:{port} and arrived as 127.0.0.1"));
 }
@@ -51,13 +51,13 @@ fn a_proxy_that_drops_the_port_is_named() {
 #[test]
 fn a_path_that_is_written_anew_on_the_way_is_named() {
     let server = Server::start();
-    server.client().bucket("b");
+    server.client().bucket("bkt");
     type Change = fn(&str) -> String;
     let cases: [(&str, Change); 4] = [
-        ("/b//k", |target| target.replace("//", "/")),
-        ("/b/a%20b", |target| target.replace("%20", "+")),
-        ("/b/a%20b", |target| target.replace('%', "%25")),
-        ("/b/dir/", |target| target.trim_end_matches('/').to_owned()),
+        ("/bkt//k", |target| target.replace("//", "/")),
+        ("/bkt/a%20b", |target| target.replace("%20", "+")),
+        ("/bkt/a%20b", |target| target.replace('%', "%25")),
+        ("/bkt/dir/", |target| target.trim_end_matches('/').to_owned()),
     ];
     for (target, change) in cases {
         let client = through(&server, move |head| proxy::retarget(&head, change));
@@ -70,18 +70,18 @@ fn a_path_that_is_written_anew_on_the_way_is_named() {
 #[test]
 fn other_things_that_proxies_do_are_named() {
     let server = Server::start();
-    server.client().bucket("b");
+    server.client().bucket("bkt");
     let client = through(&server, |head| proxy::retarget(&head, |target| format!("{target}?cache=1")));
-    let answer = client.get("/b/k").expect_error(403, "SignatureDoesNotMatch");
+    let answer = client.get("/bkt/k").expect_error(403, "SignatureDoesNotMatch");
     expect_explained(&server, &answer, "signature", "The query parameter cache was added");
 
     let client = through(&server, |head| proxy::set(&head, "accept-encoding", Some("gzip, br")));
-    let answer = client.call("GET", "/b/k").header("accept-encoding", "identity").send();
+    let answer = client.call("GET", "/bkt/k").header("accept-encoding", "identity").send();
     let answer = answer.expect_error(403, "SignatureDoesNotMatch");
     expect_explained(&server, &answer, "signature", "changed or removed the signed header accept-encoding");
 
     let client = through(&server, |head| proxy::set(&head, "x-custom", None));
-    let answer = client.call("GET", "/b/k").header("x-custom", "anything").send();
+    let answer = client.call("GET", "/bkt/k").header("x-custom", "anything").send();
     let answer = answer.expect_error(403, "SignatureDoesNotMatch");
     expect_explained(
         &server,

@@ -12,21 +12,21 @@ use crate::{expect_explained, fact, got, remembered};
 fn keys_regions_and_clocks_are_told_apart() {
     let server = Server::start();
     let client = server.client();
-    client.bucket("b");
+    client.bucket("bkt");
     let mut unknown = client.clone();
     unknown.credentials = Some(Credentials::new("AKIANOBODY", "secret"));
-    let answer = unknown.get("/b").expect_error(403, "InvalidAccessKeyId");
+    let answer = unknown.get("/bkt").expect_error(403, "InvalidAccessKeyId");
     expect_explained(&server, &answer, "key", "no access key \"AKIANOBODY\"");
     assert_eq!(remembered(&server, &answer)["access_key_id"], "AKIANOBODY");
 
     let mut elsewhere = client.clone();
     elsewhere.region = "eu-central-1".to_owned();
-    let answer = elsewhere.get("/b").expect_error(400, "AuthorizationHeaderMalformed");
+    let answer = elsewhere.get("/bkt").expect_error(400, "AuthorizationHeaderMalformed");
     let explanation = expect_explained(&server, &answer, "signature", "signed for the region \"eu-central-1\"");
     assert_eq!(fact(&explanation, "region here"), "us-east-1");
 
     let old = SystemTime::now() - Duration::from_secs(7_200);
-    let presigned = client.call("GET", "/b/k").presign_at(60, old);
+    let presigned = client.call("GET", "/bkt/k").presign_at(60, old);
     let answer = server.anonymous().get(&presigned).expect_error(403, "AccessDenied");
     expect_explained(&server, &answer, "clock", "The presigned URL expired 119 min before it was used.");
     let request = remembered(&server, &answer);
@@ -34,14 +34,14 @@ fn keys_regions_and_clocks_are_told_apart() {
     assert_eq!(request["access_key_id"], client.credentials.as_ref().unwrap().id.as_str());
 
     let future = SystemTime::now() + Duration::from_secs(7_200);
-    let presigned = client.call("GET", "/b/k").presign_at(60, future);
+    let presigned = client.call("GET", "/bkt/k").presign_at(60, future);
     let answer = server.anonymous().get(&presigned).expect_error(403, "AccessDenied");
     expect_explained(&server, &answer, "clock", "is not valid yet");
 
-    let answer = client.call("GET", "/b").at(old).send().expect_error(403, "RequestTimeTooSkewed");
+    let answer = client.call("GET", "/bkt").at(old).send().expect_error(403, "RequestTimeTooSkewed");
     expect_explained(&server, &answer, "clock", "2 h behind");
 
-    let answer = client.call("GET", "/b").send_with_unsigned(&[("x-amz-acl", "private")]);
+    let answer = client.call("GET", "/bkt").send_with_unsigned(&[("x-amz-acl", "private")]);
     let answer = answer.expect_error(403, "AccessDenied");
     expect_explained(&server, &answer, "signature", "arrived and were not signed");
 }
@@ -54,23 +54,23 @@ fn signature_of(presigned: &str) -> String {
 fn policies_are_told_with_the_statement_that_decided() {
     let server = Server::start();
     let client = server.client_of("ann");
-    client.bucket("b");
-    client.put("/b/k", "x").expect(200);
+    client.bucket("bkt");
+    client.put("/bkt/k", "x").expect(200);
     let reader = server.client_with("reader", &["--for", "ann", "--policy", "read-only"]);
-    let answer = reader.put("/b/new", "x").expect_error(403, "AccessDenied");
+    let answer = reader.put("/bkt/new", "x").expect_error(403, "AccessDenied");
     let explanation = expect_explained(&server, &answer, "policy", "s3:PutObject");
     assert_eq!(fact(&explanation, "action"), "s3:PutObject");
     let request = remembered(&server, &answer);
-    assert_eq!((request["name"].as_str(), request["bucket"].as_str()), (Some("reader"), Some("b")));
+    assert_eq!((request["name"].as_str(), request["bucket"].as_str()), (Some("reader"), Some("bkt")));
     assert_eq!((request["operation"].as_str(), request["key"].as_str()), (Some("PutObject"), Some("new")));
 
     let policy = r#"{"Statement":[{"Sid":"NoReading","Effect":"Deny","Principal":"*","Action":"s3:GetObject",
-        "Resource":"arn:aws:s3:::b/*"}]}"#;
-    client.put("/b?policy", policy).expect(204);
-    let answer = reader.get("/b/k").expect_error(403, "AccessDenied");
+        "Resource":"arn:aws:s3:::bkt/*"}]}"#;
+    client.put("/bkt?policy", policy).expect(204);
+    let answer = reader.get("/bkt/k").expect_error(403, "AccessDenied");
     expect_explained(&server, &answer, "policy", "bucket policy, statement \"NoReading\"");
 
-    let answer = server.anonymous().put("/b/k", "x").expect_error(403, "AccessDenied");
+    let answer = server.anonymous().put("/bkt/k", "x").expect_error(403, "AccessDenied");
     expect_explained(&server, &answer, "policy", "Nothing allows s3:PutObject");
 }
 
@@ -95,11 +95,11 @@ fn refusals_for_lack_of_room_say_which_bound_it_was() {
 fn conditions_and_missing_things_are_explained_too() {
     let server = Server::start();
     let client = server.client();
-    client.bucket("b");
-    client.put("/b/k", "x").expect(200);
-    let answer = client.call("PUT", "/b/k").header("if-none-match", "*").body("y").send();
+    client.bucket("bkt");
+    client.put("/bkt/k", "x").expect(200);
+    let answer = client.call("PUT", "/bkt/k").header("if-none-match", "*").body("y").send();
     expect_explained(&server, &answer.expect(412), "other", "A condition of the request");
-    let answer = client.get("/b/none").expect_error(404, "NoSuchKey");
+    let answer = client.get("/bkt/none").expect_error(404, "NoSuchKey");
     expect_explained(&server, &answer, "other", "no object of that key");
     let answer = client.get("/nowhere").expect_error(404, "NoSuchBucket");
     expect_explained(&server, &answer, "other", "no bucket of that name");
@@ -112,28 +112,28 @@ fn conditions_and_missing_things_are_explained_too() {
 fn requests_that_were_served_are_remembered_without_an_explanation() {
     let server = Server::start();
     let client = server.client();
-    let answer = client.call("PUT", "/b").header("user-agent", "unit/1").send().expect(200);
+    let answer = client.call("PUT", "/bkt").header("user-agent", "unit/1").send().expect(200);
     let request = remembered(&server, &answer);
     assert_eq!((request["status"].as_u64(), request["explanation"].is_null()), (Some(200), true));
     assert_eq!((request["name"].as_str(), request["user_agent"].as_str()), (Some("root"), Some("unit/1")));
     assert_eq!(request["has_explanation"], false);
-    client.get("/b/none").expect(404);
+    client.get("/bkt/none").expect(404);
     let count = |query: &str| got(&server, &format!("/v1/requests?{query}"))["requests"].as_array().unwrap().len();
     server.eventually("both are listed", || count("status=all") == 2);
     assert_eq!((count("status=refused"), count("status=4xx"), count("status=5xx")), (1, 1, 0));
-    assert_eq!((count("bucket=b"), count("bucket=c"), count("key=root"), count("key=nobody")), (2, 0, 2, 0));
+    assert_eq!((count("bucket=bkt"), count("bucket=c"), count("key=root"), count("key=nobody")), (2, 0, 2, 0));
     assert_eq!(count("limit=1"), 1);
 }
 
 #[test]
 fn the_command_line_explains() {
     let server = Server::start();
-    let answer = server.anonymous().put("/b", "").expect(403);
+    let answer = server.anonymous().put("/bkt", "").expect(403);
     let id = answer.header("x-amz-request-id").unwrap().to_owned();
     remembered(&server, &answer);
     let shown = server.command(&["explain", &id]);
     let text = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.status.success() && text.starts_with("PUT /b 403 AccessDenied\n"), "{text}");
+    assert!(shown.status.success() && text.starts_with("PUT /bkt 403 AccessDenied\n"), "{text}");
     let listed = server.command(&["explain"]);
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(text.contains(&id) && text.contains("AccessDenied"), "{text}");
@@ -153,7 +153,7 @@ fn the_command_line_explains() {
 fn no_secret_is_told_by_what_is_remembered() {
     let server = Server::start();
     let root = server.client();
-    root.bucket("b");
+    root.bucket("bkt");
     let ann = server.client_of("ann");
     let session = ann.call("POST", "/").service("sts").header("content-type", "application/x-www-form-urlencoded");
     let session = session.body("Action=GetSessionToken&Version=2011-06-15").send().expect(200);
@@ -177,20 +177,20 @@ fn no_secret_is_told_by_what_is_remembered() {
     });
     let (mut behind, mut visitor) = (holder.clone(), server.anonymous());
     (behind.address, visitor.address) = (address, address);
-    let presigned = holder.call("GET", "/b/k").presign(60);
+    let presigned = holder.call("GET", "/bkt/k").presign(60);
     let mut answers = vec![
-        sse(holder.call("GET", "/b/k")).send(),
-        sse(behind.call("GET", "/b/k")).send(),
-        behind.get("/b/k"),
+        sse(holder.call("GET", "/bkt/k")).send(),
+        sse(behind.call("GET", "/bkt/k")).send(),
+        behind.get("/bkt/k"),
         visitor.get(&presigned),
         server.anonymous().get(&presigned.replace("X-Amz-Signature", "%58-Amz-Signature")),
-        server.anonymous().get(&presigned.replace("/b/k", "/b/z")),
+        server.anonymous().get(&presigned.replace("/bkt/k", "/bkt/z")),
     ];
     let mut wrong = holder.clone();
     wrong.credentials.as_mut().unwrap().secret = "wrong".to_owned();
-    answers.push(wrong.get("/b/k"));
+    answers.push(wrong.get("/bkt/k"));
     let v2 = [("authorization", "AWS AKIA000000000000ANN:c2lnbmF0dXJl"), ("date", "Sat, 01 Jan 2000 00:00:00 GMT")];
-    answers.push(server.anonymous().call("GET", "/b/k").send_with_unsigned(&v2));
+    answers.push(server.anonymous().call("GET", "/bkt/k").send_with_unsigned(&v2));
     let mut told = String::new();
     for answer in &answers {
         assert!(answer.status >= 400, "{}", answer.text());

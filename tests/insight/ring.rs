@@ -10,15 +10,15 @@ use crate::{ask, got};
 fn a_flood_of_refusals_pushes_the_oldest_out() {
     let server = Server::start();
     let (client, nobody) = (server.client(), server.anonymous());
-    client.bucket("b");
-    let first = nobody.get("/b/secret").expect(403).header("x-amz-request-id").unwrap().to_owned();
+    client.bucket("bkt");
+    let first = nobody.get("/bkt/secret").expect(403).header("x-amz-request-id").unwrap().to_owned();
     server.eventually("the first is remembered", || ask(&server, &format!("/v1/requests/{first}")).0 == 200);
     let count = |query: &str| got(&server, &format!("/v1/requests?{query}"))["requests"].as_array().unwrap().len();
     let long = "k".repeat(900);
     let mut stream = nobody.connect();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     for number in 0..2_500 {
-        let head = format!("GET /b/{long}{number}?x={long} HTTP/1.1\r\nhost: h\r\nuser-agent: {long}\r\n\r\n");
+        let head = format!("GET /bkt/{long}{number}?x={long} HTTP/1.1\r\nhost: h\r\nuser-agent: {long}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         read_answer(&mut reader, "GET").expect(403);
     }
@@ -27,7 +27,7 @@ fn a_flood_of_refusals_pushes_the_oldest_out() {
     assert!(kept > 50 && kept < 1_000, "{kept} of these are as many as their bytes allow");
     // Answers that there is nothing push no refusal out.
     for number in 0..600 {
-        client.get(&format!("/b/none{number}")).expect(404);
+        client.get(&format!("/bkt/none{number}")).expect(404);
     }
     let refused = got(&server, "/v1/requests?status=refused&limit=1000");
     let refused = refused["requests"].as_array().unwrap();
@@ -40,7 +40,7 @@ fn pages_go_on_where_the_last_one_ended() {
     let server = Server::start();
     let nobody = server.anonymous();
     for number in 0..25 {
-        nobody.get(&format!("/b{number}/k"));
+        nobody.get(&format!("/bkt{number}/k"));
     }
     let all = || got(&server, "/v1/requests?status=refused")["requests"].as_array().unwrap().clone();
     server.eventually("all are remembered", || all().len() == 25);
