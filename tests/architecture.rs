@@ -51,7 +51,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("admin", &["engine", "identity", "worker", "net", "guard", "types", "limits", "telemetry"]),
+    ("admin", &["engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"]),
     ("console", &["engine", "identity", "worker", "net", "guard", "types", "limits", "telemetry"]),
     (
         "app",

@@ -1,22 +1,27 @@
 //! Samples of the past, as JSON.
 
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::admin::requests::{bad, parameter};
-use crate::telemetry::{Insight, Reading, Sample, Span};
-use crate::types::Timestamp;
+use crate::admin::answer::{Fault, Outcome, ok};
+use crate::admin::call::Call;
+use crate::admin::service::Shared;
+use crate::telemetry::{Insight, Reading, Sample, Span, record};
+use crate::types::{Clock as _, SystemClock, Timestamp};
 
-/// `GET /v1/history`: `span=hour|day|month`. The step that runs is shown as it is `now`.
-pub fn history(insight: &Insight, query: &str, now: Timestamp, reading: Reading) -> (StatusCode, Value) {
-    let word = parameter(query, "span").unwrap_or_else(|| Span::Hour.name().to_owned());
-    let Some(span) = Span::parse(&word) else {
-        return bad("bad-span", "The span is one of hour, day and month.");
+/// `GET /v1/history`: `span=hour|day|month`. The step that runs is shown as it is now.
+pub(crate) fn history(admin: &Shared, call: &Call) -> Outcome {
+    let word = call.query("span").unwrap_or_else(|| Span::Hour.name().to_owned());
+    let reading = record::reading(&(admin.parts.gauges)());
+    ok(&told(&admin.parts.insight, &word, SystemClock.now(), reading)?)
+}
+
+fn told(insight: &Insight, word: &str, now: Timestamp, reading: Reading) -> Result<Value, Fault> {
+    let Some(span) = Span::parse(word) else {
+        return Err(Fault::bad("bad-span", "The span is one of hour, day and month."));
     };
     insight.history.look(now, &insight.tally.read(), reading);
     let samples: Vec<Value> = insight.history.samples(span, now).iter().map(shown).collect();
-    let body = json!({"span": span.name(), "step_seconds": span.step_seconds(), "samples": samples});
-    (StatusCode::OK, body)
+    Ok(json!({"span": span.name(), "step_seconds": span.step_seconds(), "samples": samples}))
 }
 
 fn shown(sample: &Sample) -> Value {
@@ -41,9 +46,7 @@ fn shown(sample: &Sample) -> Value {
 mod tests {
     use std::time::Duration;
 
-    use http::StatusCode;
-
-    use super::history;
+    use super::told;
     use crate::telemetry::{Insight, Reading};
     use crate::types::Timestamp;
 
@@ -52,13 +55,13 @@ mod tests {
         let insight = Insight::default();
         let now = Timestamp::from_seconds(1_800_000_005);
         insight.tally.ended(404, Duration::from_millis(8), 0, 5);
-        let (status, body) = history(&insight, "span=hour", now, Reading::default());
-        assert_eq!((status, body["step_seconds"].as_i64()), (StatusCode::OK, Some(10)));
+        let body = told(&insight, "hour", now, Reading::default()).unwrap();
+        assert_eq!(body["step_seconds"], 10);
         let sample = &body["samples"][0];
         assert_eq!(sample["at"], "2027-01-15T08:00:00.000Z");
         assert_eq!((sample["requests"].as_u64(), sample["errors_4xx"].as_u64()), (Some(1), Some(1)));
         let millis = sample["latency_p99_ms"].as_f64().unwrap();
         assert!((7.0..9.0).contains(&millis), "{millis}");
-        assert_eq!(history(&insight, "span=year", now, Reading::default()).0, StatusCode::BAD_REQUEST);
+        assert_eq!(told(&insight, "year", now, Reading::default()).unwrap_err().error(), "bad-span");
     }
 }

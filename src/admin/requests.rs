@@ -2,67 +2,62 @@
 
 use std::time::Instant;
 
-use http::StatusCode;
-use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use crate::admin::answer::{Fault, Outcome, ok};
+use crate::admin::call::Call;
+use crate::admin::service::Shared;
 use crate::limits::insight::{REQUESTS_LISTED, REQUESTS_LISTED_MAX};
 use crate::telemetry::{Explanation, Insight, RememberedRequest, RequestFilter, RunningUpload};
 
 /// `GET /v1/requests`: `status=refused|4xx|5xx|all`, `key`, `bucket`, `limit`, `before`.
-pub fn list(insight: &Insight, query: &str) -> (StatusCode, Value) {
-    let asked = |name: &str| parameter(query, name).unwrap_or_default();
+pub(crate) fn list(admin: &Shared, call: &Call) -> Outcome {
+    ok(&listed(&admin.parts.insight, |name| call.query(name).unwrap_or_default())?)
+}
+
+/// `GET /v1/requests/{id}`.
+pub(crate) fn show(admin: &Shared, call: &Call) -> Outcome {
+    ok(&found(&admin.parts.insight, &call.parameter)?)
+}
+
+/// `GET /v1/uploads/running`.
+pub(crate) fn uploads(admin: &Shared) -> Outcome {
+    ok(&running(&admin.parts.insight, Instant::now()))
+}
+
+fn listed(insight: &Insight, asked: impl Fn(&str) -> String) -> Result<Value, Fault> {
     let classes = match asked("status").as_str() {
         "" | "all" => vec![],
         "refused" => vec![4, 5],
         "4xx" => vec![4],
         "5xx" => vec![5],
-        _ => return bad("bad-status", "The status is one of refused, 4xx, 5xx and all."),
+        _ => return Err(Fault::bad("bad-status", "The status is one of refused, 4xx, 5xx and all.")),
     };
     let limit = match asked("limit").as_str() {
         "" => REQUESTS_LISTED,
         text => match text.parse() {
             Ok(limit) if (1..=REQUESTS_LISTED_MAX).contains(&limit) => limit,
-            Ok(_) | Err(_) => return bad("bad-limit", "The limit is a number from 1 to 1000."),
+            Ok(_) | Err(_) => return Err(Fault::bad("bad-limit", "The limit is a number from 1 to 1000.")),
         },
     };
     let filter = RequestFilter { classes, key: asked("key"), bucket: asked("bucket"), before: asked("before") };
     let requests: Vec<Value> = insight.requests.list(&filter, limit).iter().map(shown).collect();
-    (StatusCode::OK, json!({"requests": requests}))
+    Ok(json!({"requests": requests}))
 }
 
-/// `GET /v1/requests/{id}`.
-pub fn show(insight: &Insight, id: &str) -> (StatusCode, Value) {
-    match insight.requests.find(id) {
-        Some(request) => {
-            let mut body = shown(&request);
-            body["explanation"] = request.explanation.as_deref().map_or(Value::Null, explained);
-            (StatusCode::OK, body)
-        }
-        None => {
-            let message = "No request of that id is remembered: it never came, or is too long ago.";
-            (StatusCode::NOT_FOUND, json!({"error": "no-such-request", "message": message}))
-        }
-    }
+fn found(insight: &Insight, id: &str) -> Result<Value, Fault> {
+    let Some(request) = insight.requests.find(id) else {
+        let text = "No request of that id is remembered: it never came, or is too long ago.";
+        return Err(Fault::absent("no-such-request", text));
+    };
+    let mut body = shown(&request);
+    body["explanation"] = request.explanation.as_deref().map_or(Value::Null, explained);
+    Ok(body)
 }
 
-/// `GET /v1/uploads/running`.
-pub fn uploads(insight: &Insight) -> (StatusCode, Value) {
-    let now = Instant::now();
-    let uploads: Vec<Value> = insight.uploads.list().iter().map(|upload| running(upload, now)).collect();
-    (StatusCode::OK, json!({"uploads": uploads}))
-}
-
-/// The decoded value of a parameter of a query.
-pub(super) fn parameter(query: &str, wanted: &str) -> Option<String> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let value = pairs.filter(|(name, _)| *name == wanted).map(|(_, value)| value).next()?;
-    Some(percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
-}
-
-/// The answer to a request that makes no sense.
-pub(super) fn bad(error: &str, message: &str) -> (StatusCode, Value) {
-    (StatusCode::BAD_REQUEST, json!({"error": error, "message": message}))
+fn running(insight: &Insight, now: Instant) -> Value {
+    let uploads: Vec<Value> = insight.uploads.list().iter().map(|upload| shown_upload(upload, now)).collect();
+    json!({"uploads": uploads})
 }
 
 fn shown(request: &RememberedRequest) -> Value {
@@ -100,7 +95,7 @@ fn explained(explanation: &Explanation) -> Value {
     })
 }
 
-fn running(upload: &RunningUpload, now: Instant) -> Value {
+fn shown_upload(upload: &RunningUpload, now: Instant) -> Value {
     let seconds = now.saturating_duration_since(upload.began).as_secs_f64();
     let received_bytes = upload.received_bytes();
     json!({
@@ -119,27 +114,24 @@ fn running(upload: &RunningUpload, now: Instant) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
+    use std::time::Instant;
 
-    use super::{list, parameter, show, uploads};
+    use super::{found, listed, running};
     use crate::telemetry::Insight;
-
-    #[test]
-    fn parameters_are_decoded() {
-        assert_eq!(parameter("a=1&bucket=a%2Fb+c", "bucket").as_deref(), Some("a/b c"));
-        assert_eq!(parameter("a=1", "b"), None);
-    }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
         let insight = Insight::default();
-        assert_eq!(list(&insight, "").0, StatusCode::OK);
-        assert_eq!(list(&insight, "status=3xx").0, StatusCode::BAD_REQUEST);
+        let list = |name: &'static str, value: &'static str| {
+            let asked = |wanted: &str| if wanted == name { value.to_owned() } else { String::new() };
+            listed(&insight, asked).map_err(|fault| fault.error())
+        };
+        assert!(list("", "").is_ok() && list("status", "5xx").is_ok() && list("limit", "1000").is_ok());
+        assert_eq!(list("status", "3xx"), Err("bad-status"));
         for limit in ["0", "1001", "-1", "many"] {
-            assert_eq!(list(&insight, &format!("limit={limit}")).0, StatusCode::BAD_REQUEST, "{limit}");
+            assert_eq!(list("limit", limit), Err("bad-limit"), "{limit}");
         }
-        let (status, body) = show(&insight, "x");
-        assert_eq!((status, body["error"].as_str()), (StatusCode::NOT_FOUND, Some("no-such-request")));
-        assert_eq!(uploads(&insight).1["uploads"].as_array().map(Vec::len), Some(0));
+        assert_eq!(found(&insight, "x").unwrap_err().error(), "no-such-request");
+        assert_eq!(running(&insight, Instant::now())["uploads"].as_array().map(Vec::len), Some(0));
     }
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::cli::control::tell;
 use crate::cli::settings::StoreArgs;
-use crate::cli::socket::{ask, expect_ok};
 use crate::cli::{Failure, output};
 
 /// Arguments of `explain`.
@@ -38,7 +39,7 @@ pub fn run(arguments: &ExplainArgs) -> Result<ExitCode, Failure> {
 
 fn one(data_dir: &Path, id: &str, json: bool) -> Result<(), Failure> {
     let path = format!("/v1/requests/{}", utf8_percent_encode(id, NON_ALPHANUMERIC));
-    let request = expect_ok(ask(data_dir, "GET", &path, &Value::Null)?)?;
+    let request = tell(data_dir, Method::GET, &path, None)?;
     if json {
         output::json(&request);
     } else {
@@ -48,7 +49,7 @@ fn one(data_dir: &Path, id: &str, json: bool) -> Result<(), Failure> {
 }
 
 fn last(data_dir: &Path, json: bool) -> Result<(), Failure> {
-    let answer = expect_ok(ask(data_dir, "GET", "/v1/requests?status=refused&limit=20", &Value::Null)?)?;
+    let answer = tell(data_dir, Method::GET, "/v1/requests?status=refused&limit=20", None)?;
     if json {
         output::json(&answer);
         return Ok(());

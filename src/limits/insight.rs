@@ -74,11 +74,6 @@ pub const AUDIT_LOG_FILE_BYTES: u64 = 100 * MIB;
 /// Rotated audit logs that are kept.
 pub const AUDIT_LOG_FILES_KEPT: usize = 20;
 
-/// Milliseconds that a command waits for the answer of a running server.
-pub const SOCKET_CLIENT_TIMEOUT_MS: u64 = 30_000;
-/// Longest answer of it that a command reads, in bytes.
-pub const SOCKET_ANSWER_BYTES_MAX: usize = 16 * MIB as usize;
-
 /// All that is remembered, in bytes, at most. Lines that wait for log files come on top, only if there are some.
 pub const INSIGHT_BYTES_MAX: usize = REFUSED_BYTES_MAX
     + MISSING_BYTES_MAX

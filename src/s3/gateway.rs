@@ -78,6 +78,11 @@ impl Gateway {
         Self { insight, ..self }
     }
 
+    /// Its limits of rates, which can be changed while it runs.
+    pub fn rates(&self) -> RateLimiter {
+        self.rates.clone()
+    }
+
     /// What events tell of the request that made them.
     pub(crate) fn origin(&self, principal: &Principal, peer: Option<Peer>, request_id: &str) -> Origin {
         let principal = match principal {

@@ -17,16 +17,18 @@ static FILE: OnceLock<LogFile> = OnceLock::new();
 /// A change by an administrator, or the try of one.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Audited<'a> {
-    /// Who: the name of a key, or `local` for whoever may open the socket.
-    pub who: &'a str,
-    /// From where: an address, or `socket`.
+    /// The name of the key of who did it; `-` if nobody is known.
+    pub name: &'a str,
+    /// The id of that key.
+    pub access_key_id: &'a str,
+    /// From where: an address, or the socket.
     pub from: &'a str,
-    /// What was done: `POST /v1/keys`, or `key add`.
-    pub action: &'a str,
-    /// On what: a key, a bucket; may be empty. Never a secret.
-    pub target: &'a str,
-    /// How it ended: `ok`, or the word of the error.
-    pub outcome: &'a str,
+    /// What was done: a method and a path. Never a secret.
+    pub what: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// The word of the error; `-` without one.
+    pub error: &'a str,
 }
 
 #[derive(Serialize)]
@@ -48,8 +50,8 @@ pub fn audit_file() -> Option<&'static LogFile> {
 
 /// Writes one line.
 pub fn audit(audited: &Audited<'_>) {
-    let Audited { who, from, action, target, outcome } = *audited;
-    tracing::info!(target: AUDIT_TARGET, who, from, action, what = target, outcome);
+    let Audited { name, access_key_id, from, what, status, error } = *audited;
+    tracing::info!(target: AUDIT_TARGET, name, access_key_id, from, what, status, error, "admin");
     if let Some(file) = FILE.get() {
         file.write_entry(&Line { at: SystemClock.now().iso_millis(), audited });
     }
@@ -61,12 +63,16 @@ mod tests {
 
     #[test]
     fn a_line_is_one_object_whatever_is_in_it() {
-        let audited =
-            Audited { who: "ann\n\"", from: "127.0.0.1", action: "POST /v1/keys", target: "k", outcome: "ok" };
+        let audited = Audited {
+            name: "ann\n\"",
+            access_key_id: "AK",
+            from: "127.0.0.1",
+            what: "POST /v1/keys",
+            status: 201,
+            error: "-",
+        };
         let line = serde_json::to_string(&Line { at: "T".to_owned(), audited: &audited }).unwrap();
-        assert_eq!(
-            line,
-            r#"{"at":"T","who":"ann\n\"","from":"127.0.0.1","action":"POST /v1/keys","target":"k","outcome":"ok"}"#
-        );
+        let rest = r#""access_key_id":"AK","from":"127.0.0.1","what":"POST /v1/keys","status":201,"error":"-"}"#;
+        assert_eq!(line, format!(r#"{{"at":"T","name":"ann\n\"",{rest}"#));
     }
 }

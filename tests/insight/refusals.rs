@@ -146,7 +146,7 @@ fn the_command_line_explains() {
     let nobody = server.data().with_extension("nobody");
     let mut command = crate::support::server::binary();
     let nobody = command.args(["explain", "--data-dir"]).arg(nobody).output().unwrap();
-    assert!(String::from_utf8_lossy(&nobody.stderr).contains("no server answers on"), "{nobody:?}");
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("no server answers at"), "{nobody:?}");
 }
 
 #[test]
