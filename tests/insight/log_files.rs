@@ -50,6 +50,22 @@ fn each_request_is_one_line_of_the_access_log_whatever_is_rotated_or_moved() {
 }
 
 #[test]
+fn each_change_by_an_administrator_is_one_line_of_the_audit_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("audit.log");
+    let arguments = ["--audit-log", log.to_str().unwrap(), "--log", "info,audit=off"];
+    let mut server = Server::start_in(&directory.path().join("data"), &arguments);
+    for action in ["pause", "resume", "status"] {
+        assert!(server.command(&["control", action]).status.success(), "{action}");
+    }
+    assert!(server.stop().success());
+    let (found, _) = entries(directory.path(), "audit.log");
+    let told: Vec<_> = found.iter().map(|entry| (entry["what"].as_str().unwrap(), entry["status"].clone())).collect();
+    assert_eq!(told, [("POST /v1/control/pause", 200.into()), ("POST /v1/control/resume", 200.into())]);
+    assert_eq!(found[0]["from"], "admin.sock");
+}
+
+#[test]
 fn a_log_file_that_cannot_be_opened_is_told_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("no/such/access.log");

@@ -92,6 +92,15 @@ fn refusals_for_lack_of_room_say_which_bound_it_was() {
 }
 
 #[test]
+fn a_pause_is_told_as_one() {
+    let server = Server::start();
+    let client = server.client();
+    assert!(server.command(&["control", "pause"]).status.success());
+    let answer = client.put("/bkt", "").expect_error(503, "ServiceUnavailable");
+    expect_explained(&server, &answer, "overload", "writes are paused");
+}
+
+#[test]
 fn conditions_and_missing_things_are_explained_too() {
     let server = Server::start();
     let client = server.client();
@@ -186,7 +195,7 @@ fn no_secret_is_told_by_what_is_remembered() {
         server.anonymous().get(&presigned.replace("X-Amz-Signature", "%58-Amz-Signature")),
         server.anonymous().get(&presigned.replace("/bkt/k", "/bkt/z")),
     ];
-    let mut wrong = holder.clone();
+    let mut wrong = holder;
     wrong.credentials.as_mut().unwrap().secret = "wrong".to_owned();
     answers.push(wrong.get("/bkt/k"));
     let v2 = [("authorization", "AWS AKIA000000000000ANN:c2lnbmF0dXJl"), ("date", "Sat, 01 Jan 2000 00:00:00 GMT")];
