@@ -53,6 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("admin", &["engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"]),
     ("console", &["engine", "identity", "worker", "net", "guard", "types", "limits", "telemetry"]),
+    ("transfer", &["policy", "types", "limits"]),
     (
         "app",
         &[
@@ -95,6 +96,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "rules",
             "s3",
             "telemetry",
+            "transfer",
             "types",
             "worker",
         ],
