@@ -9,6 +9,7 @@ pub mod admin;
 mod caching;
 mod doctor;
 mod hashing;
+pub mod insight;
 mod keeping;
 mod memory_plan;
 mod rate;

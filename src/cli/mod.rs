@@ -6,6 +6,7 @@ pub mod completions;
 pub mod control;
 pub mod doctor;
 pub mod encryption;
+pub mod explain;
 pub mod export;
 pub mod health;
 pub mod import;
@@ -65,6 +66,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
     Doctor(doctor::DoctorArgs),
+    /// Tell why a running server refused a request, or list the last ones that it refused
+    Explain(explain::ExplainArgs),
     /// Ask a running server for its health; exit 0 if it is ready
     Health(health::HealthArgs),
     /// Print completions for a shell
@@ -94,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
@@ -128,6 +132,9 @@ mod tests {
             "control snapshot --data-dir d",
             "control jobs --data-dir d --json",
             "control status --data-dir d",
+            "explain --data-dir d",
+            "explain 0123456789ABCDEF --json --data-dir d",
+            "serve --data-dir d --access-log - --access-log-max-size 1MiB --access-log-keep 3 --audit-log f",
             "serve --data-dir d --public-url https://s3.example.com",
         ] {
             assert!(Cli::try_parse_from(std::iter::once("sluicegate").chain(line.split(' '))).is_ok(), "{line}");
