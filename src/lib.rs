@@ -52,6 +52,7 @@ pub mod chunk;
 pub mod cipher;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod digest;
 pub mod engine;
 pub mod guard;

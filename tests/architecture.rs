@@ -51,8 +51,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("admin", &["engine", "identity", "worker", "net", "guard", "types", "limits", "telemetry"]),
-    ("console", &["engine", "identity", "worker", "net", "guard", "types", "limits", "telemetry"]),
+    ("console", &[]),
+    ("admin", &["console", "engine", "identity", "worker", "net", "guard", "types", "limits", "telemetry"]),
     (
         "app",
         &[
