@@ -25,7 +25,7 @@
 //! - **Telling others.** [`notify`] words the messages of events and posts them to webhooks.
 //! - **Speech.** [`s3`] translates between HTTP and the engine: a request is routed, then authenticated, then
 //!   authorized, and only then run, one file per operation. [`worker`] runs the background work. [`admin`] answers
-//!   health checks and metrics.
+//!   health checks and metrics. [`console`] holds the pages that a browser is given.
 //! - **Wiring.** [`app`] starts and stops everything in order; [`cli`] is the command line.
 //!
 //! Three seams turn calls up into imports down: `net::Handler` (connections call the S3 service through it),

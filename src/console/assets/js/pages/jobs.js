@@ -11,27 +11,25 @@ const STATES = {
   failing: ["failing", "bad"],
   done: ["done", "good"],
 };
-/** What each kind of job is for. */
-const PURPOSES = {
-  scrub: "Reads everything that is stored again and finds damage before a reader does.",
-  snapshot: "Copies the database, so that it can be restored.",
-  garbage: "Frees the chunks of what was deleted.",
-  collector: "Frees the chunks of what was deleted.",
-  lifecycle: "Carries out the lifecycle rules of buckets.",
-  expiry: "Aborts uploads that nobody finished.",
-  sweeper: "Finds files that a crash left behind.",
-  delivery: "Tells webhooks what happened.",
-  disk: "Watches whether the disk takes writes.",
+/** What each kind of job is for, and how one begins it by hand: `[purpose, start, label]`. */
+const KINDS = {
+  scrub: ["Reads everything that is stored again and finds damage before a reader does.", "scrub", "Start scrub now"],
+  snapshots: ["Copies the database, so that it can be restored.", "snapshot", "Take a snapshot now"],
+  collector: ["Frees the chunks of what was deleted."],
+  lifecycle: ["Carries out the lifecycle rules of buckets."],
+  "upload-expiry": ["Aborts uploads that nobody finished."],
+  "epoch-sweeper": ["Finds files that a crash left behind."],
+  events: ["Tells a webhook what happened."],
+  undelete: ["Lets go of deleted objects whose undelete window is over."],
+  "disk-trial": ["Watches whether the disk takes writes."],
+  "access-logs": ["Delivers the access logs of buckets."],
+  "lock-clock": ["Watches that nobody opens object locks by setting the clock."],
 };
-const STARTS = { scrub: "Start scrub now", snapshot: "Take a snapshot now" };
-
-const kindOf = (job) => Object.keys(STARTS).find((kind) => job.kind === kind || job.name === kind) ?? null;
 
 function card(job, look) {
   const [word, kind] = STATES[job.state] ?? [job.state, ""];
-  const start = kindOf(job);
+  const [purpose, start, label] = KINDS[job.kind] ?? KINDS[job.name] ?? [];
   const node = h("section", { class: "panel job", "aria-label": job.name });
-  const purpose = PURPOSES[job.kind] ?? PURPOSES[job.name];
   put(
     node,
     h("div", { class: "title" }, h("h2", {}, job.name), badge(word, kind)),
@@ -56,7 +54,7 @@ function card(job, look) {
           "div",
           { class: "actions" },
           button(
-            STARTS[start],
+            label,
             async () => {
               await post(`/v1/jobs/${start}/start`, {});
               toast(start === "scrub" ? "The scrub runs." : "A snapshot is being taken.");

@@ -1,7 +1,7 @@
 // The overview: is the server well, what does it do now, what did it do lately, and whom did it refuse.
 
 import { get, post, query } from "../api.js";
-import { badge, button, every, h, linkButton, meter, panel, put, table, toast, when } from "../dom.js";
+import { badge, button, every, explain, h, linkButton, meter, note, panel, put, table, toast, when } from "../dom.js";
 import { confirmDialog, field } from "../forms.js";
 import { bytes, date, duration, millis, number, percent, rate, time, visible } from "../format.js";
 import { chart } from "../chart.js";
@@ -50,7 +50,7 @@ function gauges(overview) {
       "Memory",
       bytes(overview.resident_bytes),
       overview.resident_bytes / bound,
-      `of ${bytes(bound)} that it may use`,
+      `of ${bytes(bound)} that --memory plans with`,
     ),
     gauge(
       "Requests",
@@ -263,6 +263,7 @@ export async function render({ main, signal, shell }) {
       );
     }
   };
+  const trouble = h("div", {});
   const listen = async () => {
     const [uploads, requests] = await Promise.all([
       get("/v1/uploads/running", { signal }),
@@ -272,15 +273,22 @@ export async function render({ main, signal, shell }) {
     refused.show(requests);
   };
   const draw = async () => drawn.show(await get(`/v1/history${query({ span })}`, { signal }));
-  // The first look may fail loudly; later ones leave what is shown, and the banner says that nothing comes.
+  // Later looks leave what is shown, and the banner says that nothing comes; of the first ones, that of the state may
+  // fail the page, the others only their part of it.
   const calm = (work) => async () => {
     await work().catch(() => {});
   };
-  await Promise.all([look(), listen(), draw()]);
+  const told = (what, work) =>
+    work().catch((error) => {
+      if (error.name === "AbortError") throw error;
+      trouble.append(note("warning", h("p", {}, `${what} cannot be shown: ${explain(error)}`)));
+    });
+  await Promise.all([look(), told("Uploads and refusals", listen), told("History", draw)]);
 
   put(
     main,
     h("div", { class: "title" }, h("div", {}, h("h1", {}, "Overview"), status), control),
+    trouble,
     state,
     h(
       "section",

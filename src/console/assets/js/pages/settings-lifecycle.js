@@ -201,8 +201,8 @@ function rehearsal(bucket) {
       ahead === 0 ? {} : { at },
     );
     data.fillRows(
-      actions.map(({ action, key, version_id: version, rule }) => [
-        action,
+      actions.map(({ action, key, version_id: version, rule, is_locked: isLocked }) => [
+        h("span", {}, action, isLocked ? badge("stays: it is locked", "warning") : null),
         h("span", { class: "key" }, visible(key)),
         h("code", { class: "key" }, version ?? "–"),
         rule ?? "–",

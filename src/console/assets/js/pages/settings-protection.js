@@ -4,7 +4,7 @@
 import { api, get, post, query, segment } from "../api.js";
 import { badge, button, h, note, panel, table, toast, when } from "../dom.js";
 import { field, form, wholeNumber } from "../forms.js";
-import { ago, bytes, visible } from "../format.js";
+import { ago, bytes, plural, visible } from "../format.js";
 import { optionalXml, s3Document, s3Url } from "../s3.js";
 import { documentOf, element, integer, text } from "../xml.js";
 
@@ -127,8 +127,7 @@ function restorePanel({ bucket, signal, reload }) {
   const prefix = field({ label: "Keys that begin with", type: "search" });
   const restore = async (what) => {
     const outcome = await post(`${path}/restore`, what);
-    const count = outcome?.restored;
-    toast(typeof count === "number" ? `${count} restored.` : "Restored.");
+    toast(`${plural(outcome.restored, "object")} restored.`);
     await look();
     await reload();
   };
