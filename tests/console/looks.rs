@@ -51,17 +51,17 @@ fn furnish(page: &Page) {
     wrong.get("/photos/readme.txt").expect(403);
 }
 
-async fn shoot(page: &Page, name: &str) {
+fn shoot(page: &Page, name: &str) {
     let Some(directory) = std::env::var_os("SLUICEGATE_SCREENSHOTS") else { return };
-    let bytes = page.web.screenshot().await.unwrap();
+    let bytes = page.web.screenshot().unwrap();
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory).unwrap();
     std::fs::write(directory.join(format!("console-{name}.png")), bytes).unwrap();
 }
 
 /// Requires that nothing is wider than the window.
-async fn assert_no_sideways_scroll(page: &Page, what: &str) {
-    let widths = page.script("const e = document.scrollingElement; return [e.scrollWidth, e.clientWidth]").await;
+fn assert_no_sideways_scroll(page: &Page, what: &str) {
+    let widths = page.script("const e = document.scrollingElement; return [e.scrollWidth, e.clientWidth]");
     let (inner, outer) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
     if inner > outer {
         let wide = page
@@ -69,72 +69,71 @@ async fn assert_no_sideways_scroll(page: &Page, what: &str) {
                 "return [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)\
                  .slice(0, 8).map((e) => `${e.tagName}.${e.className}`)",
             )
-            .await;
+            ;
         panic!("{what}: {inner} pixels in a window of {outer}: {wide}");
     }
 }
 
-async fn walk(page: Page, look: &str, colours: &str) {
+fn walk(page: Page, look: &str, colours: &str) {
     let features = json!({"features": [{"name": "prefers-color-scheme", "value": colours}]});
-    devtools(&page.web, "Emulation.setEmulatedMedia", features).await;
-    page.open("").await;
-    page.heading("Sign in to Sluicegate").await;
-    assert_no_sideways_scroll(&page, "sign-in").await;
-    shoot(&page, &format!("sign-in-{look}")).await;
+    devtools(&page.web, "Emulation.setEmulatedMedia", features);
+    page.open("");
+    page.heading("Sign in to Sluicegate");
+    assert_no_sideways_scroll(&page, "sign-in");
+    shoot(&page, &format!("sign-in-{look}"));
     furnish(&page);
-    page.enter().await;
+    page.enter();
     if std::env::var_os("SLUICEGATE_SCREENSHOTS").is_some() {
         // Some life for the charts.
         for round in 0..40_u64 {
             let client = page.server.client();
             client.put(&format!("/backups/data/{round}"), noise(round, (round as usize % 7) << 19)).expect(200);
             client.get("/photos/winter.mp4").expect(200);
-            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            std::thread::sleep(std::time::Duration::from_secs(2));
         }
     }
     for (name, hash) in PAGES {
-        page.go("#/nowhere").await;
-        page.heading("Overview").await;
-        page.go(hash).await;
-        page.see_not("Loading").await;
-        page.find("//main//h1").await;
-        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
-        assert_no_sideways_scroll(&page, &format!("{name}, {look}")).await;
-        shoot(&page, &format!("{name}-{look}")).await;
+        page.go("#/nowhere");
+        page.heading("Overview");
+        page.go(hash);
+        page.see_not("Loading");
+        page.find("//main//h1");
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        assert_no_sideways_scroll(&page, &format!("{name}, {look}"));
+        shoot(&page, &format!("{name}-{look}"));
     }
-    let ground = page.script("return getComputedStyle(document.body).backgroundColor").await;
+    let ground = page.script("return getComputedStyle(document.body).backgroundColor");
     let is_dark = ground.as_str().unwrap().trim_start_matches("rgb(").split(',').next().unwrap().parse::<u8>().unwrap() < 100;
     assert_eq!(is_dark, colours == "dark", "{ground}");
 }
 
-#[tokio::test]
-async fn every_page_fits_a_phone_in_the_dark() {
-    with_window((360, 740), async |page| walk(page, "phone", "dark").await).await;
+#[test]
+fn every_page_fits_a_phone_in_the_dark() {
+    with_window((360, 740), |page| walk(page, "phone", "dark"));
 }
 
-#[tokio::test]
-async fn every_page_fits_a_desktop_in_the_light() {
-    with_window((1280, 860), async |page| walk(page, "light", "light").await).await;
+#[test]
+fn every_page_fits_a_desktop_in_the_light() {
+    with_window((1280, 860), |page| walk(page, "light", "light"));
 }
 
-#[tokio::test]
-async fn the_colours_that_were_chosen_win_over_those_of_the_system() {
-    with_window((1280, 860), async |page| {
+#[test]
+fn the_colours_that_were_chosen_win_over_those_of_the_system() {
+    with_window((1280, 860), |page| {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": "light"}]});
-        devtools(&page.web, "Emulation.setEmulatedMedia", features).await;
-        page.open("").await;
-        page.find("//select[@aria-label = 'Colours']/option[text() = 'Dark']").await.click().await.unwrap();
+        devtools(&page.web, "Emulation.setEmulatedMedia", features);
+        page.open("");
+        page.find("//select[@aria-label = 'Colours']/option[text() = 'Dark']").click().unwrap();
         let dark = "return getComputedStyle(document.body).backgroundColor === 'rgb(15, 20, 25)'";
-        assert_eq!(page.script(dark).await, true);
-        page.web.refresh().await.unwrap();
-        page.heading("Sign in to Sluicegate").await;
-        assert_eq!(page.script(dark).await, true, "the choice is kept");
+        assert_eq!(page.script(dark), true);
+        page.web.refresh().unwrap();
+        page.heading("Sign in to Sluicegate");
+        assert_eq!(page.script(dark), true, "the choice is kept");
         furnish(&page);
-        page.enter().await;
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        shoot(&page, "overview-dark").await;
-    })
-    .await;
+        page.enter();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        shoot(&page, "overview-dark");
+    });
 }
 
 /// The contrast of every text that can be seen, by the formula of WCAG 2.
@@ -159,23 +158,22 @@ for (const node of document.querySelectorAll('body *')) {
 }
 return poor;";
 
-#[tokio::test]
-async fn text_can_be_read_in_light_and_dark() {
-    with_window((1280, 860), async |page| {
+#[test]
+fn text_can_be_read_in_light_and_dark() {
+    with_window((1280, 860), |page| {
         furnish(&page);
-        page.enter().await;
+        page.enter();
         for colours in ["light", "dark"] {
             let features = json!({"features": [{"name": "prefers-color-scheme", "value": colours}]});
-            devtools(&page.web, "Emulation.setEmulatedMedia", features).await;
+            devtools(&page.web, "Emulation.setEmulatedMedia", features);
             for (name, hash) in PAGES {
-                page.go(hash).await;
-                page.see_not("Loading").await;
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-                assert_eq!(page.script(CONTRAST).await, json!([]), "{name}, {colours}");
+                page.go(hash);
+                page.see_not("Loading");
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                assert_eq!(page.script(CONTRAST), json!([]), "{name}, {colours}");
             }
         }
-    })
-    .await;
+    });
 }
 
 /// What assistive technology needs on every page: one main, one first heading, a name for each control.
@@ -190,17 +188,16 @@ const ids = [...document.querySelectorAll('[id]')].map((node) => node.id);
 if (new Set(ids).size !== ids.length) faults.push('an id twice');
 return faults;";
 
-#[tokio::test]
-async fn every_control_has_a_name_and_every_page_one_heading() {
-    with_window((1280, 860), async |page| {
+#[test]
+fn every_control_has_a_name_and_every_page_one_heading() {
+    with_window((1280, 860), |page| {
         furnish(&page);
-        page.enter().await;
+        page.enter();
         for (name, hash) in PAGES {
-            page.go(hash).await;
-            page.see_not("Loading").await;
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-            assert_eq!(page.script(NAMELESS).await, json!([]), "{name}");
+            page.go(hash);
+            page.see_not("Loading");
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            assert_eq!(page.script(NAMELESS), json!([]), "{name}");
         }
-    })
-    .await;
+    });
 }

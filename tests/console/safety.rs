@@ -9,35 +9,34 @@ const EVIL: &str = "<!doctype html><title>harmless</title><h1>still here</h1>\
     <script>document.title = 'owned'; fetch('/v1/keys', {method: 'POST', headers: {'x-sluicegate-csrf': '1'}, \
     body: JSON.stringify({name: 'thief'})})</script><img src=x onerror=\"document.title = 'owned'\">";
 
-#[tokio::test]
-async fn a_stored_page_that_is_opened_cannot_run_its_script() {
-    with_page(async |page| {
+#[test]
+fn a_stored_page_that_is_opened_cannot_run_its_script() {
+    with_page(|page| {
         let client = page.server.client();
         client.bucket("evil");
         client.call("PUT", "/evil/page.html").header("content-type", "text/html").body(EVIL).send().expect(200);
         let picture = "<svg xmlns='http://www.w3.org/2000/svg'><script>document.title='owned'</script><text y='20'>still here</text></svg>";
         client.call("PUT", "/evil/picture.svg").header("content-type", "image/svg+xml").body(picture).send().expect(200);
-        page.enter().await;
-        page.web.goto(&format!("{}/s3/evil/page.html", page.origin)).await.unwrap();
-        page.see("still here").await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert_eq!(page.web.title().await.unwrap(), "harmless");
-        page.web.goto(&format!("{}/s3/evil/picture.svg", page.origin)).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert_ne!(page.web.title().await.unwrap(), "owned");
+        page.enter();
+        page.web.goto(&format!("{}/s3/evil/page.html", page.origin)).unwrap();
+        page.see("still here");
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(page.web.title().unwrap(), "harmless");
+        page.web.goto(&format!("{}/s3/evil/picture.svg", page.origin)).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        assert_ne!(page.web.title().unwrap(), "owned");
         // In the console it is shown as text.
-        page.open("#/buckets/evil/object/page.html").await;
-        page.see("document.title = 'owned'").await;
-        assert_eq!(page.web.title().await.unwrap(), "page.html – Sluicegate");
+        page.open("#/buckets/evil/object/page.html");
+        page.see("document.title = 'owned'");
+        assert_eq!(page.web.title().unwrap(), "page.html – Sluicegate");
         let keys = page.server.command(&["key", "list"]);
         assert!(!String::from_utf8_lossy(&keys.stdout).contains("thief"));
-    })
-    .await;
+    });
 }
 
-#[tokio::test]
-async fn the_console_is_sent_with_the_headers_that_keep_it_safe() {
-    with_page(async |page| {
+#[test]
+fn the_console_is_sent_with_the_headers_that_keep_it_safe() {
+    with_page(|page| {
         let address = page.origin.strip_prefix("http://").unwrap().parse().unwrap();
         let web = Client::new(address, None);
         let home = web.get("/");
@@ -59,9 +58,8 @@ async fn the_console_is_sent_with_the_headers_that_keep_it_safe() {
         assert_eq!(web.get("/console/%2e%2e/secret").status, 404);
         assert_eq!(web.post("/console/", "").status, 405);
         // Nothing that a page does is refused by its own policy.
-        page.enter().await;
-        let logs = page.script("return performance.getEntriesByType('resource').filter((one) => one.responseStatus >= 400).map((one) => one.name)").await;
+        page.enter();
+        let logs = page.script("return performance.getEntriesByType('resource').filter((one) => one.responseStatus >= 400).map((one) => one.name)");
         assert_eq!(logs, serde_json::json!([]));
-    })
-    .await;
+    });
 }
