@@ -5,6 +5,7 @@
 
 use std::ffi::CStr;
 
+pub mod admin;
 mod caching;
 mod hashing;
 mod keeping;

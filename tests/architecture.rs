@@ -51,8 +51,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("console", &[]),
-    ("admin", &["console", "engine", "identity", "worker", "net", "guard", "types", "limits", "telemetry"]),
+("console", &[]),
+    (
+        "admin",
+        &["console", "engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"],
+    ),
     (
         "app",
         &[

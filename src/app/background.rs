@@ -13,6 +13,7 @@ use crate::buffer::{BlockPool, Lent};
 use crate::engine::Engine;
 use crate::guard::Admission;
 use crate::identity::Keyring;
+use crate::limits::admin::KEY_USE_KEPT_MS;
 use crate::limits::{KEYRING_REFRESH_MS, LOAN_RETURN_MS, METRICS_UPKEEP_MS, MemoryPlan};
 use crate::telemetry::{Recorder, record};
 use crate::types::EventBacklog;
@@ -30,6 +31,20 @@ pub async fn refresh_keys(keyring: Arc<Keyring>, stop: CancellationToken) {
             Ok(()) | Err(_) => {}
         }
         is_failing = outcome.is_err();
+    }
+}
+
+/// Tells the store now and then which access keys were used, and once more at the `stop`.
+pub async fn keep_uses_of_keys(keyring: Arc<Keyring>, stop: CancellationToken) {
+    let mut ticks = every(KEY_USE_KEPT_MS);
+    loop {
+        let goes_on = stop.run_until_cancelled(ticks.tick()).await.is_some();
+        if let Err(error) = keyring.keep_uses().await {
+            tracing::debug!(%error, "the last use of access keys could not be kept");
+        }
+        if !goes_on {
+            return;
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Admin, AdminParts, GaugeSource};
+use crate::admin::{Admin, AdminParts, GaugeSource, S3Url};
 use crate::app::signal::{Signalled, Signals};
 use crate::app::store::open_database;
 use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
@@ -26,7 +26,7 @@ use crate::identity::{
 };
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
-use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
+use crate::net::{self, Handler, Listener, ServeSettings, Tls, TlsReloader, TlsSettings};
 use crate::notify::{Webhook, WebhookSettings};
 use crate::rules::DayLength;
 use crate::s3::{Gateway, S3Settings};
@@ -48,6 +48,10 @@ pub struct Server {
     drain_timeout: Duration,
     admin_drain: Drain,
     listeners: [JoinHandle<std::io::Result<()>>; 2],
+    /// The admin API once more, for who may open a file in the data directory; removed at the end.
+    admin_socket: Option<PathBuf>,
+    /// An administrator wants the server to stop.
+    asked: CancellationToken,
     certificate: Option<Arc<TlsReloader>>,
     workers: Runner,
     /// Stops workers and background tasks.
@@ -69,6 +73,7 @@ struct Stores {
 struct Sockets {
     s3: TcpListener,
     admin: TcpListener,
+    admin_socket: Option<UnixListener>,
     tls: Option<Tls>,
     /// The other way round: who is called. Nothing is connected yet.
     webhooks: Vec<Webhook>,
@@ -129,6 +134,7 @@ impl Server {
                     Signalled::Stop => return false,
                     Signalled::Reload => reload(self.certificate.clone()).await,
                 },
+                () = self.asked.cancelled() => return false,
                 ended = s3 => {
                     tracing::error!(outcome = ?ended, "the S3 listener ended");
                     return true;
@@ -163,6 +169,11 @@ impl Server {
         };
         // Health and metrics answer until there is nothing left to tell.
         self.admin_drain.finish(Duration::from_millis(ADMIN_DRAIN_MS)).await;
+        if let Some(path) = &self.admin_socket
+            && let Err(error) = std::fs::remove_file(path)
+        {
+            tracing::warn!(path = %path.display(), %error, "the admin socket stays behind");
+        }
         is_closed
     }
 }
@@ -242,7 +253,21 @@ fn bind(config: &Config) -> Result<Sockets, StartError> {
         Webhook::new(WebhookSettings { name, uri, token, secret })
     });
     let webhooks = webhooks.collect::<Result<_, _>>()?;
-    Ok(Sockets { tls: tls.transpose()?, s3: bound(config.listen)?, admin: bound(config.admin_listen)?, webhooks })
+    let (s3, admin) = (bound(config.listen)?, bound(config.admin_listen)?);
+    Ok(Sockets { tls: tls.transpose()?, s3, admin, admin_socket: bind_admin_socket(&config.data_dir), webhooks })
+}
+
+/// The Unix socket of the admin API. The lock of the data directory is ours: whatever socket is there is nobody's.
+/// Without it everything else works.
+fn bind_admin_socket(data_dir: &Path) -> Option<UnixListener> {
+    let path = data_dir::admin_socket(data_dir);
+    match net::bind_unix(&path) {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "no admin socket: `sluicegate control` cannot reach this server");
+            None
+        }
+    }
 }
 
 #[allow(clippy::too_many_arguments, reason = "the one place where everything meets")]
@@ -259,21 +284,14 @@ fn serve(
     let stop = CancellationToken::new();
     let background = TaskTracker::new();
     background.spawn(background::refresh_keys(Arc::clone(&keyring), stop.clone()));
+    background.spawn(background::keep_uses_of_keys(Arc::clone(&keyring), stop.clone()));
     background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
     let admission = Admission::new(plan.requests_max, plan.connections_max);
     background.spawn(background::lend_blocks(plan, pool.clone(), admission.clone(), stop.clone()));
     let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
     background.spawn(background::tell_of_unheard_events(Arc::clone(&engine), webhooks));
     let (drain, admin_drain) = (Drain::new(), Drain::new());
-    let admin = Admin::new(AdminParts {
-        engine: Arc::clone(&engine),
-        drain: drain.clone(),
-        gauges: gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone()),
-        plan,
-        data_dir: config.data_dir.clone(),
-        recorder,
-    });
-    let s3 = gateway(&config, &engine, keyring, &admission, &drain);
+    let s3 = gateway(&config, &engine, Arc::clone(&keyring), &admission, &drain);
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
     let url = url(&config, &sockets);
     log_start(&config, &plan, &sockets);
@@ -283,16 +301,36 @@ fn serve(
         ..ServeSettings::default()
     };
     let workers = start_workers(&config, &engine, &boot, sockets.webhooks, stop.clone());
+    let asked = CancellationToken::new();
+    let admin = Admin::new(AdminParts {
+        engine: Arc::clone(&engine),
+        keyring,
+        s3_url: S3Url {
+            public: config.public_url.clone(),
+            is_tls: certificate.is_some(),
+            port: local_address(&sockets.s3, config.listen).port(),
+        },
+        region: config.region.clone(),
+        drain: drain.clone(),
+        gauges: gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone()),
+        plan,
+        data_dir: config.data_dir.clone(),
+        recorder,
+        jobs: workers.jobs(),
+        rates: s3.rates(),
+        lifecycle_day: DayLength::of_seconds(config.lifecycle_day_seconds),
+        certificate: certificate.clone(),
+        stop: asked.clone(),
+        s3: Arc::clone(&s3) as Arc<dyn Handler>,
+    });
+    let admin_socket = sockets.admin_socket.map(|listener| {
+        serve_admin(listener, admin.for_socket(), &admin_drain);
+        data_dir::admin_socket(&config.data_dir)
+    });
     // Tasks of their drains: what they accept while the drain begins is then waited for like the rest.
     let listeners = [
-        drain.spawn(net::serve(sockets.s3, settings, s3, admission, drain.clone())),
-        admin_drain.spawn(net::serve(
-            sockets.admin,
-            ServeSettings::default(),
-            Arc::new(admin) as Arc<dyn Handler>,
-            Admission::new(ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_MAX),
-            admin_drain.clone(),
-        )),
+        drain.spawn(net::serve(sockets.s3, settings, s3 as Arc<dyn Handler>, admission, drain.clone())),
+        serve_admin(sockets.admin, admin, &admin_drain),
     ];
     announce(Announcement::Listening { url });
     Server {
@@ -302,6 +340,8 @@ fn serve(
         drain_timeout: config.drain_timeout,
         admin_drain,
         listeners,
+        admin_socket,
+        asked,
         certificate,
         workers,
         stop,
@@ -310,13 +350,20 @@ fn serve(
     }
 }
 
+/// Serves the admin API. Each of its listeners has connections of its own, so that no flood on one closes the other.
+fn serve_admin(listener: impl Into<Listener>, admin: Admin, drain: &Drain) -> JoinHandle<std::io::Result<()>> {
+    let admission = Admission::new(ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_MAX);
+    let handler: Arc<dyn Handler> = Arc::new(admin);
+    drain.spawn(net::serve(listener.into(), ServeSettings::default(), handler, admission, drain.clone()))
+}
+
 fn gateway(
     config: &Config,
     engine: &Arc<Engine>,
     keyring: Arc<Keyring>,
     admission: &Admission,
     drain: &Drain,
-) -> Arc<dyn Handler> {
+) -> Arc<Gateway> {
     let auth = AuthSettings {
         region: config.region.clone(),
         allow_v2: config.allow_signature_v2,
@@ -406,7 +453,7 @@ fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
 fn log_start(config: &Config, plan: &MemoryPlan, sockets: &Sockets) {
     let address = local_address(&sockets.admin, config.admin_listen);
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "the admin listener asks for no credentials and is not on loopback");
+        tracing::warn!(%address, "the admin listener speaks no TLS and is not on loopback: put a proxy before it");
     }
     tracing::info!(%address, "admin listener");
     tracing::info!(

@@ -15,7 +15,7 @@ use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
 use crate::config::{format_size, rate};
 use crate::identity::{
-    account_id, confining_policy, new_access_key, own_policy, owner_names, ready_made_names, ready_made_policy,
+    account_id, limits_of, new_access_key, own_policy, owner_names, ready_made_names, ready_made_policy,
 };
 use crate::limits::{IDENTITY_POLICY_BYTES_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
 use crate::meta::{AccessKey, KeyPolicy, MetaError, MetaStore};
@@ -183,18 +183,11 @@ fn explain(error: MetaError, name: &str) -> Failure {
     }
 }
 
-/// What limits a new key; `None` if nothing does. To be confined to buckets is a limit, but allows nothing by itself.
+/// What limits a new key; `None` if nothing does.
 fn limits(policies: &[String], buckets: &[String]) -> Result<Option<Vec<KeyPolicy>>, Failure> {
-    let mut limits = policies.iter().map(|policy| policy_of(policy)).collect::<Result<Vec<_>, _>>()?;
-    if buckets.is_empty() {
-        return Ok((!limits.is_empty()).then_some(limits));
-    }
-    if limits.is_empty() {
-        limits.extend(ready_made_policy("full"));
-    }
+    let policies = policies.iter().map(|policy| policy_of(policy)).collect::<Result<Vec<_>, _>>()?;
     let buckets = buckets.iter().map(|bucket| named::parse(bucket)).collect::<Result<Vec<_>, _>>()?;
-    limits.push(confining_policy(&buckets)?);
-    Ok(Some(limits))
+    Ok(limits_of(policies, &buckets)?)
 }
 
 /// A ready-made policy by its name, or else a file with one, which is named like the file.
@@ -260,6 +253,8 @@ fn described(key: &AccessKey) -> serde_json::Value {
         "requests": key.rates.requests.map(rate_json),
         "bandwidth": key.rates.bytes.map(rate_json),
         "created": key.created.iso_millis(),
+        "expires": key.expires.map(|at| at.iso_millis()),
+        "last_used": key.last_used.map(|at| at.iso_millis()),
     })
 }
 
@@ -303,6 +298,8 @@ async fn show(meta: &dyn MetaStore, name: &str, json: bool) -> Result<(), Failur
         ("account", &account_id(&key.owner)),
         ("owner id", &key.owner.0),
         ("created", &key.created.iso_millis()),
+        ("expires", &key.expires.map_or_else(|| "never".to_owned(), |at| at.iso_millis())),
+        ("last used", &key.last_used.map_or_else(|| "-".to_owned(), |at| at.iso_millis())),
         ("policies", &policy_names(key)),
         ("requests", &rate_text(key.rates.requests, |number| number.to_string())),
         ("bandwidth", &rate_text(key.rates.bytes, format_size)),

@@ -2,6 +2,7 @@
 
 pub mod bucket;
 pub mod check;
+pub mod control;
 pub mod doctor;
 pub mod encryption;
 pub mod health;
@@ -41,6 +42,8 @@ enum Command {
     Bucket(bucket::BucketArgs),
     /// Verify every chunk against every row, both ways; exit 1 on any fault
     Check(check::CheckArgs),
+    /// Tell a running server what to do: pause, resume, drain, log, jobs
+    Control(control::ControlArgs),
     /// Show how far scrub has come and what it found; works while a server runs; exit 1 on any damage
     Scrub(scrub::ScrubArgs),
     /// Take a snapshot of the database now, or list them; works while a server runs
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(arguments),
         Command::Bucket(arguments) => bucket::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Control(arguments) => control::run(arguments),
         Command::Scrub(arguments) => scrub::run(arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
         Command::Restore(arguments) => restore::run(&arguments),
@@ -121,6 +125,17 @@ mod tests {
             "bucket lifecycle --dry-run --lifecycle-day-seconds 10 --data-dir d",
             "check --data-dir d --json",
             "scrub --data-dir d --json",
+            "control pause --reason backup --data-dir d",
+            "control resume --data-dir d --json",
+            "control --data-dir d drain",
+            "control log info,sluicegate::s3=debug --data-dir d",
+            "control log --data-dir d",
+            "control reload-tls --data-dir d",
+            "control scrub --data-dir d",
+            "control snapshot --data-dir d",
+            "control jobs --data-dir d --json",
+            "control status --data-dir d",
+            "serve --data-dir d --public-url https://s3.example.com",
             "snapshot --data-dir d",
             "snapshot --data-dir d --list --json --snapshot-dir s",
             "restore --data-dir d --from s/meta.sqlite",
@@ -153,6 +168,7 @@ mod tests {
             "bucket undelete restore b --prefix p --id 1",
             "bucket lifecycle b",
             "restore --data-dir d",
+            "control --data-dir d",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

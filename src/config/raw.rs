@@ -29,10 +29,16 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub listen: Option<String>,
 
-    /// Address of the listener for health and metrics; it asks for no credentials [default: 127.0.0.1:9001]
+    /// Address of the admin listener: health, metrics, and the API of administrators [default: 127.0.0.1:9001]
     #[arg(long, env = "SLUICEGATE_ADMIN_LISTEN", value_name = "ADDRESS")]
     #[serde(deserialize_with = "scalar")]
     pub admin_listen: Option<String>,
+
+    /// Where clients find the S3 listener, as https://s3.example.com; presigned URLs of the console begin with it
+    /// [default: the host that the console was asked by, with the port of --listen]
+    #[arg(long, env = "SLUICEGATE_PUBLIC_URL", value_name = "URL")]
+    #[serde(deserialize_with = "scalar")]
+    pub public_url: Option<String>,
 
     /// Memory that the server may use, e.g. 64MiB or 1GiB; lowered to what the control group allows
     /// [default: 128MiB]
@@ -224,6 +230,7 @@ impl RawConfig {
             data_dir: upper.data_dir.or(lower.data_dir),
             listen: upper.listen.or(lower.listen),
             admin_listen: upper.admin_listen.or(lower.admin_listen),
+            public_url: upper.public_url.or(lower.public_url),
             memory: upper.memory.or(lower.memory),
             domain: if upper.domain.is_empty() { lower.domain } else { upper.domain },
             website_domain: if upper.website_domain.is_empty() { lower.website_domain } else { upper.website_domain },
@@ -280,6 +287,7 @@ impl RawConfig {
             data_dir: path(self.data_dir),
             listen: text(self.listen),
             admin_listen: text(self.admin_listen),
+            public_url: text(self.public_url),
             memory: text(self.memory),
             domain: self.domain.into_iter().filter(|name| !name.trim().is_empty()).collect(),
             website_domain: self.website_domain.into_iter().filter(|name| !name.trim().is_empty()).collect(),

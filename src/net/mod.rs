@@ -6,6 +6,7 @@ mod connection;
 mod delivery;
 pub mod serve;
 mod service;
+pub mod socket;
 mod state;
 mod throughput;
 pub mod tls;
@@ -16,5 +17,6 @@ mod tests;
 
 pub use body::{BodyError, RequestBody, ResponseBody, empty_body, full_body, stream_body};
 pub use serve::{Handler, Peer, Request, Response, ServeSettings, bind, serve};
+pub use socket::{Listener, bind_unix};
 pub use throughput::Haste;
 pub use tls::{Tls, TlsReloader, TlsSettings};

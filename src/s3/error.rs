@@ -6,7 +6,7 @@ use http::header::{ALLOW, CONTENT_TYPE, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::cipher::CipherError;
-use crate::engine::{EngineError, FixedEncryption, Mismatch};
+use crate::engine::{EngineError, FixedEncryption, Mismatch, ReadOnly};
 use crate::limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, RETRY_AFTER_SECONDS};
 use crate::net::{Response, full_body};
 use crate::rules::BucketRefusal;
@@ -69,6 +69,12 @@ impl S3Error {
     /// `NotImplemented` that names what is missing: an operation or an element.
     pub fn not_implemented(what: &str) -> Self {
         Self::new(Code::NotImplemented).message(format!("{what} is not implemented by this server."))
+    }
+
+    /// Writes are paused.
+    pub fn paused() -> Self {
+        let reason = "Writes are paused for maintenance. Reading goes on; please try again later.";
+        Self::new(Code::ServiceUnavailable).message(reason).cause("writes are paused")
     }
 
     /// Replaces the message; an empty one is ignored.
@@ -290,6 +296,9 @@ fn from_storage(error: &EngineError) -> Option<S3Error> {
         let reason = "There is no space left to store the data: the disk, its inodes or a quota are used up. \
                       Deleting objects and aborting uploads still works.";
         return Some(S3Error::new(Code::InsufficientStorage).message(reason).cause(error));
+    }
+    if matches!(error, EngineError::ReadOnly(ReadOnly::Maintenance)) {
+        return Some(S3Error::paused());
     }
     if matches!(error, EngineError::ReadOnly(_)) {
         let reason = "The disk fails: nothing can be written until it is well again. Reading goes on.";

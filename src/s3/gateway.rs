@@ -69,6 +69,11 @@ impl Gateway {
         Self { engine, keyring, admission, rates, drain, clock, settings, facts, host_id }
     }
 
+    /// Its limits of rates, which can be changed while it runs.
+    pub fn rates(&self) -> RateLimiter {
+        self.rates.clone()
+    }
+
     /// What events tell of the request that made them.
     pub(crate) fn origin(&self, principal: &Principal, peer: Option<Peer>, request_id: &str) -> Origin {
         let principal = match principal {

@@ -110,6 +110,9 @@ impl Gateway {
         if routed.operation == Operation::PreflightRequest {
             return preflight(self, &head, &routed).await;
         }
+        if self.engine.is_paused() && !routed.operation.only_reads() {
+            return Err(S3Error::paused());
+        }
         let span = tracing::info_span!("request", id = request_id, operation = routed.operation.name());
         if routed.operation == Operation::PostObject {
             return Box::pin(post_object::run(self, routed, head, body, request_id, record)).instrument(span).await;
