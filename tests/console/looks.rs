@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::browser::{Page, devtools, with_window};
+use crate::browser::Page;
 use crate::support::server::ROOT_ID;
 use crate::support::{Client, Credentials, noise};
 
@@ -53,7 +53,7 @@ fn furnish(page: &Page) {
 
 fn shoot(page: &Page, name: &str) {
     let Some(directory) = std::env::var_os("SLUICEGATE_SCREENSHOTS") else { return };
-    let bytes = page.web.screenshot().unwrap();
+    let bytes = page.web.screenshot();
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory).unwrap();
     std::fs::write(directory.join(format!("console-{name}.png")), bytes).unwrap();
@@ -74,14 +74,13 @@ fn assert_no_sideways_scroll(page: &Page, what: &str) {
     }
 }
 
-fn walk(page: Page, look: &str, colours: &str) {
-    let features = json!({"features": [{"name": "prefers-color-scheme", "value": colours}]});
-    devtools(&page.web, "Emulation.setEmulatedMedia", features);
+fn walk(page: &Page, look: &str, colours: &str) {
+    page.web.prefer_colours(colours);
     page.open("");
     page.heading("Sign in to Sluicegate");
-    assert_no_sideways_scroll(&page, "sign-in");
-    shoot(&page, &format!("sign-in-{look}"));
-    furnish(&page);
+    assert_no_sideways_scroll(page, "sign-in");
+    shoot(page, &format!("sign-in-{look}"));
+    furnish(page);
     page.enter();
     if std::env::var_os("SLUICEGATE_SCREENSHOTS").is_some() {
         // Some life for the charts.
@@ -99,8 +98,8 @@ fn walk(page: Page, look: &str, colours: &str) {
         page.see_not("Loading");
         page.find("//main//h1");
         std::thread::sleep(std::time::Duration::from_millis(400));
-        assert_no_sideways_scroll(&page, &format!("{name}, {look}"));
-        shoot(&page, &format!("{name}-{look}"));
+        assert_no_sideways_scroll(page, &format!("{name}, {look}"));
+        shoot(page, &format!("{name}-{look}"));
     }
     let ground = page.script("return getComputedStyle(document.body).backgroundColor");
     let is_dark = ground.as_str().unwrap().trim_start_matches("rgb(").split(',').next().unwrap().parse::<u8>().unwrap() < 100;
@@ -109,31 +108,29 @@ fn walk(page: Page, look: &str, colours: &str) {
 
 #[test]
 fn every_page_fits_a_phone_in_the_dark() {
-    with_window((360, 740), |page| walk(page, "phone", "dark"));
+    walk(&Page::with_window((360, 740)), "phone", "dark");
 }
 
 #[test]
 fn every_page_fits_a_desktop_in_the_light() {
-    with_window((1280, 860), |page| walk(page, "light", "light"));
+    walk(&Page::with_window((1280, 860)), "light", "light");
 }
 
 #[test]
 fn the_colours_that_were_chosen_win_over_those_of_the_system() {
-    with_window((1280, 860), |page| {
-        let features = json!({"features": [{"name": "prefers-color-scheme", "value": "light"}]});
-        devtools(&page.web, "Emulation.setEmulatedMedia", features);
-        page.open("");
-        page.find("//select[@aria-label = 'Colours']/option[text() = 'Dark']").click().unwrap();
-        let dark = "return getComputedStyle(document.body).backgroundColor === 'rgb(15, 20, 25)'";
-        assert_eq!(page.script(dark), true);
-        page.web.refresh().unwrap();
-        page.heading("Sign in to Sluicegate");
-        assert_eq!(page.script(dark), true, "the choice is kept");
-        furnish(&page);
-        page.enter();
-        std::thread::sleep(std::time::Duration::from_secs(1));
-        shoot(&page, "overview-dark");
-    });
+    let page = Page::with_window((1280, 860));
+    page.web.prefer_colours("light");
+    page.open("");
+    page.choose_option("Colours", "Dark");
+    let dark = "return getComputedStyle(document.body).backgroundColor === 'rgb(15, 20, 25)'";
+    assert_eq!(page.script(dark), true);
+    page.web.refresh();
+    page.heading("Sign in to Sluicegate");
+    assert_eq!(page.script(dark), true, "the choice is kept");
+    furnish(&page);
+    page.enter();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    shoot(&page, "overview-dark");
 }
 
 /// The contrast of every text that can be seen, by the formula of WCAG 2.
@@ -160,20 +157,18 @@ return poor;";
 
 #[test]
 fn text_can_be_read_in_light_and_dark() {
-    with_window((1280, 860), |page| {
-        furnish(&page);
-        page.enter();
-        for colours in ["light", "dark"] {
-            let features = json!({"features": [{"name": "prefers-color-scheme", "value": colours}]});
-            devtools(&page.web, "Emulation.setEmulatedMedia", features);
-            for (name, hash) in PAGES {
-                page.go(hash);
-                page.see_not("Loading");
-                std::thread::sleep(std::time::Duration::from_millis(300));
-                assert_eq!(page.script(CONTRAST), json!([]), "{name}, {colours}");
-            }
+    let page = Page::with_window((1280, 860));
+    furnish(&page);
+    page.enter();
+    for colours in ["light", "dark"] {
+        page.web.prefer_colours(colours);
+        for (name, hash) in PAGES {
+            page.go(hash);
+            page.see_not("Loading");
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            assert_eq!(page.script(CONTRAST), json!([]), "{name}, {colours}");
         }
-    });
+    }
 }
 
 /// What assistive technology needs on every page: one main, one first heading, a name for each control.
@@ -190,14 +185,13 @@ return faults;";
 
 #[test]
 fn every_control_has_a_name_and_every_page_one_heading() {
-    with_window((1280, 860), |page| {
-        furnish(&page);
-        page.enter();
-        for (name, hash) in PAGES {
-            page.go(hash);
-            page.see_not("Loading");
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            assert_eq!(page.script(NAMELESS), json!([]), "{name}");
-        }
-    });
+    let page = Page::with_window((1280, 860));
+    furnish(&page);
+    page.enter();
+    for (name, hash) in PAGES {
+        page.go(hash);
+        page.see_not("Loading");
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(page.script(NAMELESS), json!([]), "{name}");
+    }
 }

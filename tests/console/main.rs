@@ -14,6 +14,7 @@
 mod support;
 
 mod browser;
+mod driver;
 mod files;
 mod keys;
 mod looks;

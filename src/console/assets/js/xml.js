@@ -7,6 +7,8 @@ const UNSPEAKABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 
 /** The root element of a document; throws if it is none. */
 export function parseXml(text) {
+  // Of an empty text the parser would make a page of its own that says so.
+  if (text.trim() === "") throw new Error("The server's answer is empty.");
   const document = new DOMParser().parseFromString(
     text.trim().replace(ILLEGAL_REFERENCE, "\ufffd"),
     "application/xml",

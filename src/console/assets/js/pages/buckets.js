@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { badge, button, explain, h, linkButton, meter, put, table, toast, when } from "../dom.js";
 import { choices, field, form, openDialog, wholeNumber } from "../forms.js";
-import { ago, bytes, number, percent } from "../format.js";
+import { ago, bytes, number, percent, plural } from "../format.js";
 import { BUCKETS, bucketPolicies } from "../presets.js";
 import { listBuckets, s3, s3Document, s3Url } from "../s3.js";
 import { documentOf, element } from "../xml.js";
@@ -189,7 +189,7 @@ export async function render({ main, session, signal, reload }) {
         "div",
         {},
         h("h1", {}, "Buckets"),
-        h("p", { class: "status" }, `${number(buckets.length)} in number${total}`),
+        h("p", { class: "status" }, `${plural(buckets.length, "bucket")}${total}`),
       ),
       h(
         "div",

@@ -3,7 +3,7 @@
 import { api, get, post, segment } from "../api.js";
 import { badge, button, explain, h, put, table, toast, when } from "../dom.js";
 import { choices, field, form, jsonEditor, openDialog, ticks } from "../forms.js";
-import { ago, number } from "../format.js";
+import { ago, plural } from "../format.js";
 import { expiryField, limitFields, policyChoices, showSecret } from "../key-parts.js";
 import { KEY_DOCUMENT } from "../presets.js";
 import { policyFault } from "./settings-access.js";
@@ -162,7 +162,7 @@ export async function render({ main, session, signal, reload }) {
     h(
       "div",
       { class: "title" },
-      h("div", {}, h("h1", {}, "Keys"), h("p", { class: "status" }, `${number(keys.length)} in number`)),
+      h("div", {}, h("h1", {}, "Keys"), h("p", { class: "status" }, plural(keys.length, "key"))),
       h("div", { class: "actions" }, add),
     ),
     h(

@@ -15,10 +15,10 @@ const STATUSES = [
   ["5xx", "5xx: the server's fault"],
 ];
 
-/** How an answer is coloured. */
-export function statusKind(status) {
-  if (status >= 500) return "bad";
-  return status >= 400 ? "warning" : "good";
+/** The answer to a request as a coloured word. Whoever hung up got none. */
+export function answerBadge({ status, code }) {
+  if (status === null) return badge("hung up", "warning");
+  return badge(`${status} ${code ?? ""}`.trim(), status >= 500 ? "bad" : status >= 400 ? "warning" : "good");
 }
 
 function row(one) {
@@ -26,12 +26,7 @@ function row(one) {
     when(one.at, time(one.at)),
     h("a", { class: "key", href: `#/logs/${segment(one.id)}` }, `${one.method} ${visible(one.path)}`),
     one.name ?? one.access_key_id ?? "anonymous",
-    h(
-      "span",
-      {},
-      badge(`${one.status}${one.code ? ` ${one.code}` : ""}`, statusKind(one.status)),
-      one.has_explanation ? " why?" : null,
-    ),
+    h("span", {}, answerBadge(one), one.has_explanation ? " why?" : null),
     millis(one.duration_ms),
     bytes(one.received_bytes),
     bytes(one.sent_bytes),

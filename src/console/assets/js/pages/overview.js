@@ -5,6 +5,7 @@ import { badge, button, every, explain, h, linkButton, meter, note, panel, put, 
 import { confirmDialog, field } from "../forms.js";
 import { bytes, date, duration, millis, number, percent, rate, time, visible } from "../format.js";
 import { chart } from "../chart.js";
+import { answerBadge } from "./logs.js";
 
 const STATE_SECONDS = 5;
 /** Span → seconds shown, and seconds between two looks. */
@@ -50,7 +51,7 @@ function gauges(overview) {
       "Memory",
       bytes(overview.resident_bytes),
       overview.resident_bytes / bound,
-      `of ${bytes(bound)} that --memory plans with`,
+      `of ${bytes(bound)} planned`,
     ),
     gauge(
       "Requests",
@@ -150,7 +151,7 @@ function refusals() {
         when(one.at, time(one.at)),
         h("a", { class: "key", href: `#/logs/${encodeURIComponent(one.id)}` }, `${one.method} ${visible(one.path)}`),
         one.name ?? one.access_key_id ?? "–",
-        badge(`${one.status} ${one.code ?? ""}`.trim(), one.status >= 500 ? "bad" : "warning"),
+        answerBadge(one),
       ]),
     );
   return { node, show };

@@ -3,7 +3,7 @@
 import { get, segment } from "../api.js";
 import { badge, copyable, facts, h, linkButton, panel, put } from "../dom.js";
 import { bytes, date, millis, visible } from "../format.js";
-import { statusKind } from "./logs.js";
+import { answerBadge } from "./logs.js";
 
 const KINDS = {
   signature: "Signature",
@@ -22,7 +22,9 @@ function explanation(request) {
       h(
         "p",
         {},
-        request.status < 400 ? "The request was answered as asked." : "Nothing more is known than the answer says.",
+        request.status !== null && request.status < 400
+          ? "The request was answered as asked."
+          : "Nothing more is known than the answer says.",
       ),
     );
   }
@@ -60,13 +62,7 @@ export async function render({ main, id, signal }) {
         "div",
         {},
         h("h1", {}, `${request.method} ${visible(request.path)}`),
-        h(
-          "p",
-          { class: "status" },
-          badge(`${request.status} ${request.code ?? ""}`.trim(), statusKind(request.status)),
-          " ",
-          date(request.at),
-        ),
+        h("p", { class: "status" }, answerBadge(request), " ", date(request.at)),
       ),
       h("div", { class: "actions" }, linkButton("All requests", "#/logs")),
     ),
