@@ -8,6 +8,7 @@ use std::ffi::CStr;
 pub mod admin;
 mod caching;
 mod hashing;
+pub mod insight;
 mod keeping;
 mod memory_plan;
 mod rate;

@@ -51,7 +51,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-("console", &[]),
+    ("console", &[]),
     (
         "admin",
         &["console", "engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"],

@@ -129,9 +129,10 @@ pub(crate) async fn reload_tls(admin: Arc<Shared>) -> Outcome {
     };
     match tokio::task::spawn_blocking(move || certificate.reload()).await {
         Ok(Ok(())) => ok(&json!({"reloaded": true})),
-        Ok(Err(error)) => {
-            Err(Fault::conflict("bad-certificate", format!("The new certificate cannot be used, the old one stays: {error}.")))
-        }
+        Ok(Err(error)) => Err(Fault::conflict(
+            "bad-certificate",
+            format!("The new certificate cannot be used, the old one stays: {error}."),
+        )),
         Err(stopped) => Err(Fault::internal(&stopped)),
     }
 }

@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn cookies_are_found_among_others() {
-        let cookies = [("cookie", "a=b; sluicegate_session=1;sluicegate_session=2"), ("cookie", "sluicegate_session=3")];
+        let cookies =
+            [("cookie", "a=b; sluicegate_session=1;sluicegate_session=2"), ("cookie", "sluicegate_session=3")];
         let head = head("GET", &cookies);
         assert_eq!(session_numbers(&head.headers).collect::<Vec<_>>(), ["1", "2", "3"]);
     }

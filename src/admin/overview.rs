@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use http::request::Parts;
 use http::StatusCode;
+use http::request::Parts;
 use serde_json::{Map, Value, json};
 
 use crate::admin::answer::{Outcome, answer, json_answer, ok};

@@ -1,8 +1,8 @@
 //! Sessions of the console: beginning, showing and ending one.
 
+use http::StatusCode;
 use http::header::{HeaderValue, SET_COOKIE};
 use http::request::Parts;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -104,12 +104,7 @@ fn is_secure(head: &Parts) -> bool {
     head.extensions.get::<Peer>().is_some_and(|peer| peer.tls) || first.trim().eq_ignore_ascii_case("https")
 }
 
-fn set_cookie(
-    response: &mut crate::net::Response,
-    number: &str,
-    seconds: i64,
-    is_secure: bool,
-) -> Result<(), Fault> {
+fn set_cookie(response: &mut crate::net::Response, number: &str, seconds: i64, is_secure: bool) -> Result<(), Fault> {
     let secure = if is_secure { "; Secure" } else { "" };
     let text = format!("{COOKIE}={number}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
     let mut value = HeaderValue::try_from(text).map_err(|error| Fault::internal(&error))?;

@@ -4,6 +4,7 @@
 pub mod background;
 pub mod data_dir;
 pub mod error;
+pub mod insight;
 pub mod process;
 pub mod restore;
 pub mod server;

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Admin, AdminParts, GaugeSource, S3Url};
+use crate::app::background::Background;
 use crate::app::signal::{Signalled, Signals};
 use crate::app::store::open_database;
-use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
+use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, insight, process};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::{LocalChunks, epochs_in};
@@ -30,8 +31,8 @@ use crate::net::{self, Handler, Listener, ServeSettings, Tls, TlsReloader, TlsSe
 use crate::notify::{Webhook, WebhookSettings};
 use crate::rules::DayLength;
 use crate::s3::{Gateway, S3Settings};
-use crate::telemetry::Recorder;
-use crate::telemetry::record::{self, Gauges};
+use crate::telemetry::record;
+use crate::telemetry::{Insight, Recorder};
 use crate::types::{Epoch, SystemClock};
 use crate::worker::{
     AccessLogDelivery, Collector, DiskTrial, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper,
@@ -53,6 +54,7 @@ pub struct Server {
     /// An administrator wants the server to stop.
     asked: CancellationToken,
     certificate: Option<Arc<TlsReloader>>,
+    insight: Arc<Insight>,
     workers: Runner,
     /// Stops workers and background tasks.
     stop: CancellationToken,
@@ -66,6 +68,7 @@ struct Stores {
     engine: Arc<Engine>,
     keyring: Arc<Keyring>,
     pool: BlockPool,
+    insight: Arc<Insight>,
     boot: EpochStart,
 }
 
@@ -132,7 +135,10 @@ impl Server {
             tokio::select! {
                 signalled = signals.next() => match signalled {
                     Signalled::Stop => return false,
-                    Signalled::Reload => reload(self.certificate.clone()).await,
+                    Signalled::Reload => {
+                        insight::reopen(&self.insight);
+                        reload(self.certificate.clone()).await;
+                    }
                 },
                 () = self.asked.cancelled() => return false,
                 ended = s3 => {
@@ -169,6 +175,7 @@ impl Server {
         };
         // Health and metrics answer until there is nothing left to tell.
         self.admin_drain.finish(Duration::from_millis(ADMIN_DRAIN_MS)).await;
+        insight::close(self.insight).await;
         if let Some(path) = &self.admin_socket
             && let Err(error) = std::fs::remove_file(path)
         {
@@ -188,6 +195,7 @@ async fn open_stores(
         return Err(StartError::NoDatabase { path: config.data_dir.clone() });
     }
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
+    let insight = insight::open(config)?;
     let root = load_root(config, announce)?;
     let keys = load_keys(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
@@ -205,7 +213,7 @@ async fn open_stores(
     let engine = engine.with_keys(Arc::new(keys));
     let keyring = Keyring::load(root, meta).await;
     let keyring = keyring.map_err(|source| StartError::Meta { step: "read access keys", source })?;
-    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, boot })
+    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, insight, boot })
 }
 
 fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<RootCredentials, StartError> {
@@ -280,20 +288,15 @@ fn serve(
     lock: DataLock,
     announce: &(dyn Fn(Announcement) + Sync),
 ) -> Server {
-    let Stores { engine, keyring, pool, boot } = stores;
-    let stop = CancellationToken::new();
-    let background = TaskTracker::new();
-    background.spawn(background::refresh_keys(Arc::clone(&keyring), stop.clone()));
-    background.spawn(background::keep_uses_of_keys(Arc::clone(&keyring), stop.clone()));
-    background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
+    insight::name_hosts(&stores.insight, &config, local_address(&sockets.s3, config.listen));
+    let (stop, asked) = (CancellationToken::new(), CancellationToken::new());
     let admission = Admission::new(plan.requests_max, plan.connections_max);
-    background.spawn(background::lend_blocks(plan, pool.clone(), admission.clone(), stop.clone()));
-    let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
-    background.spawn(background::tell_of_unheard_events(Arc::clone(&engine), webhooks));
+    let (background, gauges) = start_background(&config, plan, &stores, &recorder, &admission, &stop);
+    let Stores { engine, keyring, insight, boot, .. } = stores;
     let (drain, admin_drain) = (Drain::new(), Drain::new());
-    let s3 = gateway(&config, &engine, Arc::clone(&keyring), &admission, &drain);
+    let s3 = gateway(&config, &engine, Arc::clone(&keyring), (&admission, &drain), &insight);
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
-    let url = url(&config, &sockets);
+    let (url, s3_url) = (url(&config, &sockets), s3_url(&config, &sockets));
     log_start(&config, &plan, &sockets);
     let settings = ServeSettings {
         http_buffer_bytes: plan.http_buffer_bytes,
@@ -301,21 +304,17 @@ fn serve(
         ..ServeSettings::default()
     };
     let workers = start_workers(&config, &engine, &boot, sockets.webhooks, stop.clone());
-    let asked = CancellationToken::new();
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),
         keyring,
-        s3_url: S3Url {
-            public: config.public_url.clone(),
-            is_tls: certificate.is_some(),
-            port: local_address(&sockets.s3, config.listen).port(),
-        },
+        s3_url,
         region: config.region.clone(),
         drain: drain.clone(),
-        gauges: gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone()),
+        gauges,
         plan,
         data_dir: config.data_dir.clone(),
         recorder,
+        insight: Arc::clone(&insight),
         jobs: workers.jobs(),
         rates: s3.rates(),
         lifecycle_day: DayLength::of_seconds(config.lifecycle_day_seconds),
@@ -343,11 +342,36 @@ fn serve(
         admin_socket,
         asked,
         certificate,
+        insight,
         workers,
         stop,
         background,
         _lock: lock,
     }
+}
+
+/// Starts the small tasks, which end with the token.
+fn start_background(
+    config: &Config,
+    plan: MemoryPlan,
+    stores: &Stores,
+    recorder: &Recorder,
+    admission: &Admission,
+    stop: &CancellationToken,
+) -> (TaskTracker, GaugeSource) {
+    let Stores { engine, keyring, pool, insight, .. } = stores;
+    let gauges = background::gauges(admission.clone(), pool.clone(), Arc::clone(engine), config.data_dir.clone());
+    let background = background::start(Background {
+        engine: Arc::clone(engine),
+        keyring: Arc::clone(keyring),
+        webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
+        recorder: recorder.clone(),
+        insight: Arc::clone(insight),
+        gauges: Arc::clone(&gauges),
+        loans: (plan, pool.clone(), admission.clone()),
+        stop: stop.clone(),
+    });
+    (background, gauges)
 }
 
 /// Serves the admin API. Each of its listeners has connections of its own, so that no flood on one closes the other.
@@ -361,8 +385,8 @@ fn gateway(
     config: &Config,
     engine: &Arc<Engine>,
     keyring: Arc<Keyring>,
-    admission: &Admission,
-    drain: &Drain,
+    (admission, drain): (&Admission, &Drain),
+    insight: &Arc<Insight>,
 ) -> Arc<Gateway> {
     let auth = AuthSettings {
         region: config.region.clone(),
@@ -382,7 +406,8 @@ fn gateway(
         webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     };
     let clock = Arc::new(SystemClock);
-    Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
+    let gateway = Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings);
+    Arc::new(gateway.with_insight(Arc::clone(insight)))
 }
 
 fn start_workers(
@@ -424,20 +449,10 @@ fn start_workers(
     workers
 }
 
-fn gauges(admission: Admission, pool: BlockPool, engine: Arc<Engine>, data_dir: PathBuf) -> GaugeSource {
-    Arc::new(move || Gauges {
-        in_flight: admission.in_flight(),
-        connections: admission.connections(),
-        blocks: pool.size(),
-        blocks_leased: pool.leased(),
-        disk_free_bytes: free_bytes(&data_dir),
-        is_read_only: engine.read_only().is_some(),
-    })
-}
-
-fn free_bytes(data_dir: &Path) -> Option<u64> {
-    let facts = rustix::fs::statvfs(data_dir).ok()?;
-    Some(facts.f_bavail.saturating_mul(facts.f_frsize))
+/// Where clients find S3.
+fn s3_url(config: &Config, sockets: &Sockets) -> S3Url {
+    let (public, is_tls) = (config.public_url.clone(), sockets.tls.is_some());
+    S3Url { public, is_tls, port: local_address(&sockets.s3, config.listen).port() }
 }
 
 /// The address with the port that the kernel chose, if it was to choose.

@@ -70,9 +70,7 @@ impl Action {
             Self::Resume => (Method::POST, "/v1/control/resume", None),
             Self::Drain => (Method::POST, "/v1/control/drain", None),
             Self::Log { filter: None } => (Method::GET, "/v1/control/log", None),
-            Self::Log { filter: Some(filter) } => {
-                (Method::PUT, "/v1/control/log", Some(json!({"filter": filter})))
-            }
+            Self::Log { filter: Some(filter) } => (Method::PUT, "/v1/control/log", Some(json!({"filter": filter}))),
             Self::ReloadTls => (Method::POST, "/v1/control/reload-tls", None),
             Self::Scrub => (Method::POST, "/v1/jobs/scrub/start", None),
             Self::Snapshot => (Method::POST, "/v1/jobs/snapshot/start", None),
@@ -101,13 +99,8 @@ impl Action {
 /// # Errors
 /// If there is no server, or it refuses.
 pub fn run(arguments: ControlArgs) -> Result<ExitCode, Failure> {
-    let socket = data_dir::admin_socket(&arguments.store.data_dir()?);
     let (method, path, body) = arguments.action.request();
-    let answer = small_runtime()?.block_on(async {
-        let limit = Duration::from_millis(CONTROL_TIMEOUT_MS);
-        let answer = tokio::time::timeout(limit, ask(&socket, method, path, body)).await;
-        answer.unwrap_or_else(|_| Err("the server does not answer".into()))
-    })?;
+    let answer = tell(&arguments.store.data_dir()?, method, path, body)?;
     if arguments.json {
         output::json(&answer);
     } else {
@@ -116,11 +109,24 @@ pub fn run(arguments: ControlArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Tells the server of a data directory something, and returns its answer.
+///
+/// # Errors
+/// If there is no server, or it refuses.
+pub(super) fn tell(data_dir: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+    let socket = data_dir::admin_socket(data_dir);
+    small_runtime()?.block_on(async {
+        let limit = Duration::from_millis(CONTROL_TIMEOUT_MS);
+        let answer = tokio::time::timeout(limit, ask(&socket, method, path, body)).await;
+        answer.unwrap_or_else(|_| Err("the server does not answer".into()))
+    })
+}
+
 /// Asks the server behind a socket.
 async fn ask(socket: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
-    let stream = UnixStream::connect(socket).await.map_err(|error| {
-        format!("no server answers at {}: {error}", socket.display())
-    })?;
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|error| format!("no server answers at {}: {error}", socket.display()))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let request = Request::builder().method(method).uri(path);

@@ -5,6 +5,7 @@ pub mod check;
 pub mod control;
 pub mod doctor;
 pub mod encryption;
+pub mod explain;
 pub mod health;
 pub mod key;
 pub mod lifecycle;
@@ -56,6 +57,8 @@ enum Command {
     Encryption(encryption::EncryptionArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
     Doctor(doctor::DoctorArgs),
+    /// Tell why a running server refused a request, or list the last ones that it refused
+    Explain(explain::ExplainArgs),
     /// Ask a running server for its health; exit 0 if it is ready
     Health(health::HealthArgs),
 }
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Encryption(arguments) => encryption::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {

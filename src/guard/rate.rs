@@ -178,7 +178,8 @@ impl RateLimiter {
     /// The pace of the bodies of a request, in either direction; `None` if nothing bounds it. A key comes with its own
     /// rates.
     pub fn pace(&self, key: Option<(&str, SourceRates)>, address: Option<IpAddr>) -> Option<Pace> {
-        let of_key = key.map(|(key, own)| (key, own.over(self.limits.load().key))).filter(|(_, rates)| rates.bytes.is_some());
+        let of_key =
+            key.map(|(key, own)| (key, own.over(self.limits.load().key))).filter(|(_, rates)| rates.bytes.is_some());
         let of_address = address.filter(|_| self.limits.load().address.bytes.is_some());
         let key = of_key.map(|(key, rates)| self.account(Source::Key(key.into()), rates));
         let address = of_address.map(|address| self.account(Source::of_address(address), self.limits.load().address));

@@ -104,7 +104,9 @@ pub enum KeyFault {
     #[error("the key lacks one of these policies; nothing was changed")]
     NoSuchPolicy,
     /// More than a key, or all keys together, may have.
-    #[error("a key has at most {KEY_POLICIES_MAX} policies, and those of all keys have at most {KEY_POLICIES_BYTES_MAX} bytes")]
+    #[error(
+        "a key has at most {KEY_POLICIES_MAX} policies, and those of all keys have at most {KEY_POLICIES_BYTES_MAX} bytes"
+    )]
     TooManyPolicies,
     /// No ready-made policy has that name.
     #[error("there is no ready-made policy {0:?}")]
@@ -363,9 +365,7 @@ mod tests {
             documents,
             ..plan(name)
         };
-        let text = |effect: &str| {
-            format!(r#"{{"Statement":{{"Effect":"{effect}","Action":"*","Resource":"*"}}}}"#)
-        };
+        let text = |effect: &str| format!(r#"{{"Statement":{{"Effect":"{effect}","Action":"*","Resource":"*"}}}}"#);
         let own = |effect: &str| vec![("own".to_owned(), text(effect))];
         for (name, policies, documents, expected) in [
             ("plain", &[][..], Vec::new(), false),

@@ -176,13 +176,23 @@ impl Snapshot {
         let names = owner_names(&stored);
         let mut reader = PolicyReader::default();
         for key in stored.into_iter().take(ACCESS_KEYS_MAX as usize) {
-            let AccessKey { access_key_id, name, secret, owner, created, policies: attached, rates, expires, last_used } =
-                key;
+            let AccessKey {
+                access_key_id,
+                name,
+                secret,
+                owner,
+                created,
+                policies: attached,
+                rates,
+                expires,
+                last_used,
+            } = key;
             let used = used(&access_key_id, last_used);
             let policies = attached.as_deref().map(|attached| reader.read(attached));
             // The secret moves, so that no copy of it is left behind that nobody wipes.
             let secret = Arc::new(SecretKey::new(secret));
-            let entry = Entry { name, owner, secret, is_root: false, created, attached, policies, rates, expires, used };
+            let entry =
+                Entry { name, owner, secret, is_root: false, created, attached, policies, rates, expires, used };
             keys.insert(access_key_id, entry);
         }
         let entry = Entry {

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PartExtents, PutOutcome,
-    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PartExtents,
+    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
+    UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;

@@ -146,8 +146,7 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let socket =
-        socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM.nonblocking().cloexec(), None)?;
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM.nonblocking().cloexec(), None)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
     // Before anybody can connect: that takes a socket that listens.
     std::fs::set_permissions(path, Permissions::from_mode(UNIX_SOCKET_MODE))?;

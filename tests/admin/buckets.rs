@@ -19,7 +19,10 @@ fn buckets_tell_what_they_store_and_are_limited() {
     client.call("PUT", "/locked").header("x-amz-bucket-object-lock-enabled", "true").send().expect(200);
     client.put("/photos/k", vec![0; 1_000]).expect(200);
     let photos = bucket(&browser, "photos");
-    assert_eq!((&photos["bytes"], &photos["objects"], &photos["owner_name"]), (&json!(1000), &json!(1), &json!("root")));
+    assert_eq!(
+        (&photos["bytes"], &photos["objects"], &photos["owner_name"]),
+        (&json!(1000), &json!(1), &json!("root"))
+    );
     assert_eq!((&photos["versioning"], &photos["object_lock"]), (&json!(null), &json!(false)));
     assert_eq!(photos["quota"], json!({"bytes": null, "objects": null}));
     let locked = bucket(&browser, "locked");

@@ -21,7 +21,8 @@ fn a_session_does_what_its_key_may_do() {
     let ranged = browser.bare("GET", "/s3/photos/a%20b/c%2Bd.bin").header("range", "bytes=5-9").send().expect(206);
     assert_eq!(ranged.body, body[5..10]);
     let upload = browser.call("POST", "/s3/photos/big?uploads").send().expect(200).one("UploadId");
-    let part = browser.call("PUT", &format!("/s3/photos/big?partNumber=1&uploadId={upload}")).body("part").send().expect(200);
+    let part =
+        browser.call("PUT", &format!("/s3/photos/big?partNumber=1&uploadId={upload}")).body("part").send().expect(200);
     let list = format!(
         "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part></CompleteMultipartUpload>",
         part.etag()
@@ -56,7 +57,8 @@ fn nobody_passes_without_a_session() {
 fn a_stored_page_cannot_run_where_the_console_is() {
     let server = Server::start_with(&["--domain", "127.0.0.1.example"]);
     server.client().bucket("photos");
-    let page = server.client().call("PUT", "/photos/page").header("content-type", "text/html").body("<script>1</script>");
+    let page =
+        server.client().call("PUT", "/photos/page").header("content-type", "text/html").body("<script>1</script>");
     page.send().expect(200);
     let browser = Browser::root(&server);
     let answer = browser.bare("GET", "/s3/photos/page").header("host", "photos.127.0.0.1.example").send().expect(200);

@@ -112,8 +112,11 @@ fn add_key(server: &Server, name: &str, arguments: &[&str]) -> (String, String) 
 fn over_socket(server: &Server, method: &str, path: &str, body: &str) -> (u16, Value) {
     let mut stream = UnixStream::connect(server.data().join("admin.sock")).expect("connect to the socket");
     let length = body.len();
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
-        .unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");

@@ -42,7 +42,11 @@ fn wrong_credentials_are_refused_and_too_many_of_them_wait() {
     refused(sign_in(&client, "NOBODY", ROOT_SECRET), 403, "wrong-credentials");
     refused(sign_in(&client, &"x".repeat(2_000), ROOT_SECRET), 403, "wrong-credentials");
     refused(client.post("/v1/session", "{"), 400, "bad-json");
-    refused(client.post("/v1/session", "{\"access_key_id\":\"a\",\"secret_access_key\":\"b\",\"c\":1}"), 400, "bad-json");
+    refused(
+        client.post("/v1/session", "{\"access_key_id\":\"a\",\"secret_access_key\":\"b\",\"c\":1}"),
+        400,
+        "bad-json",
+    );
     refused(client.post("/v1/session", vec![b' '; 5_000]), 413, "too-large");
     for _ in 0..20 {
         sign_in(&client, ROOT_ID, ROOT_SECRET).expect(200);
@@ -122,5 +126,8 @@ fn only_administrators_run_the_gateway() {
     }
     let log = server.log();
     let line = log.lines().find(|line| line.contains("POST /v1/control/pause")).expect("an audit line");
-    assert!(line.contains("audit") && line.contains("boss") && line.contains("127.0.0.1") && line.contains("200"), "{line}");
+    assert!(
+        line.contains("audit") && line.contains("boss") && line.contains("127.0.0.1") && line.contains("200"),
+        "{line}"
+    );
 }

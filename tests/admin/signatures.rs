@@ -47,7 +47,9 @@ fn curl_signs_for_it() {
         command.args(["-sS", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &user]).args(arguments).arg(&url);
         command.output().expect("curl is there")
     };
-    for (arguments, word) in [(&[][..], "ready_made_policies"), (&["-d", "{\"name\":\"ann\"}"][..], "secret_access_key")] {
+    for (arguments, word) in
+        [(&[][..], "ready_made_policies"), (&["-d", "{\"name\":\"ann\"}"][..], "secret_access_key")]
+    {
         let output = curl(arguments);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains(word), "{text}{}", String::from_utf8_lossy(&output.stderr));
