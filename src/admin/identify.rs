@@ -1,16 +1,14 @@
 //! Who asks: the session in a cookie, a signature, or whoever could open the Unix socket.
 
-use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
+use http::header::{COOKIE, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 
 use crate::admin::answer::Fault;
 use crate::admin::call::{Caller, Via, not_signed_in};
 use crate::admin::service::{Origin, Shared};
 use crate::admin::sessions;
-use crate::auth::{PayloadKind, Verdict, verify};
+use crate::auth::{AuthError, verify_admin};
 use crate::identity::{Principal, ROOT_NAME};
 use crate::types::{Clock as _, SystemClock};
 
@@ -19,44 +17,22 @@ const CSRF: &str = "x-sluicegate-csrf";
 /// Most cookies of our name that are tried: pages of other ports of this host may set some.
 const COOKIES_MAX: usize = 8;
 
-/// Who asks, and what was signed of the body.
-pub(crate) struct Identified {
-    pub(crate) caller: Caller,
-    body_sha256: Option<[u8; 32]>,
-}
-
-impl Identified {
-    /// Refuses a body that is not the one that was signed.
-    pub(crate) fn check_body(&self, body: &[u8]) -> Result<(), Fault> {
-        let Some(signed) = self.body_sha256 else { return Ok(()) };
-        if bool::from(Sha256::digest(body).ct_eq(&signed)) {
-            return Ok(());
-        }
-        Err(Fault::bad("wrong-body-hash", "The body is not the one that was signed."))
-    }
-}
-
 impl Shared {
-    /// Finds out who asks.
+    /// Finds out who asks, unless a signature says so: whoever opened the socket, or the session of a cookie.
     ///
     /// # Errors
-    /// `not-signed-in`, `wrong-signature`, `csrf`.
-    pub(crate) fn identify(&self, head: &Parts, origin: Origin) -> Result<Identified, Fault> {
+    /// `not-signed-in`, `csrf`.
+    pub(crate) fn identify(&self, head: &Parts, origin: Origin) -> Result<Caller, Fault> {
         if origin == Origin::Socket {
             let (access_key_id, name) = (self.keyring.root_key_id().to_owned(), ROOT_NAME.to_owned());
-            let caller = Caller { access_key_id, name, is_admin: true, via: Via::Socket };
-            return Ok(Identified { caller, body_sha256: None });
-        }
-        if head.headers.contains_key(AUTHORIZATION) {
-            return self.identify_signer(head);
+            return Ok(Caller { access_key_id, name, is_admin: true, via: Via::Socket });
         }
         let session = self.session(&head.headers).ok_or_else(not_signed_in)?;
         if changes(&head.method) && head.headers.get(CSRF).is_none_or(|value| value != "1") {
             let text = format!("A session changes things only with the header {CSRF}: 1.");
             return Err(Fault::new(StatusCode::FORBIDDEN, "csrf", text));
         }
-        let caller = self.caller(&session.access_key_id, Via::Session).ok_or_else(not_signed_in)?;
-        Ok(Identified { caller, body_sha256: None })
+        self.caller(&session.access_key_id, Via::Session).ok_or_else(not_signed_in)
     }
 
     /// The session that a cookie names.
@@ -65,25 +41,20 @@ impl Shared {
         session_numbers(headers).find_map(|number| self.sessions.find(number, stamp))
     }
 
-    fn identify_signer(&self, head: &Parts) -> Result<Identified, Fault> {
+    /// Finds out who signed a request. What came as its body must be what was signed.
+    ///
+    /// # Errors
+    /// `not-signed-in`, `wrong-signature`.
+    pub(crate) fn identify_signer(&self, head: &Parts, body: &[u8]) -> Result<Caller, Fault> {
         let wrong = |text: String| Fault::new(StatusCode::FORBIDDEN, "wrong-signature", text);
-        let verdict = verify(head, &*self.keyring, &self.auth, SystemClock.now());
-        let verified = match verdict.map_err(|error| wrong(format!("The signature: {error}.")))? {
-            Verdict::Signed(verified) if !verified.presigned => verified,
-            Verdict::Signed(_) | Verdict::Anonymous { .. } => return Err(not_signed_in()),
-        };
-        let body_sha256 = match verified.payload {
-            PayloadKind::Sha256(digest) => Some(digest),
-            PayloadKind::Unsigned | PayloadKind::Chunked { .. } => {
-                return Err(wrong("The hash of the body must be signed: x-amz-content-sha256.".to_owned()));
-            }
-        };
+        let verified = verify_admin(head, body, &*self.keyring, &self.auth, SystemClock.now());
+        let verified = verified.map_err(|error| wrong(format!("The signature: {}.", text_of(&error))))?;
+        let verified = verified.ok_or_else(not_signed_in)?;
         // Temporary credentials may do less than their key: what runs the gateway is not for them.
         if verified.token.is_some() {
             return Err(wrong("Temporary credentials do not sign in here.".to_owned()));
         }
-        let caller = self.caller(&verified.access_key_id, Via::Signature).ok_or_else(not_signed_in)?;
-        Ok(Identified { caller, body_sha256 })
+        self.caller(&verified.access_key_id, Via::Signature).ok_or_else(not_signed_in)
     }
 
     fn caller(&self, access_key_id: &str, via: Via) -> Option<Caller> {
@@ -93,6 +64,11 @@ impl Shared {
         let is_admin = self.keyring.is_administrator(&access_key_id);
         Some(Caller { access_key_id, name, is_admin, via })
     }
+}
+
+/// What an error says, without the full stop that some end with.
+fn text_of(error: &AuthError) -> String {
+    error.to_string().trim_end_matches('.').to_owned()
 }
 
 /// The numbers of sessions that a client sends.

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Probe;
@@ -107,7 +109,10 @@ pub(crate) struct Shared {
     pub(crate) attempts: Attempts,
     pub(crate) started: Timestamp,
     pub(crate) door: Arc<Semaphore>,
-    bodies: Semaphore,
+    /// Turns of large bodies: of those whose senders are known, and of those whose signatures are still to be judged.
+    /// Nobody whom we do not know makes the others wait.
+    proven: Semaphore,
+    unproven: Semaphore,
 }
 
 impl Admin {
@@ -122,7 +127,8 @@ impl Admin {
             attempts: Attempts::default(),
             started: SystemClock.now(),
             door: Arc::new(Semaphore::new(DOOR_REQUESTS_MAX)),
-            bodies: Semaphore::new(ADMIN_BODIES_AT_ONCE),
+            proven: Semaphore::new(ADMIN_BODIES_AT_ONCE),
+            unproven: Semaphore::new(ADMIN_BODIES_AT_ONCE),
             parts,
         };
         Self { shared: Arc::new(shared), origin: Origin::Network }
@@ -171,26 +177,21 @@ impl Shared {
         (head, body): (Parts, RequestBody),
         origin: Origin,
     ) -> Outcome {
-        let identified = match route.access {
+        let is_signed = origin == Origin::Network && head.headers.contains_key(AUTHORIZATION);
+        let (caller, body, _turn) = match route.access {
             // Open routes that can use it get to know who runs the machine.
-            Access::Open if origin == Origin::Network => None,
-            Access::Open | Access::AnyKey | Access::Administrator => Some(self.identify(&head, origin)?),
+            Access::Open if origin == Origin::Network => (None, read_body(body, SIGN_IN_BODY_BYTES_MAX).await?, None),
+            Access::AnyKey | Access::Administrator if is_signed => {
+                // What came is part of what was signed.
+                let (body, turn) = read_in_turn(body, &self.unproven).await?;
+                (Some(admit(route, self.identify_signer(&head, &body)?)?), body, turn)
+            }
+            Access::Open | Access::AnyKey | Access::Administrator => {
+                let caller = admit(route, self.identify(&head, origin)?)?;
+                let (body, turn) = read_in_turn(body, &self.proven).await?;
+                (Some(caller), body, turn)
+            }
         };
-        let caller = identified.as_ref().map(|identified| identified.caller.clone());
-        if route.access == Access::Administrator && !caller.as_ref().is_some_and(|caller| caller.is_admin) {
-            let text = "This takes root's key, or one with the policy admin.";
-            return Err(Fault::new(StatusCode::FORBIDDEN, "not-an-administrator", text));
-        }
-        let bytes_max = if caller.is_some() { ADMIN_BODY_BYTES_MAX } else { SIGN_IN_BODY_BYTES_MAX };
-        // Small ones are not worth a turn: nobody whom we do not know may make administrators wait.
-        let _turn = match &caller {
-            Some(_) if !body.is_end() => self.bodies.acquire().await.ok(),
-            Some(_) | None => None,
-        };
-        let body = read_body(body, bytes_max).await?;
-        if let Some(identified) = &identified {
-            identified.check_body(&body)?;
-        }
         let (path, peer) = (head.uri.path().to_owned(), head.extensions.get::<Peer>().copied());
         let outcome = (route.run)(Arc::clone(&self), Call { head, parameter, body, caller: caller.clone() }).await;
         if route.is_audited {
@@ -198,6 +199,25 @@ impl Shared {
         }
         outcome
     }
+}
+
+/// Lets the caller of a route in.
+fn admit(route: &Route, caller: Caller) -> Result<Caller, Fault> {
+    if route.access == Access::Administrator && !caller.is_admin {
+        let text = "This takes root's key, or one with the policy admin.";
+        return Err(Fault::new(StatusCode::FORBIDDEN, "not-an-administrator", text));
+    }
+    Ok(caller)
+}
+
+/// Reads a body. A large one waits for its turn and has it until it is done with; small ones are not worth it.
+async fn read_in_turn<'a>(
+    body: RequestBody,
+    turns: &'a Semaphore,
+) -> Result<(Bytes, Option<SemaphorePermit<'a>>), Fault> {
+    let is_small = body.content_length().is_some_and(|length| length <= SIGN_IN_BODY_BYTES_MAX as u64);
+    let turn = if is_small { None } else { turns.acquire().await.ok() };
+    Ok((read_body(body, ADMIN_BODY_BYTES_MAX).await?, turn))
 }
 
 /// One line of the audit log: who, from where, what, and what came of it. Bodies stay out of it: they may have secrets.

@@ -25,4 +25,4 @@ pub use payload::{FrameSigning, PayloadKind};
 pub use post_policy::{FileSize, PostPolicy, PostPolicyError};
 pub use secret::{SecretKey, SecretLookup, TokenRefusal};
 pub use verdict::{AuthSettings, Verdict, Verified};
-pub use verify::{verify, verify_sts};
+pub use verify::{verify, verify_admin, verify_sts};

@@ -6,7 +6,8 @@ use super::{KIB, MIB};
 pub const ADMIN_BODY_BYTES_MAX: usize = MIB as usize;
 /// Most bytes of it before anybody has proven who they are.
 pub const SIGN_IN_BODY_BYTES_MAX: usize = 4 * KIB as usize;
-/// Bodies that are held at once. With it the memory that they take is bounded; others wait.
+/// Large bodies of senders who are known that are held at once, and as many of others. With it the memory that they take
+/// is bounded; the rest waits.
 pub const ADMIN_BODIES_AT_ONCE: usize = 2;
 /// Requests that go through the console to S3 at once. Fewer than the listener's connections, so that health checks
 /// always find one.

@@ -92,9 +92,9 @@ fn the_command_line_reaches_a_running_server() {
 
 #[test]
 fn the_log_tells_more_when_it_is_asked_to() {
-    let server = Server::start_with(&["--log", "warn,audit=info"]);
+    let server = Server::start_with(&["--log", "warn,sluicegate::app=info"]);
     let client = root(&server);
-    assert_eq!(json(&client.get("/v1/control/log").expect(200))["filter"], "warn,audit=info");
+    assert_eq!(json(&client.get("/v1/control/log").expect(200))["filter"], "warn,sluicegate::app=info");
     let debug = || server.log().lines().filter(|line| line.contains("DEBUG")).count();
     assert_eq!(debug(), 0);
     client.call("PUT", "/v1/control/log").body(json!({"filter": "debug"}).to_string()).send().expect(200);

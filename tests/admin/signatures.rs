@@ -28,7 +28,7 @@ fn what_is_not_what_was_signed_is_refused() {
     refused(client.call("GET", "/v1/overview").service("iam").send(), 403, "wrong-signature");
     let body = "{\"reason\":\"x\"}";
     let other = client.call("POST", "/v1/control/pause").body(body).payload(&"ab".repeat(32));
-    refused(other.send(), 400, "wrong-body-hash");
+    refused(other.send(), 403, "wrong-signature");
     let unsigned = client.call("POST", "/v1/control/pause").body(body).payload("UNSIGNED-PAYLOAD");
     refused(unsigned.send(), 403, "wrong-signature");
     let presigned = client.call("GET", "/v1/overview").presign(60);
