@@ -13,9 +13,11 @@ use std::time::Duration;
 use measure::load::Ground;
 use measure::record;
 use measure::support::siege::{Tally, besiege, furnish, no_more_than_the_backlog, p99, raise_descriptor_limit};
+use sluicegate::limits::MemoryPlan;
 
 /// Clients that keep a server busy and are all admitted.
 const FEW: usize = 32;
+const MEMORY_MIB: u64 = 32;
 /// So many times what is admitted.
 const TIMES: usize = 10;
 
@@ -39,10 +41,10 @@ fn tell(clients: usize, time: Duration, tally: Tally) -> f64 {
 fn main() {
     let time = Duration::from_secs_f64(measure::option("--seconds").unwrap_or(measure::unless_quick(20.0, 2.0)));
     raise_descriptor_limit();
-    let Ground { server, scratch: _scratch } = Ground::new("32MiB");
+    let Ground { server, scratch: _scratch } = Ground::new(&format!("{MEMORY_MIB}MiB"));
     let client = server.client();
     furnish(&client);
-    let admitted = server.metric("sluicegate_connections_max").expect("the metric") as usize;
+    let admitted = MemoryPlan::split(MEMORY_MIB << 20).connections_max;
     let many = no_more_than_the_backlog(TIMES * admitted);
     println!("{admitted} connections are admitted");
     println!(

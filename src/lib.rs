@@ -26,6 +26,7 @@
 //! - **Speech.** [`s3`] translates between HTTP and the engine: a request is routed, then authenticated, then
 //!   authorized, and only then run, one file per operation. [`worker`] runs the background work. [`admin`] answers
 //!   health checks and metrics. [`console`] holds the pages that a browser is given.
+//! - **Moving.** [`transfer`] brings data and keys from other servers and directories, as a client of S3.
 //! - **Wiring.** [`app`] starts and stops everything in order; [`cli`] is the command line.
 //!
 //! Three seams turn calls up into imports down: `net::Handler` (connections call the S3 service through it),
@@ -68,5 +69,6 @@ mod sync;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 pub mod types;
 pub mod worker;

@@ -13,6 +13,7 @@ mod keeping;
 mod memory_plan;
 mod rate;
 mod telling;
+pub mod transfer;
 
 pub use caching::{
     BUCKET_FACTS_CACHE_BYTES_MAX, BUCKET_ROW_BELIEVED_MS, BUCKET_ROWS_CACHED_MAX, DOCUMENT_CACHE_BYTES_MAX,

@@ -56,6 +56,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "admin",
         &["console", "engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"],
     ),
+    ("transfer", &["policy", "types", "limits"]),
     (
         "app",
         &[
@@ -98,6 +99,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "rules",
             "s3",
             "telemetry",
+            "transfer",
             "types",
             "worker",
         ],

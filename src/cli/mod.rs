@@ -6,7 +6,9 @@ pub mod control;
 pub mod doctor;
 pub mod encryption;
 pub mod explain;
+pub mod export;
 pub mod health;
+pub mod import;
 pub mod key;
 pub mod lifecycle;
 pub(crate) mod named;
@@ -18,6 +20,7 @@ pub mod scrub;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
+mod transfer;
 pub mod undelete;
 
 use std::error::Error;
@@ -55,6 +58,10 @@ enum Command {
     Rebuild(rebuild::RebuildArgs),
     /// Manage the keys of the encryption at rest
     Encryption(encryption::EncryptionArgs),
+    /// Bring in what another server or a directory has; what is there already is skipped
+    Import(import::ImportArgs),
+    /// Write objects as files
+    Export(export::ExportArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
     Doctor(doctor::DoctorArgs),
     /// Tell why a running server refused a request, or list the last ones that it refused
@@ -79,6 +86,8 @@ pub fn run() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Encryption(arguments) => encryption::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
@@ -160,6 +169,11 @@ mod tests {
             "encryption rewrap --data-dir d --encryption-keys f",
             "encryption list --data-dir d",
             "doctor --data-dir d --confirm-clock",
+            "import s3 --from https://nas:9000 --from-access-key ID --from-secret-key S --data-dir d --bucket b --prefix p",
+            "import s3 --from http://n --to http://m --parallel 2 --dry-run --objects-only --any-etag --json",
+            "import dir tree --bucket b --prefix p/ --to http://m --to-access-key ID --to-secret-key S",
+            "import minio-iam export.zip --data-dir d --dry-run --root-user minioadmin --session-policies-alone",
+            "export dir tree --bucket b --prefix p/ --data-dir d --json",
             "health --admin-listen 127.0.0.1:9001 --live",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' '));
@@ -181,6 +195,12 @@ mod tests {
             "bucket undelete restore b --prefix p --id 1",
             "bucket lifecycle b",
             "restore --data-dir d",
+            "import s3",
+            "import s3 --from http://n --parallel 0",
+            "import s3 --from http://n --parallel 1000",
+            "import dir tree",
+            "export dir tree",
+            "import minio-iam",
         ] {
             let words = std::iter::once("sluicegate").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

@@ -93,6 +93,18 @@ impl RootCredentials {
         Ok(LoadedRoot { credentials, source: RootSource::Created(path) })
     }
 
+    /// Root's credentials as `DIR/credentials` has them, for programs that speak with a server as root; `None` if there
+    /// is no such file, as where they come from the environment.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not what we write.
+    pub fn stored(data_dir: &Path) -> Result<Option<Self>, RootError> {
+        let path = data_dir.join(FILE_NAME);
+        let Some(text) = secret_file::read(&path, CREDENTIALS_FILE_BYTES_MAX)? else { return Ok(None) };
+        let (access_key_id, secret) = parse(&text).map_err(|reason| malformed(&path, reason))?;
+        Ok(Some(Self::checked(access_key_id, secret)?))
+    }
+
     fn checked(access_key_id: String, secret: String) -> Result<Self, NewKeyError> {
         check_pair(&access_key_id, &secret)?;
         Ok(Self { access_key_id, secret: SecretKey::new(secret) })
