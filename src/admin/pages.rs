@@ -82,7 +82,10 @@ mod tests {
         }
         for path in ["/", "/console"] {
             let home = answer(&Method::GET, path, &none).unwrap();
-            assert_eq!((home.status(), &home.headers()[LOCATION]), (StatusCode::FOUND, &HeaderValue::from_static("/console/")));
+            assert_eq!(
+                (home.status(), &home.headers()[LOCATION]),
+                (StatusCode::FOUND, &HeaderValue::from_static("/console/"))
+            );
         }
         assert_eq!(answer(&Method::POST, "/console/", &none).unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(answer(&Method::GET, "/console/../etc", &none).unwrap().status(), StatusCode::NOT_FOUND);

@@ -137,15 +137,25 @@ mod tests {
     #[test]
     fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
         let page = texts().find(|(name, _)| *name == "index.html").unwrap().1;
-        assert!(page.matches("<script").count() == page.matches("<script src=").count() + page.matches("<script type=\"module\" src=").count());
+        assert!(
+            page.matches("<script").count()
+                == page.matches("<script src=").count() + page.matches("<script type=\"module\" src=").count()
+        );
         for banned in ["<style", " style=", " onclick", " onload", "javascript:", "http://", "https://"] {
             assert!(!page.contains(banned), "index.html has {banned}");
         }
         for (name, text) in texts().filter(|(name, _)| name.ends_with(".js")) {
             // The ways in which a text could become markup or code.
             for banned in [
-                "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "createContextualFragment", "eval(",
-                "new Function", "srcdoc", "setAttribute(\"style\"",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "createContextualFragment",
+                "eval(",
+                "new Function",
+                "srcdoc",
+                "setAttribute(\"style\"",
             ] {
                 assert!(!text.contains(banned), "{name} uses {banned}");
             }

@@ -158,8 +158,10 @@ impl Browser {
         self.get(&format!("/element/{id}/displayed")) == Ok(Value::Bool(true))
     }
 
-    /// Clicks on it.
+    /// Clicks on it, in the middle of the window: at its edge, what stays there would lie over it.
     pub fn click(&self, Element(id): &Element) -> Done<()> {
+        let middle = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})";
+        self.post("/execute/sync", &json!({"script": middle, "args": [{ELEMENT: id}]}))?;
         self.post(&format!("/element/{id}/click"), &json!({})).map(drop)
     }
 

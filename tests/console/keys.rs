@@ -49,7 +49,5 @@ fn a_key_for_restic_adds_and_cannot_delete() {
     page.fill("Type laptop to confirm", "laptop");
     page.press("Remove key");
     page.heading("Keys");
-    page.server.eventually("the key is gone", || {
-        renewed.get("/backups/data/1").text().contains("InvalidAccessKeyId")
-    });
+    page.server.eventually("the key is gone", || renewed.get("/backups/data/1").text().contains("InvalidAccessKeyId"));
 }

@@ -37,7 +37,8 @@ fn furnish(page: &Page) {
     client.put("/photos?lifecycle", rules).expect(200);
     let picture = "/photos/2026/harbour-at-dawn-with-a-rather-long-name-that-does-not-end.svg";
     for _ in 0..2 {
-        let put = client.call("PUT", picture).header("content-type", "image/svg+xml").header("x-amz-meta-camera", "X100");
+        let put =
+            client.call("PUT", picture).header("content-type", "image/svg+xml").header("x-amz-meta-camera", "X100");
         put.body(PICTURE).send().expect(200);
     }
     for (name, size) in [("readme.txt", 1200), ("summer.mp4", 3 << 20), ("winter.mp4", 9 << 20), ("list.csv", 48_000)] {
@@ -46,7 +47,8 @@ fn furnish(page: &Page) {
     client.put("/backups/data/1", noise(9, 5 << 20)).expect(200);
     let id = client.post("/backups/film.mkv?uploads", "").expect(200).one("UploadId");
     client.put(&format!("/backups/film.mkv?partNumber=1&uploadId={id}"), noise(1, 5 << 20)).expect(200);
-    page.server.client_with("laptop-restic", &["--for", "root", "--policy", "restic-append-only", "--bucket", "backups"]);
+    page.server
+        .client_with("laptop-restic", &["--for", "root", "--policy", "restic-append-only", "--bucket", "backups"]);
     let wrong = Client::new(page.server.address(), Some(Credentials::new(ROOT_ID, "a-wrong-secret-a-wrong-secret")));
     wrong.get("/photos/readme.txt").expect(403);
 }
@@ -102,7 +104,8 @@ fn walk(page: &Page, look: &str, colours: &str) {
         shoot(page, &format!("{name}-{look}"));
     }
     let ground = page.script("return getComputedStyle(document.body).backgroundColor");
-    let is_dark = ground.as_str().unwrap().trim_start_matches("rgb(").split(',').next().unwrap().parse::<u8>().unwrap() < 100;
+    let is_dark =
+        ground.as_str().unwrap().trim_start_matches("rgb(").split(',').next().unwrap().parse::<u8>().unwrap() < 100;
     assert_eq!(is_dark, colours == "dark", "{ground}");
 }
 

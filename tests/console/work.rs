@@ -1,8 +1,8 @@
 //! What the server does and did: unfinished uploads, jobs, requests and why they were refused, the pause of writes.
 
 use crate::browser::Page;
-use crate::support::{Client, Credentials, noise};
 use crate::support::server::ROOT_ID;
+use crate::support::{Client, Credentials, noise};
 
 #[test]
 fn an_unfinished_upload_is_shown_with_its_bytes_and_aborted() {

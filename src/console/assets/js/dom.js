@@ -51,11 +51,11 @@ export function uniqueId(stem) {
 
 /** Says something to people who listen instead of look. */
 export function announce(text, urgent = false) {
-  const region = document.getElementById(urgent ? "assertive" : "polite");
-  // The same text twice is told twice only if the region was empty in between.
-  region.textContent = "";
+  const regions = ["polite", "assertive"].map((name) => document.getElementById(name));
+  // The same text twice is told twice only if the region was empty in between, and what was said before is over.
+  for (const region of regions) region.textContent = "";
   setTimeout(() => {
-    region.textContent = text;
+    regions[Number(urgent)].textContent = text;
   }, 50);
 }
 

@@ -5,12 +5,7 @@ import { badge, button, every, facts, h, meter, put, toast } from "../dom.js";
 import { ago, date, number } from "../format.js";
 
 const LOOK_SECONDS = 3;
-const STATES = {
-  running: ["running", "good"],
-  resting: ["resting", ""],
-  failing: ["failing", "bad"],
-  done: ["done", "good"],
-};
+const STATES = { running: "good", resting: "", failing: "bad", done: "good" };
 /** What each kind of job is for, and how one begins it by hand: `[purpose, start, label]`. */
 const KINDS = {
   scrub: ["Reads everything that is stored again and finds damage before a reader does.", "scrub", "Start scrub now"],
@@ -26,70 +21,63 @@ const KINDS = {
   "lock-clock": ["Watches that nobody opens object locks by setting the clock."],
 };
 
+/** The card of a job; `show` tells what changed. Its button stays, so that no click and no focus is lost. */
 function card(job, look) {
-  const [word, kind] = STATES[job.state] ?? [job.state, ""];
   const [purpose, start, label] = KINDS[job.kind] ?? KINDS[job.name] ?? [];
-  const node = h("section", { class: "panel job", "aria-label": job.name });
-  put(
-    node,
-    h("div", { class: "title" }, h("h2", {}, job.name), badge(word, kind)),
+  const [state, told] = [h("div", {}), h("div", { class: "told" })];
+  const begin = async () => {
+    await post(`/v1/jobs/${start}/start`, {});
+    toast(start === "scrub" ? "The scrub runs." : "A snapshot is being taken.");
+    await look();
+  };
+  const node = h(
+    "section",
+    { class: "panel job", "aria-label": job.name },
+    h("div", { class: "title" }, h("h2", {}, job.name.replaceAll("-", " ")), state),
     purpose ? h("p", { class: "hint" }, purpose) : null,
-    job.progress === null || job.progress === undefined
-      ? null
-      : h(
-          "p",
-          { class: "progress" },
-          meter(job.progress, `${Math.round(job.progress * 100)} % done`),
-          `${(job.progress * 100).toFixed(1)} %`,
-        ),
-    facts([
-      ["Pace", job.pace],
-      ["Last step", job.last_step ? h("span", { title: date(job.last_step) }, ago(job.last_step)) : "none yet"],
-      ["Steps", number(job.steps)],
-      ["Now", job.detail],
-    ]),
-    job.last_error ? h("p", { class: "note error" }, job.last_error) : null,
-    start
-      ? h(
-          "div",
-          { class: "actions" },
-          button(
-            label,
-            async () => {
-              await post(`/v1/jobs/${start}/start`, {});
-              toast(start === "scrub" ? "The scrub runs." : "A snapshot is being taken.");
-              await look();
-            },
-            { class: "primary" },
-          ),
-        )
-      : null,
+    told,
+    start ? h("div", { class: "actions" }, button(label, begin, { class: "primary" })) : null,
   );
+  node.show = ({ state: word, progress, pace, last_step: last, last_error: error, steps, detail }) => {
+    put(state, badge(word, STATES[word] ?? ""));
+    const share = progress ?? null;
+    put(
+      told,
+      share === null
+        ? null
+        : h(
+            "p",
+            { class: "progress" },
+            meter(share, `${Math.round(share * 100)} % done`),
+            `${(share * 100).toFixed(1)} %`,
+          ),
+      facts([
+        ["Pace", pace],
+        ["Last step", last ? h("span", { title: date(last) }, ago(last)) : "none yet"],
+        ["Steps", number(steps)],
+        ["Now", detail],
+      ]),
+      error ? h("p", { class: "note error" }, error) : null,
+    );
+  };
   return node;
 }
 
 /** Shows the page. */
 export async function render({ main, signal }) {
-  const cards = h("div", { class: "halves" });
-  let shown = "";
+  const shown = new Map();
+  const list = h("div", { class: "halves" });
   const look = async () => {
     const { jobs } = await get("/v1/jobs", { signal });
-    const text = JSON.stringify(jobs);
-    if (text === shown) return;
-    shown = text;
-    // The button that has the focus is made anew: its successor gets it.
-    const focused = document.activeElement?.closest(".job")?.getAttribute("aria-label");
-    put(
-      cards,
-      jobs.map((job) => card(job, look)),
-    );
-    if (focused)
-      [...cards.children]
-        .find((node) => node.getAttribute("aria-label") === focused)
-        ?.querySelector("button")
-        ?.focus();
+    for (const job of jobs) {
+      if (!shown.has(job.name)) {
+        shown.set(job.name, card(job, look));
+        list.append(shown.get(job.name));
+      }
+      shown.get(job.name).show(job);
+    }
   };
   await look();
-  put(main, h("h1", {}, "Jobs"), cards);
+  put(main, h("h1", {}, "Jobs"), list);
   setTimeout(() => every(LOOK_SECONDS, signal, () => look().catch(() => {})), LOOK_SECONDS * 1000);
 }

@@ -234,7 +234,11 @@ export async function renderLifecycle({ bucket, signal, reload }) {
     all(root, "Rule").map((rule) => (isEditable(rule) ? ruleCard(readRule(rule), settle) : keptCard(rule, settle))),
   );
   settle();
-  const add = (rule) => {
+  const add = (preset) => {
+    // Ids are unique: the second rule of a kind is counted.
+    const taken = new Set([...list.querySelectorAll("input[maxlength='255']")].map((input) => input.value));
+    const rule = { ...preset };
+    for (let count = 2; rule.id !== "" && taken.has(rule.id); count += 1) rule.id = `${preset.id}-${count}`;
     const card = ruleCard(rule, settle);
     list.append(card);
     settle();
