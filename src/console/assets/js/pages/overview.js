@@ -47,12 +47,7 @@ function gauges(overview) {
       `${percent(used, disk.total_bytes)} of ${bytes(disk.total_bytes)} used`,
       full > 0.95 ? "bad" : full > 0.85 ? "warning" : "",
     ),
-    gauge(
-      "Memory",
-      bytes(overview.resident_bytes),
-      overview.resident_bytes / bound,
-      `of ${bytes(bound)} planned`,
-    ),
+    gauge("Memory", bytes(overview.resident_bytes), overview.resident_bytes / bound, `of ${bytes(bound)} planned`),
     gauge(
       "Requests",
       number(overview.requests_in_flight),
