@@ -14,6 +14,7 @@ mod identify;
 mod jobs;
 mod keys;
 mod overview;
+mod pages;
 mod presign;
 mod requests;
 mod route;

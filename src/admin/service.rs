@@ -16,6 +16,7 @@ use crate::admin::answer::{Fault, Outcome};
 use crate::admin::call::{Call, Caller, Via, read_body};
 use crate::admin::door;
 use crate::admin::identify::refuse_other_origins;
+use crate::admin::pages;
 use crate::admin::route::{Access, Found, Route, find};
 use crate::admin::sessions::Sessions;
 use crate::auth::AuthSettings;
@@ -155,6 +156,9 @@ impl Shared {
         }
         if let Some(target) = door::target(&head.uri) {
             return door::pass(&self, head, body, &target, origin).await;
+        }
+        if let Some(page) = pages::answer(&head.method, head.uri.path(), &head.headers) {
+            return Ok(page);
         }
         match find(head.method.as_str(), head.uri.path()) {
             Found::Route(route, parameter) => self.run(route, parameter, (head, body), origin).await,
