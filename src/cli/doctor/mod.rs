@@ -26,11 +26,10 @@ pub struct DoctorArgs {
     /// Declare the machine's clock right, so that locks of objects are judged by it again
     #[arg(long)]
     confirm_clock: bool,
-    /// Compare the clock with that of a web server, e.g. https://example.com
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = "Compare the clock with that of a web server, e.g. https://example.com")]
     clock_url: Option<String>,
-    /// Where clients reach the server, e.g. https://s3.example.com: a signed request goes there, and what a proxy
-    /// changes of it is told
+    /// Where clients reach the server, scheme and host: a signed request goes there, and what a proxy changes of it is
+    /// told
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Print JSON
