@@ -19,7 +19,7 @@ COPY --from=build /out/sluicegate /usr/local/bin/sluicegate
 COPY --from=build --chown=65532:65532 /out/data /data
 
 # In a container the port mapping decides who reaches a listener, so both listen on every interface. Publish 9001
-# only where health and metrics may be read: it asks for no credentials.
+# only where health and metrics may be read, and behind TLS if the admin API is used from elsewhere.
 ENV SLUICEGATE_DATA_DIR=/data \
     SLUICEGATE_LISTEN=0.0.0.0:9000 \
     SLUICEGATE_ADMIN_LISTEN=0.0.0.0:9001

@@ -22,7 +22,7 @@ pub enum NotReady {
     #[error("disk: {0}")]
     Disk(#[source] std::io::Error),
     /// Reading works, but writes keep failing, or only the reserve of space is left.
-    #[error("read-only: the disk is {}", .0.reason())]
+    #[error("read-only: {}", .0.explanation())]
     ReadOnly(ReadOnly),
     /// No answer within `READY_TIMEOUT_MS`.
     #[error("the check took too long")]

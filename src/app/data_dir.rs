@@ -1,4 +1,4 @@
-//! The data directory and the lock that keeps it to one server.
+//! The data directory, what is where in it, and the lock that keeps it to one server.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -24,6 +24,11 @@ pub struct DataLock {
 /// The database of a data directory.
 pub fn database(data_dir: &Path) -> PathBuf {
     data_dir.join(DATABASE)
+}
+
+/// The Unix socket of the server that runs on a data directory.
+pub fn admin_socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("admin.sock")
 }
 
 /// The snapshots of its database: in `directory`, or in the data directory itself.

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Admin, AdminParts, GaugeSource};
+use crate::admin::{Admin, AdminParts, GaugeSource, Probe, S3Url};
+use crate::app::background::Background;
 use crate::app::signal::{Signalled, Signals};
 use crate::app::store::open_database;
-use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
+use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, insight, process, systemd};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::{LocalChunks, epochs_in};
@@ -26,12 +27,12 @@ use crate::identity::{
 };
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
-use crate::net::{self, Handler, ServeSettings, Tls, TlsReloader, TlsSettings};
+use crate::net::{self, Handler, Listener, ServeSettings, Tls, TlsReloader, TlsSettings};
 use crate::notify::{Webhook, WebhookSettings};
 use crate::rules::DayLength;
 use crate::s3::{Gateway, S3Settings};
-use crate::telemetry::Recorder;
-use crate::telemetry::record::{self, Gauges};
+use crate::telemetry::record;
+use crate::telemetry::{Insight, Recorder};
 use crate::types::{Epoch, SystemClock};
 use crate::worker::{
     AccessLogDelivery, Collector, DiskTrial, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper,
@@ -48,7 +49,12 @@ pub struct Server {
     drain_timeout: Duration,
     admin_drain: Drain,
     listeners: [JoinHandle<std::io::Result<()>>; 2],
+    /// The admin API once more, for who may open a file in the data directory; removed at the end.
+    admin_socket: Option<PathBuf>,
+    /// An administrator wants the server to stop.
+    asked: CancellationToken,
     certificate: Option<Arc<TlsReloader>>,
+    insight: Arc<Insight>,
     workers: Runner,
     /// Stops workers and background tasks.
     stop: CancellationToken,
@@ -62,6 +68,7 @@ struct Stores {
     engine: Arc<Engine>,
     keyring: Arc<Keyring>,
     pool: BlockPool,
+    insight: Arc<Insight>,
     boot: EpochStart,
 }
 
@@ -69,6 +76,7 @@ struct Stores {
 struct Sockets {
     s3: TcpListener,
     admin: TcpListener,
+    admin_socket: Option<UnixListener>,
     tls: Option<Tls>,
     /// The other way round: who is called. Nothing is connected yet.
     webhooks: Vec<Webhook>,
@@ -110,6 +118,7 @@ impl Server {
     /// stop, the stores close. A second stop signal ends it at once.
     pub async fn run(mut self, signals: &mut Signals) -> Ended {
         let is_failed = self.until_stop(signals).await;
+        systemd::stopping();
         tracing::info!(timeout_s = self.drain_timeout.as_secs(), "draining");
         tokio::select! {
             () = signals.stop() => {
@@ -127,8 +136,12 @@ impl Server {
             tokio::select! {
                 signalled = signals.next() => match signalled {
                     Signalled::Stop => return false,
-                    Signalled::Reload => reload(self.certificate.clone()).await,
+                    Signalled::Reload => {
+                        insight::reopen(&self.insight);
+                        reload(self.certificate.clone()).await;
+                    }
                 },
+                () = self.asked.cancelled() => return false,
                 ended = s3 => {
                     tracing::error!(outcome = ?ended, "the S3 listener ended");
                     return true;
@@ -163,6 +176,12 @@ impl Server {
         };
         // Health and metrics answer until there is nothing left to tell.
         self.admin_drain.finish(Duration::from_millis(ADMIN_DRAIN_MS)).await;
+        insight::close(self.insight).await;
+        if let Some(path) = &self.admin_socket
+            && let Err(error) = std::fs::remove_file(path)
+        {
+            tracing::warn!(path = %path.display(), %error, "the admin socket stays behind");
+        }
         is_closed
     }
 }
@@ -177,6 +196,7 @@ async fn open_stores(
         return Err(StartError::NoDatabase { path: config.data_dir.clone() });
     }
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
+    let insight = insight::open(config)?;
     let root = load_root(config, announce)?;
     let keys = load_keys(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
@@ -194,7 +214,7 @@ async fn open_stores(
     let engine = engine.with_keys(Arc::new(keys));
     let keyring = Keyring::load(root, meta).await;
     let keyring = keyring.map_err(|source| StartError::Meta { step: "read access keys", source })?;
-    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, boot })
+    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, insight, boot })
 }
 
 fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<RootCredentials, StartError> {
@@ -232,7 +252,11 @@ fn load_keys(config: &Config) -> Result<KeyRing, StartError> {
 }
 
 fn bind(config: &Config) -> Result<Sockets, StartError> {
-    let bound = |address: SocketAddr| net::bind(address).map_err(|source| StartError::Bind { address, source });
+    let [s3, admin] = systemd::listeners().map_err(|source| StartError::Bind { address: config.listen, source })?;
+    let bound = |held: Option<TcpListener>, address: SocketAddr| {
+        let listener = held.map_or_else(|| net::bind(address), Ok);
+        listener.map_err(|source| StartError::Bind { address, source })
+    };
     let tls = config.tls.as_ref().map(|TlsPaths { cert, key }| {
         let loaded = Tls::load(&TlsSettings { cert_path: cert.clone(), key_path: key.clone() });
         loaded.map_err(|source| StartError::Tls { cert: cert.clone(), key: key.clone(), source })
@@ -242,7 +266,21 @@ fn bind(config: &Config) -> Result<Sockets, StartError> {
         Webhook::new(WebhookSettings { name, uri, token, secret })
     });
     let webhooks = webhooks.collect::<Result<_, _>>()?;
-    Ok(Sockets { tls: tls.transpose()?, s3: bound(config.listen)?, admin: bound(config.admin_listen)?, webhooks })
+    let (s3, admin) = (bound(s3, config.listen)?, bound(admin, config.admin_listen)?);
+    Ok(Sockets { tls: tls.transpose()?, s3, admin, admin_socket: bind_admin_socket(&config.data_dir), webhooks })
+}
+
+/// The Unix socket of the admin API. The lock of the data directory is ours: whatever socket is there is nobody's.
+/// Without it everything else works.
+fn bind_admin_socket(data_dir: &Path) -> Option<UnixListener> {
+    let path = data_dir::admin_socket(data_dir);
+    match net::bind_unix(&path) {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "no admin socket: `sluicegate control` cannot reach this server");
+            None
+        }
+    }
 }
 
 #[allow(clippy::too_many_arguments, reason = "the one place where everything meets")]
@@ -255,27 +293,17 @@ fn serve(
     lock: DataLock,
     announce: &(dyn Fn(Announcement) + Sync),
 ) -> Server {
-    let Stores { engine, keyring, pool, boot } = stores;
-    let stop = CancellationToken::new();
-    let background = TaskTracker::new();
-    background.spawn(background::refresh_keys(Arc::clone(&keyring), stop.clone()));
-    background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
+    insight::name_hosts(&stores.insight, &config, local_address(&sockets.s3, config.listen));
+    let (stop, asked) = (CancellationToken::new(), CancellationToken::new());
     let admission = Admission::new(plan.requests_max, plan.connections_max);
-    background.spawn(background::lend_blocks(plan, pool.clone(), admission.clone(), stop.clone()));
-    let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
-    background.spawn(background::tell_of_unheard_events(Arc::clone(&engine), webhooks));
+    let (background, gauges) = start_background(&config, plan, &stores, &recorder, &admission, &stop);
+    let Stores { engine, keyring, insight, boot, .. } = stores;
     let (drain, admin_drain) = (Drain::new(), Drain::new());
-    let admin = Admin::new(AdminParts {
-        engine: Arc::clone(&engine),
-        drain: drain.clone(),
-        gauges: gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone()),
-        plan,
-        data_dir: config.data_dir.clone(),
-        recorder,
-    });
-    let s3 = gateway(&config, &engine, keyring, &admission, &drain);
+    let probe = Probe::new(Arc::clone(&engine), drain.clone(), config.data_dir.clone());
+    background.spawn(systemd::keep_watchdog(probe, stop.clone()));
+    let s3 = gateway(&config, &engine, Arc::clone(&keyring), (&admission, &drain), &insight);
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
-    let url = url(&config, &sockets);
+    let (url, s3_url) = (url(&config, &sockets), s3_url(&config, &sockets));
     log_start(&config, &plan, &sockets);
     let settings = ServeSettings {
         http_buffer_bytes: plan.http_buffer_bytes,
@@ -283,16 +311,32 @@ fn serve(
         ..ServeSettings::default()
     };
     let workers = start_workers(&config, &engine, &boot, sockets.webhooks, stop.clone());
+    let admin = Admin::new(AdminParts {
+        engine: Arc::clone(&engine),
+        keyring,
+        s3_url,
+        region: config.region.clone(),
+        drain: drain.clone(),
+        gauges,
+        plan,
+        data_dir: config.data_dir.clone(),
+        recorder,
+        insight: Arc::clone(&insight),
+        jobs: workers.jobs(),
+        rates: s3.rates(),
+        lifecycle_day: DayLength::of_seconds(config.lifecycle_day_seconds),
+        certificate: certificate.clone(),
+        stop: asked.clone(),
+        s3: Arc::clone(&s3) as Arc<dyn Handler>,
+    });
+    let admin_socket = sockets.admin_socket.map(|listener| {
+        serve_admin(listener, admin.for_socket(), &admin_drain);
+        data_dir::admin_socket(&config.data_dir)
+    });
     // Tasks of their drains: what they accept while the drain begins is then waited for like the rest.
     let listeners = [
-        drain.spawn(net::serve(sockets.s3, settings, s3, admission, drain.clone())),
-        admin_drain.spawn(net::serve(
-            sockets.admin,
-            ServeSettings::default(),
-            Arc::new(admin) as Arc<dyn Handler>,
-            Admission::new(ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_MAX),
-            admin_drain.clone(),
-        )),
+        drain.spawn(net::serve(sockets.s3, settings, s3 as Arc<dyn Handler>, admission, drain.clone())),
+        serve_admin(sockets.admin, admin, &admin_drain),
     ];
     announce(Announcement::Listening { url });
     Server {
@@ -302,7 +346,10 @@ fn serve(
         drain_timeout: config.drain_timeout,
         admin_drain,
         listeners,
+        admin_socket,
+        asked,
         certificate,
+        insight,
         workers,
         stop,
         background,
@@ -310,13 +357,44 @@ fn serve(
     }
 }
 
+/// Starts the small tasks, which end with the token.
+fn start_background(
+    config: &Config,
+    plan: MemoryPlan,
+    stores: &Stores,
+    recorder: &Recorder,
+    admission: &Admission,
+    stop: &CancellationToken,
+) -> (TaskTracker, GaugeSource) {
+    let Stores { engine, keyring, pool, insight, .. } = stores;
+    let gauges = background::gauges(admission.clone(), pool.clone(), Arc::clone(engine), config.data_dir.clone());
+    let background = background::start(Background {
+        engine: Arc::clone(engine),
+        keyring: Arc::clone(keyring),
+        webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
+        recorder: recorder.clone(),
+        insight: Arc::clone(insight),
+        gauges: Arc::clone(&gauges),
+        loans: (plan, pool.clone(), admission.clone()),
+        stop: stop.clone(),
+    });
+    (background, gauges)
+}
+
+/// Serves the admin API. Each of its listeners has connections of its own, so that no flood on one closes the other.
+fn serve_admin(listener: impl Into<Listener>, admin: Admin, drain: &Drain) -> JoinHandle<std::io::Result<()>> {
+    let admission = Admission::new(ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_MAX);
+    let handler: Arc<dyn Handler> = Arc::new(admin);
+    drain.spawn(net::serve(listener.into(), ServeSettings::default(), handler, admission, drain.clone()))
+}
+
 fn gateway(
     config: &Config,
     engine: &Arc<Engine>,
     keyring: Arc<Keyring>,
-    admission: &Admission,
-    drain: &Drain,
-) -> Arc<dyn Handler> {
+    (admission, drain): (&Admission, &Drain),
+    insight: &Arc<Insight>,
+) -> Arc<Gateway> {
     let auth = AuthSettings {
         region: config.region.clone(),
         allow_v2: config.allow_signature_v2,
@@ -335,7 +413,8 @@ fn gateway(
         webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     };
     let clock = Arc::new(SystemClock);
-    Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
+    let gateway = Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings);
+    Arc::new(gateway.with_insight(Arc::clone(insight)))
 }
 
 fn start_workers(
@@ -377,20 +456,10 @@ fn start_workers(
     workers
 }
 
-fn gauges(admission: Admission, pool: BlockPool, engine: Arc<Engine>, data_dir: PathBuf) -> GaugeSource {
-    Arc::new(move || Gauges {
-        in_flight: admission.in_flight(),
-        connections: admission.connections(),
-        blocks: pool.size(),
-        blocks_leased: pool.leased(),
-        disk_free_bytes: free_bytes(&data_dir),
-        is_read_only: engine.read_only().is_some(),
-    })
-}
-
-fn free_bytes(data_dir: &Path) -> Option<u64> {
-    let facts = rustix::fs::statvfs(data_dir).ok()?;
-    Some(facts.f_bavail.saturating_mul(facts.f_frsize))
+/// Where clients find S3.
+fn s3_url(config: &Config, sockets: &Sockets) -> S3Url {
+    let (public, is_tls) = (config.public_url.clone(), sockets.tls.is_some());
+    S3Url { public, is_tls, port: local_address(&sockets.s3, config.listen).port() }
 }
 
 /// The address with the port that the kernel chose, if it was to choose.
@@ -406,7 +475,7 @@ fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
 fn log_start(config: &Config, plan: &MemoryPlan, sockets: &Sockets) {
     let address = local_address(&sockets.admin, config.admin_listen);
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "the admin listener asks for no credentials and is not on loopback");
+        tracing::warn!(%address, "the admin listener speaks no TLS and is not on loopback: put a proxy before it");
     }
     tracing::info!(%address, "admin listener");
     tracing::info!(

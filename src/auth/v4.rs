@@ -99,7 +99,7 @@ impl<'a> Endpoint<'a> {
         Self { region: &settings.region, service: "s3" }
     }
 
-    fn sts(settings: &'a AuthSettings) -> Self {
+    pub(super) fn sts(settings: &'a AuthSettings) -> Self {
         Self { region: &settings.region, service: "sts" }
     }
 }
@@ -119,18 +119,18 @@ pub(super) fn verify_header(
     verify_header_over(head, authorization, &payload, keys, expected, now)
 }
 
-/// Verifies the header of a request to the Security Token Service. Its body was read: whatever the head promises of
-/// it, the hash of what came must have been signed.
-pub(super) fn verify_sts_header(
+/// Verifies the header of a request whose body was read: whatever the head promises of it, the hash of what came must
+/// have been signed.
+pub(super) fn verify_read_header(
     head: &Head<'_>,
     authorization: &str,
     body: &[u8],
     keys: &dyn SecretLookup,
-    settings: &AuthSettings,
+    expected: &Endpoint<'_>,
     now: Timestamp,
 ) -> Result<Verified, AuthError> {
     let payload = || Ok((hex::encode(Sha256::digest(body)), Promise::Unsigned));
-    verify_header_over(head, authorization, &payload, keys, &Endpoint::sts(settings), now)
+    verify_header_over(head, authorization, &payload, keys, expected, now)
 }
 
 fn verify_header_over(

@@ -46,10 +46,35 @@ pub fn verify_sts(
     settings: &AuthSettings,
     now: Timestamp,
 ) -> Result<Option<Verified>, AuthError> {
+    verify_read(head, body, keys, &v4::Endpoint::sts(settings), now)
+}
+
+/// Judges the head of a request to the admin API, whose body was read; `None` if it is not signed. The hash of the body
+/// must have been signed; it need not be named in a header.
+///
+/// # Errors
+/// The check that refused. Only Signature Version 4 in the header is accepted.
+pub fn verify_admin(
+    head: &Parts,
+    body: &[u8],
+    keys: &dyn SecretLookup,
+    settings: &AuthSettings,
+    now: Timestamp,
+) -> Result<Option<Verified>, AuthError> {
+    verify_read(head, body, keys, &v4::Endpoint::s3(settings), now)
+}
+
+fn verify_read(
+    head: &Parts,
+    body: &[u8],
+    keys: &dyn SecretLookup,
+    expected: &v4::Endpoint<'_>,
+    now: Timestamp,
+) -> Result<Option<Verified>, AuthError> {
     let head = Head::new(head);
     match Mechanism::find(&head)? {
         Mechanism::Anonymous => Ok(None),
-        Mechanism::V4Header(value) => v4::verify_sts_header(&head, value, body, keys, settings, now).map(Some),
+        Mechanism::V4Header(value) => v4::verify_read_header(&head, value, body, keys, expected, now).map(Some),
         Mechanism::V4Query | Mechanism::V2Header(_) | Mechanism::V2Query => Err(AuthError::UnsupportedAuthorization),
     }
 }

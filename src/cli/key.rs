@@ -15,7 +15,7 @@ use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
 use crate::config::{format_size, rate};
 use crate::identity::{
-    account_id, confining_policy, new_access_key, own_policy, owner_names, ready_made_names, ready_made_policy,
+    account_id, limits_of, new_access_key, own_policy, owner_names, ready_made_names, ready_made_policy,
 };
 use crate::limits::{IDENTITY_POLICY_BYTES_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
 use crate::meta::{AccessKey, KeyPolicy, MetaError, MetaStore};
@@ -51,6 +51,9 @@ enum Action {
         /// Secret; other users of this machine can see command lines
         #[arg(long, value_name = "SECRET", requires = "access_key")]
         secret_key: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List keys, without secrets
     List {
@@ -130,13 +133,13 @@ pub fn run(arguments: KeyArgs) -> Result<ExitCode, Failure> {
 
 async fn act(action: Action, meta: &dyn MetaStore) -> Result<(), Failure> {
     match action {
-        Action::Add { name, of, policies, buckets, access_key, secret_key } => {
+        Action::Add { name, of, policies, buckets, access_key, secret_key, json } => {
             let mut key = new_access_key(&name, access_key.zip(secret_key), SystemClock.now())?;
             if let Some(of) = of {
                 key.owner = owner_of(meta, &of).await?;
             }
             key.policies = limits(&policies, &buckets)?;
-            add(meta, key).await
+            add(meta, key, json).await
         }
         Action::List { json } => list(meta, json).await,
         Action::Quota { action } => quota::of_key(action, meta).await,
@@ -183,18 +186,11 @@ fn explain(error: MetaError, name: &str) -> Failure {
     }
 }
 
-/// What limits a new key; `None` if nothing does. To be confined to buckets is a limit, but allows nothing by itself.
+/// What limits a new key; `None` if nothing does.
 fn limits(policies: &[String], buckets: &[String]) -> Result<Option<Vec<KeyPolicy>>, Failure> {
-    let mut limits = policies.iter().map(|policy| policy_of(policy)).collect::<Result<Vec<_>, _>>()?;
-    if buckets.is_empty() {
-        return Ok((!limits.is_empty()).then_some(limits));
-    }
-    if limits.is_empty() {
-        limits.extend(ready_made_policy("full"));
-    }
+    let policies = policies.iter().map(|policy| policy_of(policy)).collect::<Result<Vec<_>, _>>()?;
     let buckets = buckets.iter().map(|bucket| named::parse(bucket)).collect::<Result<Vec<_>, _>>()?;
-    limits.push(confining_policy(&buckets)?);
-    Ok(Some(limits))
+    Ok(limits_of(policies, &buckets)?)
 }
 
 /// A ready-made policy by its name, or else a file with one, which is named like the file.
@@ -222,13 +218,18 @@ fn read_at_most(path: &Path, bytes_max: usize) -> Result<String, Failure> {
     read().map_err(|error: std::io::Error| format!("read {}: {error}", path.display()).into())
 }
 
-async fn add(meta: &dyn MetaStore, key: AccessKey) -> Result<(), Failure> {
-    let shown = [format!("access key id      {}", key.access_key_id), format!("secret access key  {}", key.secret)];
+async fn add(meta: &dyn MetaStore, key: AccessKey, json: bool) -> Result<(), Failure> {
+    let (id, secret) = (key.access_key_id.clone(), key.secret.clone());
+    let mut shown = described(&key);
     let name = key.name.clone();
     meta.add_access_key(key).await.map_err(|error| explain(error, &name))?;
     // Only now: a key that is printed is stored.
-    for line in shown {
-        output::line(&line);
+    if json {
+        shown["secret_access_key"] = secret.into();
+        output::json(&shown);
+    } else {
+        output::line(&format!("access key id      {id}"));
+        output::line(&format!("secret access key  {secret}"));
     }
     Ok(())
 }
@@ -260,6 +261,8 @@ fn described(key: &AccessKey) -> serde_json::Value {
         "requests": key.rates.requests.map(rate_json),
         "bandwidth": key.rates.bytes.map(rate_json),
         "created": key.created.iso_millis(),
+        "expires": key.expires.map(|at| at.iso_millis()),
+        "last_used": key.last_used.map(|at| at.iso_millis()),
     })
 }
 
@@ -303,6 +306,8 @@ async fn show(meta: &dyn MetaStore, name: &str, json: bool) -> Result<(), Failur
         ("account", &account_id(&key.owner)),
         ("owner id", &key.owner.0),
         ("created", &key.created.iso_millis()),
+        ("expires", &key.expires.map_or_else(|| "never".to_owned(), |at| at.iso_millis())),
+        ("last used", &key.last_used.map_or_else(|| "-".to_owned(), |at| at.iso_millis())),
         ("policies", &policy_names(key)),
         ("requests", &rate_text(key.rates.requests, |number| number.to_string())),
         ("bandwidth", &rate_text(key.rates.bytes, format_size)),

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::config::error::wrong;
 use crate::config::keeping::Keeping;
+use crate::config::log_files::LogFiles;
 use crate::config::rate::decide_rates;
 use crate::config::span::decide_span;
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size};
@@ -77,6 +78,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Address of the admin listener.
     pub admin_listen: SocketAddr,
+    /// Where clients find the S3 listener, without a slash at its end.
+    pub public_url: Option<String>,
     /// Memory to use, in bytes.
     pub memory_bytes: u64,
     /// Set if the control group allowed less than was asked for.
@@ -111,6 +114,8 @@ pub struct Config {
     pub access_log_interval: Duration,
     /// How what is stored is kept.
     pub keeping: Keeping,
+    /// Log files beside the log.
+    pub log_files: LogFiles,
     /// Limits of rates.
     pub rates: RateLimits,
     /// Root's credentials, if they were configured.
@@ -148,6 +153,7 @@ impl Config {
         }
         let (memory_bytes, memory_lowered) = decide_memory(raw.memory.as_deref(), cgroup_limit_bytes)?;
         let keeping = Keeping::decide(&raw)?;
+        let log_files = LogFiles::decide(&raw)?;
         let rates = decide_rates(&raw)?;
         let tls = decide_tls(raw.tls_cert, raw.tls_key)?;
         let domains = decide_domains("domain", &raw.domain)?;
@@ -161,6 +167,7 @@ impl Config {
             data_dir: decide_data_dir(raw.data_dir)?,
             listen,
             admin_listen,
+            public_url: raw.public_url.as_deref().map(decide_public_url).transpose()?,
             memory_bytes,
             memory_lowered,
             domains,
@@ -186,6 +193,7 @@ impl Config {
                 "a time such as 30s or 5m, from 1s to 1h",
             )?,
             keeping,
+            log_files,
             rates,
             root,
             encryption_keys: raw.encryption_keys,
@@ -228,6 +236,15 @@ pub fn decide_log(format: Option<String>, filter: Option<String>) -> Result<(Log
 
 fn decide_address(setting: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
     parse_address(text).ok_or_else(|| wrong(setting, text, "an address such as 127.0.0.1:9000, [::]:9000 or :9000"))
+}
+
+/// Scheme and host, with a port or without: what a URL of the S3 API begins with.
+fn decide_public_url(text: &str) -> Result<String, ConfigError> {
+    let bare = text.trim().trim_end_matches('/');
+    let host = bare.strip_prefix("https://").or_else(|| bare.strip_prefix("http://"));
+    let is_host = |host: &str| host.parse::<http::uri::Authority>().is_ok_and(|host| !host.as_str().contains('@'));
+    let legal = host.is_some_and(is_host).then(|| bare.to_owned());
+    legal.ok_or_else(|| wrong("public-url", text, "scheme and host such as https://s3.example.com or http://nas:9000"))
 }
 
 /// The control group charges the page cache and socket buffers of the process to the same limit, so a share
@@ -338,6 +355,23 @@ mod tests {
 
     fn decide(raw: RawConfig) -> Result<Config, ConfigError> {
         Config::decide(raw, None)
+    }
+
+    #[test]
+    fn a_public_url_is_scheme_and_host() {
+        for (given, expected) in [
+            ("https://s3.example.com", Some("https://s3.example.com")),
+            ("http://nas:9000/", Some("http://nas:9000")),
+            ("https://[::1]:9000", Some("https://[::1]:9000")),
+            ("s3.example.com", None),
+            ("ftp://s3.example.com", None),
+            ("https://", None),
+            ("https://a/b", None),
+            ("https://a?b", None),
+            ("https://user@host", None),
+        ] {
+            assert_eq!(super::decide_public_url(given).ok().as_deref(), expected, "{given}");
+        }
     }
 
     #[test]

@@ -29,10 +29,16 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub listen: Option<String>,
 
-    /// Address of the listener for health and metrics; it asks for no credentials [default: 127.0.0.1:9001]
+    /// Address of the admin listener: health, metrics, and the API of administrators [default: 127.0.0.1:9001]
     #[arg(long, env = "SLUICEGATE_ADMIN_LISTEN", value_name = "ADDRESS")]
     #[serde(deserialize_with = "scalar")]
     pub admin_listen: Option<String>,
+
+    /// Where clients find the S3 listener, as https://s3.example.com; presigned URLs of the console begin with it
+    /// [default: the host that the console was asked by, with the port of --listen]
+    #[arg(long, env = "SLUICEGATE_PUBLIC_URL", value_name = "URL")]
+    #[serde(deserialize_with = "scalar")]
+    pub public_url: Option<String>,
 
     /// Memory that the server may use, e.g. 64MiB or 1GiB; lowered to what the control group allows
     /// [default: 128MiB]
@@ -151,6 +157,25 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub access_log_interval: Option<String>,
 
+    /// File to which a line of JSON is written for each request, beside the log; - is standard output; opened again on
+    /// SIGHUP
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG", value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+
+    /// Size at which that file is rotated, to FILE.1 and so on, e.g. 100MiB [default: 100MiB]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG_MAX_SIZE", value_name = "SIZE")]
+    #[serde(deserialize_with = "scalar")]
+    pub access_log_max_size: Option<String>,
+
+    /// Rotated files that are kept [default: 5]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG_KEEP", value_name = "NUMBER")]
+    #[serde(deserialize_with = "scalar")]
+    pub access_log_keep: Option<String>,
+
+    /// File to which a line of JSON is written for each change by an administrator, beside the log
+    #[arg(long, env = "SLUICEGATE_AUDIT_LOG", value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
+
     /// Bytes that scrub reads in a second to verify what is stored, e.g. 8MiB; 0 turns its passes off [default: 8MiB]
     #[arg(long, env = "SLUICEGATE_SCRUB_RATE", value_name = "SIZE")]
     #[serde(deserialize_with = "scalar")]
@@ -224,6 +249,7 @@ impl RawConfig {
             data_dir: upper.data_dir.or(lower.data_dir),
             listen: upper.listen.or(lower.listen),
             admin_listen: upper.admin_listen.or(lower.admin_listen),
+            public_url: upper.public_url.or(lower.public_url),
             memory: upper.memory.or(lower.memory),
             domain: if upper.domain.is_empty() { lower.domain } else { upper.domain },
             website_domain: if upper.website_domain.is_empty() { lower.website_domain } else { upper.website_domain },
@@ -243,6 +269,10 @@ impl RawConfig {
             master_key: upper.master_key.or(lower.master_key),
             webhook: if upper.webhook.is_empty() { lower.webhook } else { upper.webhook },
             access_log_interval: upper.access_log_interval.or(lower.access_log_interval),
+            access_log: upper.access_log.or(lower.access_log),
+            access_log_max_size: upper.access_log_max_size.or(lower.access_log_max_size),
+            access_log_keep: upper.access_log_keep.or(lower.access_log_keep),
+            audit_log: upper.audit_log.or(lower.audit_log),
             scrub_rate: upper.scrub_rate.or(lower.scrub_rate),
             scrub_interval: upper.scrub_interval.or(lower.scrub_interval),
             snapshot_interval: upper.snapshot_interval.or(lower.snapshot_interval),
@@ -280,6 +310,7 @@ impl RawConfig {
             data_dir: path(self.data_dir),
             listen: text(self.listen),
             admin_listen: text(self.admin_listen),
+            public_url: text(self.public_url),
             memory: text(self.memory),
             domain: self.domain.into_iter().filter(|name| !name.trim().is_empty()).collect(),
             website_domain: self.website_domain.into_iter().filter(|name| !name.trim().is_empty()).collect(),
@@ -299,6 +330,10 @@ impl RawConfig {
             master_key: self.master_key.filter(|text| !text.is_empty()),
             webhook: self.webhook,
             access_log_interval: text(self.access_log_interval),
+            access_log: path(self.access_log),
+            access_log_max_size: text(self.access_log_max_size),
+            access_log_keep: text(self.access_log_keep),
+            audit_log: path(self.audit_log),
             scrub_rate: text(self.scrub_rate),
             scrub_interval: text(self.scrub_interval),
             snapshot_interval: text(self.snapshot_interval),

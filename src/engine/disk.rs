@@ -37,14 +37,26 @@ pub enum ReadOnly {
     Full,
     /// Writes fail.
     Failing,
+    /// An operator paused writes.
+    Maintenance,
 }
 
 impl ReadOnly {
+    /// The same for people.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Full => "the disk is full",
+            Self::Failing => "the disk is failing",
+            Self::Maintenance => "writes are paused for maintenance",
+        }
+    }
+
     /// A word for machines.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Failing => "failing",
+            Self::Maintenance => "maintenance",
         }
     }
 }
@@ -112,6 +124,9 @@ impl DiskCircuit {
 impl Engine {
     /// Why nothing can be written, if that is so: writes keep failing, or only the reserve of space is left.
     pub fn read_only(&self) -> Option<ReadOnly> {
+        if self.is_paused() {
+            return Some(ReadOnly::Maintenance);
+        }
         let is_full = || self.chunks.free_bytes().is_ok_and(|bytes| bytes == 0);
         self.disk.state().or_else(|| is_full().then_some(ReadOnly::Full))
     }
@@ -122,6 +137,9 @@ impl Engine {
     /// # Errors
     /// `ReadOnly`, `Chunk`.
     pub(crate) fn admit_space(&self) -> Result<(), EngineError> {
+        if self.is_paused() {
+            return Err(EngineError::ReadOnly(ReadOnly::Maintenance));
+        }
         if let Some(cause) = self.disk.state() {
             return Err(EngineError::ReadOnly(cause));
         }

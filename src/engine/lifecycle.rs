@@ -7,7 +7,7 @@
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, look_at_lock_clock};
 use crate::limits::{LIFECYCLE_BUCKETS_STEP, LIFECYCLE_CONCURRENCY_MAX, LIFECYCLE_STEP, UNDELETE_STEP};
 use crate::meta::{ExpireVersion, ExpiryOutcome, MetaError, MetaStore};
 use crate::rules::lifecycle::{Action, DayLength, Due, Lifecycle, ObjectFacts, Position, VersionFacts};
@@ -99,6 +99,43 @@ pub async fn rules_of(meta: &dyn MetaStore, name: &BucketName) -> Result<Option<
     let Some(document) = documents.get(DocumentKind::Lifecycle) else { return Ok(None) };
     let unreadable = || MetaError::Storage(format!("the lifecycle rules of bucket {name} do not read"));
     Ok(Some((bucket, Lifecycle::from_document(document).ok_or_else(unreadable)?)))
+}
+
+/// What the rules of a bucket would do.
+#[derive(Clone, Debug, Default)]
+pub struct DryRun {
+    /// What is due.
+    pub due: Vec<Candidate>,
+    /// Whether more is due than was asked for.
+    pub is_truncated: bool,
+}
+
+impl Engine {
+    /// What the rules of a bucket would do at a time, now by default, if nothing else changed; at most `max` actions.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `Meta`.
+    pub async fn lifecycle_dry_run(
+        &self,
+        name: &BucketName,
+        at: Option<Timestamp>,
+        day: DayLength,
+        max: usize,
+    ) -> Result<DryRun, EngineError> {
+        let Some((bucket, rules)) = rules_of(&*self.meta, name).await? else { return Ok(DryRun::default()) };
+        let lock_time = look_at_lock_clock(&*self.meta, &*self.clock).await?.time;
+        let (now, lock_time) = (at.unwrap_or_else(|| self.clock.now()), at.unwrap_or(lock_time));
+        let asked = Asked { bucket: &bucket, rules: &rules, now, lock_time, day };
+        let (mut run, mut place) = (DryRun::default(), Some(first_place()));
+        while let Some(at) = place.filter(|_| run.due.len() <= max) {
+            let (due, next) = page(&*self.meta, asked, &at).await?;
+            run.due.extend(due);
+            place = next;
+        }
+        run.is_truncated = run.due.len() > max;
+        run.due.truncate(max);
+        Ok(run)
+    }
 }
 
 /// The first place of a walk.

@@ -22,11 +22,13 @@ pub mod lock_clock;
 pub mod maintenance;
 pub mod object;
 pub mod open_object;
+pub mod pause;
 pub(crate) mod pin;
 pub(crate) mod quota;
 pub mod reader;
 pub(crate) mod record;
 pub mod request;
+pub mod retained;
 pub mod rewrap;
 pub mod scrub;
 mod scrub_small;
@@ -54,6 +56,7 @@ use crate::engine::commit::Commits;
 use crate::engine::disk::DiskCircuit;
 use crate::engine::hashing::Hashing;
 use crate::engine::lock_clock::SharedLockClock;
+use crate::engine::pause::PauseSwitch;
 use crate::engine::pin::Pins;
 use crate::engine::suspect::{Suspects, WatchedChunks};
 use crate::engine::unclaimed::TrackedChunks;
@@ -61,21 +64,23 @@ use crate::meta::MetaStore;
 use crate::types::Clock;
 
 pub use access_log::{LogStyle, LoggedBucket};
-pub use adopt::{Adopted, Found, Outcome};
+pub use adopt::{Adopted, Adopting, Found, Outcome};
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use disk::ReadOnly;
 pub use error::{EngineError, FixedEncryption, Mismatch};
 pub use event::{carrying_origin, current_origin, on_behalf_of};
-pub use lifecycle::LifecycleStep;
+pub use lifecycle::{DryRun, LifecycleStep};
 pub use lock_clock::{LockClockReport, confirm_lock_clock, look_at_lock_clock};
 pub use maintenance::{Collected, Swept};
 pub use open_object::OpenObject;
+pub use pause::Pause;
 pub use reader::{BodyReader, BodySlice};
 pub use request::{
     Checksumming, CopyMetadata, CopyObject, CopySource, CreateBucket, CreateUpload, DeleteObject, Deleted, Expected,
     ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
+pub use retained::RestoreFault;
 pub use rewrap::Rewrapped;
 pub use scrub::{ScrubBudget, ScrubStep, scrub_state};
 pub use snapshot::{SNAPSHOTS, Snapshot, Snapshots};
@@ -98,6 +103,7 @@ pub struct Engine {
     pins: Pins,
     suspects: Arc<Suspects>,
     access_logs: AccessLogs,
+    pausing: PauseSwitch,
 }
 
 impl Engine {
@@ -124,6 +130,7 @@ impl Engine {
             pins: Pins::default(),
             suspects,
             access_logs: AccessLogs::default(),
+            pausing: PauseSwitch::default(),
         }
     }
 }

@@ -83,6 +83,22 @@ impl Engine {
         Ok(step)
     }
 
+    /// How far scrub has come.
+    ///
+    /// # Errors
+    /// `Meta`.
+    pub async fn scrub_progress(&self) -> Result<Scrub, EngineError> {
+        Ok(scrub_state(self.meta.as_ref()).await?)
+    }
+
+    /// Whether a pass is under way.
+    ///
+    /// # Errors
+    /// `Meta`.
+    pub async fn is_scrub_under_way(&self) -> Result<bool, EngineError> {
+        Ok(self.scrub_progress().await?.pass.is_some())
+    }
+
     async fn scrub_pass(
         &self,
         budget: ScrubBudget,

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::time::{Instant, Sleep};
 
 use crate::limits::RATE_SOURCES_MAX;
@@ -65,14 +66,14 @@ fn time_for(count: u64, per_second: u64) -> Duration {
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Source {
+pub(crate) enum Source {
     Key(Box<str>),
     Address(IpAddr),
 }
 
 impl Source {
     /// All addresses of an IPv6 network are one source; an IPv4 address in IPv6's clothes is itself.
-    fn of_address(address: IpAddr) -> Self {
+    pub(crate) fn of_address(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),
             IpAddr::V6(address) => {
@@ -118,7 +119,7 @@ impl Bandwidth {
 /// Lets requests in at their rates, and hands out the paces of their bodies. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
-    limits: Arc<RateLimits>,
+    limits: Arc<ArcSwap<RateLimits>>,
     accounts: Arc<Mutex<HashMap<Source, Arc<Account>>>>,
     bandwidth: Option<Arc<Bandwidth>>,
 }
@@ -138,7 +139,18 @@ impl RateLimiter {
     pub fn new(limits: RateLimits) -> Self {
         let bandwidth = (!limits.bandwidth.is_unbounded())
             .then(|| Arc::new(Bandwidth { table: limits.bandwidth.clone(), bytes: Bucket::new(Instant::now()) }));
-        Self { limits: Arc::new(limits), accounts: Arc::default(), bandwidth }
+        Self { limits: Arc::new(ArcSwap::from_pointee(limits)), accounts: Arc::default(), bandwidth }
+    }
+
+    /// The limits that count now.
+    pub fn limits(&self) -> RateLimits {
+        (**self.limits.load()).clone()
+    }
+
+    /// Other limits of keys and addresses from now on, for requests and bodies that begin now. The bandwidth of the
+    /// whole gateway stays.
+    pub fn set_sources(&self, key: SourceRates, address: SourceRates) {
+        self.limits.rcu(|limits| RateLimits { key, address, ..(**limits).clone() });
     }
 
     /// Lets a request from an address in, or not.
@@ -146,7 +158,7 @@ impl RateLimiter {
     /// # Errors
     /// `TooFast`.
     pub fn admit_address(&self, address: IpAddr) -> Result<(), TooFast> {
-        self.admit(|| Source::of_address(address), self.limits.address, "address")
+        self.admit(|| Source::of_address(address), self.limits.load().address, "address")
     }
 
     /// Lets a request of an access key in, or not. Its `own` rates count instead of those of all keys.
@@ -154,7 +166,7 @@ impl RateLimiter {
     /// # Errors
     /// `TooFast`.
     pub fn admit_key(&self, key: &str, own: SourceRates) -> Result<(), TooFast> {
-        self.admit(|| Source::Key(key.into()), own.over(self.limits.key), "key")
+        self.admit(|| Source::Key(key.into()), own.over(self.limits.load().key), "key")
     }
 
     fn admit(&self, source: impl Fn() -> Source, rates: SourceRates, of: &'static str) -> Result<(), TooFast> {
@@ -166,10 +178,11 @@ impl RateLimiter {
     /// The pace of the bodies of a request, in either direction; `None` if nothing bounds it. A key comes with its own
     /// rates.
     pub fn pace(&self, key: Option<(&str, SourceRates)>, address: Option<IpAddr>) -> Option<Pace> {
-        let of_key = key.map(|(key, own)| (key, own.over(self.limits.key))).filter(|(_, rates)| rates.bytes.is_some());
-        let of_address = address.filter(|_| self.limits.address.bytes.is_some());
+        let of_key =
+            key.map(|(key, own)| (key, own.over(self.limits.load().key))).filter(|(_, rates)| rates.bytes.is_some());
+        let of_address = address.filter(|_| self.limits.load().address.bytes.is_some());
         let key = of_key.map(|(key, rates)| self.account(Source::Key(key.into()), rates));
-        let address = of_address.map(|address| self.account(Source::of_address(address), self.limits.address));
+        let address = of_address.map(|address| self.account(Source::of_address(address), self.limits.load().address));
         let accounts: Vec<_> = key.into_iter().chain(address).collect();
         if accounts.is_empty() && self.bandwidth.is_none() {
             return None;
@@ -304,6 +317,18 @@ mod tests {
         poll_fn(|cx| pace.poll_ready(cx)).await;
         assert!(begun.elapsed() >= Duration::from_secs(1), "bytes too");
         assert_eq!(unlimited.admit_key("a", bytes), Ok(()), "and they bound no requests");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_can_change_while_they_count() {
+        let limiter = requests(10, 3);
+        let clone = limiter.clone();
+        let none = SourceRates { requests: None, bytes: None };
+        while limiter.admit_key("a", NONE).is_ok() {}
+        clone.set_sources(none, SourceRates { requests: Some(Rate { per_second: 1, burst: 1 }), bytes: None });
+        assert!((0..100).all(|_| limiter.admit_key("a", NONE).is_ok()), "none any more");
+        assert_eq!((0..9).filter(|_| limiter.admit_address(address("10.0.0.1")).is_ok()).count(), 1);
+        assert_eq!(limiter.limits().key, none);
     }
 
     #[tokio::test]

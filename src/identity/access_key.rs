@@ -68,6 +68,8 @@ pub fn new_access_key(name: &str, brought: Option<(String, String)>, now: Timest
         created: now,
         policies: None,
         rates: SourceRates::default(),
+        expires: None,
+        last_used: None,
     })
 }
 

@@ -77,6 +77,24 @@ pub fn confining_policy(buckets: &[BucketName]) -> Result<KeyPolicy, NewPolicyEr
     own_policy(CONFINEMENT, &text)
 }
 
+/// What limits a new key: `None` if nothing does. To be confined to buckets is a limit, but allows nothing by itself.
+///
+/// # Errors
+/// If there are more buckets than one policy can name.
+pub fn limits_of(
+    mut policies: Vec<KeyPolicy>,
+    buckets: &[BucketName],
+) -> Result<Option<Vec<KeyPolicy>>, NewPolicyError> {
+    if buckets.is_empty() {
+        return Ok((!policies.is_empty()).then_some(policies));
+    }
+    if policies.is_empty() {
+        policies.extend(ready_made_policy("full"));
+    }
+    policies.push(confining_policy(buckets)?);
+    Ok(Some(policies))
+}
+
 /// The document of a policy that is stored. One that does not read, as after a step back to an older gateway, allows
 /// nothing.
 pub(super) fn document(policy: &KeyPolicy) -> Arc<Document> {

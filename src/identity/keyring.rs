@@ -6,19 +6,22 @@
 use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::Mutex;
 
 use crate::auth::{SecretKey, SecretLookup, TokenRefusal};
 use crate::identity::key_policy::{document, session_policies};
 use crate::identity::session::{Claims, Sealer, Token, random_secret};
 use crate::identity::{NewKeyError, NewSession, Policies, RootCredentials, Session, SessionCredentials};
 use crate::limits::ACCESS_KEYS_MAX;
+use crate::limits::admin::KEY_USE_COARSE_MS;
 use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError, MetaStore};
-use crate::policy::Document;
-use crate::types::{OwnerId, SourceRates, Timestamp};
+use crate::policy::{self, ADMIN, ADMINISTER, Document, Verdict};
+use crate::types::{Clock as _, OwnerId, SourceRates, SystemClock, Timestamp};
 
 /// The name of the secret that tokens of sessions are sealed with.
 const SEALING: &str = "sessions";
@@ -93,6 +96,8 @@ pub struct Keyring {
     root: Arc<Root>,
     meta: Arc<dyn MetaStore>,
     snapshot: ArcSwap<Snapshot>,
+    /// One refresh at a time: what was read first must not replace what was read later.
+    refreshing: Mutex<()>,
     /// Part of what tokens of sessions are sealed with.
     sealing: GatewaySecret,
 }
@@ -121,6 +126,9 @@ struct Entry {
     /// The same, read.
     policies: Option<Policies>,
     rates: SourceRates,
+    expires: Option<Timestamp>,
+    /// When it was used last, to the minute, in microseconds; 0 if not yet. The store hears of it now and then.
+    used: Arc<AtomicI64>,
 }
 
 impl Entry {
@@ -131,6 +139,7 @@ impl Entry {
             && self.created == key.created
             && self.attached == key.policies
             && self.rates == key.rates
+            && self.expires == key.expires
             && bool::from(same_secret)
     }
 }
@@ -158,16 +167,32 @@ struct Snapshot {
 impl Snapshot {
     /// Root and the stored keys. Root wins over a stored key of the same id, so that nobody who may add keys can
     /// take root's place.
-    fn build(root: &Root, stored: Vec<AccessKey>) -> Self {
+    fn build(root: &Root, stored: Vec<AccessKey>, before: Option<&Self>) -> Self {
+        let used = |id: &str, at: Option<Timestamp>| {
+            let known = before.and_then(|before| before.keys.get(id)).map(|entry| Arc::clone(&entry.used));
+            known.unwrap_or_else(|| Arc::new(AtomicI64::new(at.map_or(0, |at| at.0))))
+        };
         let mut keys = HashMap::with_capacity(stored.len() + 1);
         let names = owner_names(&stored);
         let mut reader = PolicyReader::default();
         for key in stored.into_iter().take(ACCESS_KEYS_MAX as usize) {
-            let AccessKey { access_key_id, name, secret, owner, created, policies: attached, rates } = key;
+            let AccessKey {
+                access_key_id,
+                name,
+                secret,
+                owner,
+                created,
+                policies: attached,
+                rates,
+                expires,
+                last_used,
+            } = key;
+            let used = used(&access_key_id, last_used);
             let policies = attached.as_deref().map(|attached| reader.read(attached));
             // The secret moves, so that no copy of it is left behind that nobody wipes.
             let secret = Arc::new(SecretKey::new(secret));
-            let entry = Entry { name, owner, secret, is_root: false, created, attached, policies, rates };
+            let entry =
+                Entry { name, owner, secret, is_root: false, created, attached, policies, rates, expires, used };
             keys.insert(access_key_id, entry);
         }
         let entry = Entry {
@@ -179,6 +204,8 @@ impl Snapshot {
             attached: None,
             policies: None,
             rates: SourceRates::default(),
+            expires: None,
+            used: used(&root.access_key_id, None),
         };
         keys.insert(root.access_key_id.clone(), entry);
         Self { keys, names }
@@ -195,8 +222,13 @@ impl Snapshot {
         same && count + 1 == self.keys.len()
     }
 
+    /// The key of that id, unless its time is over: then it is as if there were none.
+    fn living(&self, access_key_id: &str) -> Option<&Entry> {
+        self.keys.get(access_key_id).filter(|entry| entry.expires.is_none_or(|end| SystemClock.now() < end))
+    }
+
     fn principal(&self, access_key_id: &str) -> Option<Principal> {
-        let entry = self.keys.get(access_key_id)?;
+        let entry = self.living(access_key_id)?;
         Some(Principal::Identity {
             owner: entry.owner.clone(),
             name: entry.name.clone(),
@@ -216,10 +248,10 @@ impl Keyring {
     /// If the store cannot be read.
     pub async fn load(root: RootCredentials, meta: Arc<dyn MetaStore>) -> Result<Self, MetaError> {
         let root = Arc::new(Root::new(root));
-        let snapshot = ArcSwap::from_pointee(Snapshot::build(&root, meta.access_keys().await?));
+        let snapshot = ArcSwap::from_pointee(Snapshot::build(&root, meta.access_keys().await?, None));
         let candidate = random_secret().map_err(|error| MetaError::Storage(error.to_string()))?;
         let sealing = meta.gateway_secret(SEALING, candidate).await?;
-        Ok(Self { root, meta, snapshot, sealing })
+        Ok(Self { root, meta, snapshot, refreshing: Mutex::new(()), sealing })
     }
 
     /// Reads the store again. Called every `KEYRING_REFRESH_MS` by a task of `app`.
@@ -227,16 +259,79 @@ impl Keyring {
     /// # Errors
     /// If the store cannot be read; the old keys then stay.
     pub async fn refresh(&self) -> Result<(), MetaError> {
+        let _one = self.refreshing.lock().await;
         let stored = self.meta.access_keys().await?;
-        if !self.snapshot.load().holds_exactly(&self.root, &stored) {
-            self.snapshot.store(Arc::new(Snapshot::build(&self.root, stored)));
+        let before = self.snapshot.load();
+        if !before.holds_exactly(&self.root, &stored) {
+            self.snapshot.store(Arc::new(Snapshot::build(&self.root, stored, Some(&before))));
         }
         Ok(())
     }
 
-    /// The principal behind an access key id that was just verified; `None` if it went meanwhile.
+    /// The principal behind an access key id that was just verified; `None` if it went meanwhile. Counts as a use of
+    /// the key.
     pub fn principal(&self, access_key_id: &str) -> Option<Principal> {
-        self.snapshot.load().principal(access_key_id)
+        let snapshot = self.snapshot.load();
+        let principal = snapshot.principal(access_key_id)?;
+        if let Some(entry) = snapshot.keys.get(access_key_id) {
+            note_use(&entry.used, SystemClock.now());
+        }
+        Some(principal)
+    }
+
+    /// Whether that secret is the one of that access key. Takes as long whatever is wrong with the secret.
+    pub fn proves(&self, access_key_id: &str, secret: &str) -> bool {
+        let given = Sha256::digest(secret);
+        match self.snapshot.load().living(access_key_id) {
+            Some(entry) => bool::from(Sha256::digest(entry.secret.expose()).ct_eq(&given)),
+            None => false,
+        }
+    }
+
+    /// What changes when the key of that id gets another secret or another owner, or is made anew; `None` without one.
+    pub fn stamp(&self, access_key_id: &str) -> Option<[u8; 32]> {
+        let snapshot = self.snapshot.load();
+        snapshot.living(access_key_id).map(|entry| self.sealer(access_key_id, entry).stamp())
+    }
+
+    /// Whether the key of that id may run the gateway: root may, and who has the ready-made policy for it, unless
+    /// another of its policies forbids it.
+    pub fn is_administrator(&self, access_key_id: &str) -> bool {
+        let snapshot = self.snapshot.load();
+        let Some(entry) = snapshot.living(access_key_id) else { return false };
+        let is_ready_made = |policy: &KeyPolicy| policy.name == ADMIN && policy.document.is_none();
+        let is_attached = entry.attached.iter().flatten().any(is_ready_made);
+        entry.is_root || (is_attached && entry.policies.as_deref().is_some_and(allow_to_administer))
+    }
+
+    /// Tells the store which keys were used since it was told last.
+    ///
+    /// # Errors
+    /// If the store cannot be written; it is told the next time.
+    pub async fn keep_uses(&self) -> Result<(), MetaError> {
+        let stored = self.meta.access_keys().await?;
+        let snapshot = self.snapshot.load_full();
+        let used = stored.into_iter().filter_map(|key| {
+            let at = snapshot.keys.get(&key.access_key_id)?.used.load(Ordering::Relaxed);
+            (at > key.last_used.map_or(0, |known| known.0)).then_some((key.access_key_id, Timestamp(at)))
+        });
+        let used: Vec<_> = used.collect();
+        if used.is_empty() { Ok(()) } else { self.meta.note_keys_used(used).await }
+    }
+
+    /// When the key of that id was used last, to the minute, as far as this process knows.
+    pub fn last_used(&self, access_key_id: &str) -> Option<Timestamp> {
+        let at = self.snapshot.load().keys.get(access_key_id)?.used.load(Ordering::Relaxed);
+        (at > 0).then_some(Timestamp(at))
+    }
+
+    /// Root's access key id.
+    pub fn root_key_id(&self) -> &str {
+        &self.root.access_key_id
+    }
+
+    pub(super) fn meta(&self) -> &dyn MetaStore {
+        &*self.meta
     }
 
     /// Makes a session of an access key; `None` if the key went meanwhile.
@@ -250,7 +345,7 @@ impl Keyring {
         now: Timestamp,
     ) -> Result<Option<SessionCredentials>, NewKeyError> {
         let snapshot = self.snapshot.load();
-        let Some(entry) = snapshot.keys.get(access_key_id) else { return Ok(None) };
+        let Some(entry) = snapshot.living(access_key_id) else { return Ok(None) };
         self.sealer(access_key_id, entry).begin(access_key_id, new, now).map(Some)
     }
 
@@ -278,8 +373,8 @@ impl Keyring {
         access_key_id: &str,
         now: Timestamp,
     ) -> Result<(Claims, SecretKey), TokenRefusal> {
-        let found = token.access_key_id().and_then(|id| snapshot.keys.get_key_value(id));
-        let (parent, entry) = found.ok_or(TokenRefusal::Invalid)?;
+        let parent = token.access_key_id().ok_or(TokenRefusal::Invalid)?;
+        let entry = snapshot.living(parent).ok_or(TokenRefusal::Invalid)?;
         self.sealer(parent, entry).open(token, access_key_id, now)
     }
 
@@ -300,12 +395,33 @@ impl Keyring {
 
 impl SecretLookup for Keyring {
     fn secret(&self, access_key_id: &str) -> Option<Arc<SecretKey>> {
-        self.snapshot.load().keys.get(access_key_id).map(|entry| Arc::clone(&entry.secret))
+        self.snapshot.load().living(access_key_id).map(|entry| Arc::clone(&entry.secret))
     }
 
     fn session_secret(&self, access_key_id: &str, token: &str, now: Timestamp) -> Result<Arc<SecretKey>, TokenRefusal> {
         let (_, secret) = self.open(&self.snapshot.load(), &Token::decode(token)?, access_key_id, now)?;
         Ok(Arc::new(secret))
+    }
+}
+
+/// Whether these policies together let their key run the gateway.
+fn allow_to_administer(policies: &[Arc<Document>]) -> bool {
+    let context = policy::MapContext::default();
+    let request = policy::Request {
+        action: ADMINISTER,
+        target: policy::Target::Service,
+        principal: policy::Principal::Anonymous,
+        now: SystemClock.now(),
+        context: &context,
+    };
+    matches!(policy::evaluate(policies.iter().map(|document| &**document), &request, false), Verdict::Allow(_))
+}
+
+/// Notes a use, unless one of the same minute is noted.
+fn note_use(used: &AtomicI64, now: Timestamp) {
+    let known = used.load(Ordering::Relaxed);
+    if now.0 - known >= KEY_USE_COARSE_MS * 1_000 {
+        used.store(now.0, Ordering::Relaxed);
     }
 }
 
@@ -327,7 +443,9 @@ mod tests {
         let owner = OwnerId(format!("owner of {name}"));
         let created = Timestamp::from_seconds(0);
         let (access_key_id, name, secret) = (id.to_owned(), name.to_owned(), secret.to_owned());
-        AccessKey { access_key_id, name, secret, owner, created, policies: None, rates: SourceRates::default() }
+        let rates = SourceRates::default();
+        let (policies, expires, last_used) = (None, None, None);
+        AccessKey { access_key_id, name, secret, owner, created, policies, rates, expires, last_used }
     }
 
     fn policy(name: &str, document: Option<&str>) -> KeyPolicy {
@@ -341,7 +459,7 @@ mod tests {
         let limited = |id: &str, name: &str| AccessKey { policies: attached.clone(), ..key(id, name, "s") };
         let root = root();
         let stored = vec![key("A", "alice", "a"), limited("B", "bob"), limited("C", "carol")];
-        let snapshot = Snapshot::build(&root, stored.clone());
+        let snapshot = Snapshot::build(&root, stored.clone(), None);
         assert!(snapshot.holds_exactly(&root, &stored));
         let [bob, carol] = ["B", "C"].map(|id| snapshot.keys[id].policies.clone().unwrap());
         assert_eq!(bob.len(), 2);
@@ -355,7 +473,7 @@ mod tests {
         let mut changed = stored;
         changed[0].rates.requests = Some(Rate { per_second: 1, burst: 1 });
         assert!(!snapshot.holds_exactly(&root, &changed), "rates too");
-        let snapshot = Snapshot::build(&root, changed.clone());
+        let snapshot = Snapshot::build(&root, changed.clone(), None);
         assert!(
             matches!(snapshot.principal("A"), Some(Principal::Identity { rates, .. }) if rates == changed[0].rates)
         );
@@ -416,7 +534,7 @@ mod tests {
     #[test]
     fn root_and_stored_keys_are_found_by_id_and_owner() {
         let root = root();
-        let snapshot = Snapshot::build(&root, vec![key("A", "alice", "a"), key("B", "bob", "b")]);
+        let snapshot = Snapshot::build(&root, vec![key("A", "alice", "a"), key("B", "bob", "b")], None);
         let Some(Principal::Identity { owner, name, access_key_id, is_root, policies: None, session: None, .. }) =
             snapshot.principal("B")
         else {
@@ -435,7 +553,7 @@ mod tests {
     fn a_stored_key_with_the_id_of_root_does_not_replace_root() {
         let root = root();
         let stored = vec![key("ROOT", "mallory", "m")];
-        let snapshot = Snapshot::build(&root, stored.clone());
+        let snapshot = Snapshot::build(&root, stored.clone(), None);
         assert_eq!(snapshot.keys["ROOT"].secret.expose(), "root secret");
         assert!(snapshot.keys["ROOT"].is_root);
         assert!(snapshot.holds_exactly(&root, &stored));
@@ -452,7 +570,7 @@ mod tests {
     fn any_change_of_a_stored_key_is_seen() {
         let root = root();
         let stored = vec![key("A", "alice", "a"), key("B", "bob", "b")];
-        let snapshot = Snapshot::build(&root, stored.clone());
+        let snapshot = Snapshot::build(&root, stored.clone(), None);
         assert!(snapshot.holds_exactly(&root, &stored));
         assert!(!snapshot.holds_exactly(&root, &stored[..1]), "one went");
         let more = [stored.clone(), vec![key("C", "carol", "c")]].concat();

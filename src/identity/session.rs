@@ -166,6 +166,11 @@ impl Sealer {
         Ok((claims, SecretKey(self.secret(body))))
     }
 
+    /// What is another one when anything of the access key is.
+    pub(super) fn stamp(&self) -> [u8; 32] {
+        *mac(&self.key, &[b"stamp"])
+    }
+
     fn secret(&self, body: &[u8]) -> Zeroizing<String> {
         Zeroizing::new(BASE64.encode(&mac(&self.key, &[b"secret", body])[..SECRET_BYTES]))
     }

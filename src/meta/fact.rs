@@ -11,7 +11,7 @@ use crate::rules::{DeletePrecondition, ReadPrecondition, Versioning, WritePrecon
 use crate::types::{
     AttributeChange, BucketId, BucketName, ChecksumAlgorithm, ChecksumType, ChecksumValue, ChunkId, Documents, ETag,
     Epoch, ListedPart, ListedUpload, ManifestId, ObjectChecksum, ObjectKey, ObjectMetadata, ObjectVersion, OwnerId,
-    SourceRates, Timestamp, UploadId, VersionId,
+    Rate, SourceRates, Timestamp, UploadId, VersionId,
 };
 
 /// A piece of a body: `length` bytes from `chunk_offset` of a chunk.
@@ -412,6 +412,27 @@ pub struct AccessKey {
     pub policies: Option<Vec<KeyPolicy>>,
     /// Its own limits of rates; where it has none, those of all keys count.
     pub rates: SourceRates,
+    /// When it ends; `None` for never.
+    pub expires: Option<Timestamp>,
+    /// When it was used last, to the minute; `None` if it never was.
+    pub last_used: Option<Timestamp>,
+}
+
+/// A change of an access key. What is `None` or empty stays as it is.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Policies to detach, by name. Done first.
+    pub detach: Vec<String>,
+    /// Policies to attach; each replaces one of its name, and the key is limited from then on.
+    pub attach: Vec<KeyPolicy>,
+    /// Another rate of requests, or none of its own.
+    pub requests: Option<Option<Rate>>,
+    /// Another rate of bytes, or none of its own.
+    pub bytes: Option<Option<Rate>>,
+    /// Another end, or none.
+    pub expires: Option<Option<Timestamp>>,
+    /// Another secret.
+    pub secret: Option<String>,
 }
 
 /// A policy that is attached to an access key.

@@ -19,8 +19,8 @@ pub use damage::{ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody};
 pub use error::MetaError;
 pub use fact::{
     AccessKey, BodyRef, BodySource, ChangeAttributes, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, GatewaySecret, KeyPolicy, NewBody, NewBucket,
-    NewExtent, NewUpload, PartExtents, PutOutcome, StoredPart, StoredVersion, UploadRecord,
+    CompleteUpload, Completed, DeleteOutcome, EpochStart, Extent, GatewaySecret, KeyChange, KeyPolicy, NewBody,
+    NewBucket, NewExtent, NewUpload, PartExtents, PutOutcome, StoredPart, StoredVersion, UploadRecord,
 };
 pub use memory::MemoryMeta;
 pub use origin::{carrying_origin, current_origin, on_behalf_of};

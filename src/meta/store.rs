@@ -8,8 +8,9 @@ use bytes::Bytes;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PartExtents, PutOutcome,
-    RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion, UploadRecord,
+    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PartExtents,
+    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
+    UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
@@ -58,6 +59,12 @@ pub trait MetaStore: Send + Sync + 'static {
     /// Gives the key of that name or id rates of its own, and leaves those that `rates` does not name; `None` takes all
     /// away: `NoSuchAccessKey`.
     async fn limit_key(&self, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), MetaError>;
+
+    /// Changes the key of that name or id as a whole or not at all: `NoSuchAccessKey`, `NoSuchKeyPolicy`,
+    /// `TooManyKeyPolicies`.
+    async fn change_access_key(&self, name_or_id: &str, change: KeyChange) -> Result<(), MetaError>;
+    /// Notes when keys, named by their ids, were used last. What is not there, or was used later, stays as it is.
+    async fn note_keys_used(&self, used: Vec<(String, Timestamp)>) -> Result<(), MetaError>;
 
     /// The secret of that name, which all gateways on this store share; `candidate` from now on if there is none.
     async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError>;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -18,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use crate::guard::{Drain, EndCause};
 use crate::limits::{HTTP2_HEAD_BYTES_MAX, HTTP2_PING_MS, HTTP2_WINDOW_BYTES_MIN};
 use crate::net::service::Service;
+use crate::net::socket::Socket;
 use crate::net::state::{ConnectionState, Expiry};
 use crate::net::wire::Wire;
 use crate::net::{Handler, Peer, ServeSettings};
@@ -45,9 +45,8 @@ pub(crate) struct Shared {
 }
 
 /// Serves one connection until it closes.
-pub(crate) async fn run(socket: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
-    // Answers are written in one go: waiting for more bytes only delays them.
-    if let Err(error) = socket.set_nodelay(true) {
+pub(crate) async fn run(socket: Socket, address: SocketAddr, shared: Arc<Shared>) {
+    if let Err(error) = socket.set_nodelay() {
         tracing::debug!(peer = %address, %error, "connection failed before its first byte");
         return;
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::guard::{Admission, Drain};
@@ -20,7 +20,8 @@ use crate::limits::{
     SCARCE_PATIENCE_MS, TCP_KEEPALIVE_SECONDS, TLS_HANDSHAKE_TIMEOUT_MS, TLS_RELOAD_CHECK_MS,
 };
 use crate::net::connection::{self, ALPN_HTTP1, ALPN_HTTP2, Shared};
-use crate::net::{Haste, RequestBody, ResponseBody, Tls};
+use crate::net::socket::Socket;
+use crate::net::{Haste, Listener, RequestBody, ResponseBody, Tls};
 
 /// A request as a handler gets it. `Peer` is among its extensions.
 pub type Request = http::Request<RequestBody>;
@@ -107,12 +108,23 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     // A restart must not wait until the kernel forgets the connections of the last run.
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit it: finds clients that vanished while their request runs.
-    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(TCP_KEEPALIVE_SECONDS));
-    socket.set_tcp_keepalive(&keepalive)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(LISTEN_BACKLOG).unwrap_or(i32::MAX))?;
-    TcpListener::from_std(socket.into())
+    adopt(socket.into())
+}
+
+/// Takes over a socket that listens already. To be called within a tokio runtime.
+///
+/// # Errors
+/// If it is no TCP listener.
+pub fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    // Asked for the sake of the answer: a socket of another family has no such address.
+    listener.local_addr()?;
+    listener.set_nonblocking(true)?;
+    // Accepted sockets inherit it: finds clients that vanished while their request runs.
+    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(TCP_KEEPALIVE_SECONDS));
+    socket2::SockRef::from(&listener).set_tcp_keepalive(&keepalive)?;
+    TcpListener::from_std(listener)
 }
 
 /// Accepts connections until the drain begins, then closes the listener and returns. Connections go on in tasks
@@ -124,7 +136,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// None at present: what `accept` reports is logged and tried again.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     settings: ServeSettings,
     handler: Arc<dyn Handler>,
     admission: Admission,
@@ -134,6 +146,7 @@ pub async fn serve(
         drain.spawn(watch_certificate(tls.clone(), settings.tls_reload_check, drain.clone()));
         acceptor(tls, settings.http_buffer_bytes)
     });
+    let listener = listener.into();
     let (settings, scarcity) = (Arc::new(settings), admission.scarcity());
     let shared = Arc::new(Shared { settings, handler, drain: drain.clone(), scarcity, acceptor });
     loop {
@@ -157,7 +170,7 @@ pub async fn serve(
 
 /// The next connection. Failures of the process (no descriptors, no memory) pass: they are logged, and tried
 /// again after a pause.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &Listener) -> (Socket, SocketAddr) {
     let mut pause_ms = ACCEPT_BACKOFF_MS_MIN;
     loop {
         match listener.accept().await {

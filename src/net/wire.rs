@@ -8,9 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use crate::net::socket::Socket;
 use crate::net::state::ConnectionState;
 
 /// Bytes thrown away per read while lingering.
@@ -30,7 +30,7 @@ enum Closing {
 /// A watched socket.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    socket: Take<TcpStream>,
+    socket: Take<Socket>,
     /// Most bytes of one read.
     read_bytes_max: usize,
     state: Arc<ConnectionState>,
@@ -40,7 +40,7 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// Watches `socket`.
-    pub(crate) fn new(socket: TcpStream, state: Arc<ConnectionState>) -> Self {
+    pub(crate) fn new(socket: Socket, state: Arc<ConnectionState>) -> Self {
         // One byte less than half of the HTTP buffer keeps HTTP from growing what it reads into beyond that half.
         // It reads one piece of a body ahead of the piece that is being worked on: both together fit the buffer.
         let read_bytes_max = state.settings.http_buffer_bytes / 2 - 1;

@@ -24,8 +24,13 @@ use std::sync::LazyLock;
 use crate::policy::document::{Document, Kind};
 
 /// The names of the ready-made policies.
-pub const BUILTIN_NAMES: [&str; 6] =
-    ["full", "read-only", "write-only", "restic-append-only", "kopia-append-only", "pbs-append-only"];
+pub const BUILTIN_NAMES: [&str; 7] =
+    ["full", "read-only", "write-only", "restic-append-only", "kopia-append-only", "pbs-append-only", ADMIN];
+
+/// Name of the ready-made policy of administrators: who has it runs the gateway, not only its objects.
+pub const ADMIN: &str = "admin";
+/// What it allows beside S3.
+pub const ADMINISTER: &str = "sluicegate:Administer";
 
 static BUILTIN: LazyLock<Vec<(&'static str, Document)>> = LazyLock::new(|| {
     let read = |name: &'static str| {
@@ -51,6 +56,7 @@ fn text(name: &str) -> String {
     let allow = |actions: &str| statement(&format!(r#"{{"Effect":"Allow","Action":[{actions}],"Resource":"*"}}"#));
     let lock_name = "?".repeat(64);
     match name {
+        ADMIN => allow(&format!(r#""s3:*","{ADMINISTER}""#)),
         "read-only" => allow(r#""s3:Get*","s3:List*""#),
         "write-only" => allow(r#""s3:PutObject","s3:AbortMultipartUpload","s3:GetBucketLocation""#),
         "restic-append-only" => statement(&append_only(

@@ -27,7 +27,7 @@ mod statement;
 mod tests;
 mod text;
 
-pub use builtin::{BUILTIN_NAMES, builtin};
+pub use builtin::{ADMIN, ADMINISTER, BUILTIN_NAMES, builtin};
 pub use decide::{AclGrant, BucketPolicy, Decision, Identity, Reason, Relation, Sources, decide};
 pub use document::{Document, Kind, StatementName, Verdict, evaluate};
 pub use effect::Effect;

@@ -125,6 +125,25 @@ impl Pass {
 }
 
 impl Scrub {
+    /// How much of the pass under way is done, by bytes of chunks; `None` if none is.
+    pub fn part(&self) -> Option<f64> {
+        let pass = self.pass.as_ref()?;
+        Some(if pass.bytes_total == 0 { 0.0 } else { (pass.bytes as f64 / pass.bytes_total as f64).min(1.0) })
+    }
+
+    /// The pass under way, or else the last one, in words.
+    pub fn describe(&self) -> String {
+        let of = |pass: &Pass| {
+            let (bodies, damaged) = (pass.small_bodies, pass.damaged + pass.small_damaged);
+            format!("{} chunks and {bodies} small bodies verified, {damaged} damaged", pass.chunks)
+        };
+        match (&self.pass, &self.last) {
+            (Some(pass), _) => format!("{}; since {}", of(pass), pass.started().iso_millis()),
+            (None, Some(last)) => format!("{} by the pass of {}", of(last), last.started().iso_millis()),
+            (None, None) => "no pass has begun yet".to_owned(),
+        }
+    }
+
     /// When the next pass may begin: an interval after the last one began. None may while one is under way.
     pub fn is_due(&self, now: Timestamp, interval_seconds: u64) -> bool {
         let Some(last) = &self.last else { return self.pass.is_none() };

@@ -6,12 +6,13 @@ use http::header::{ALLOW, CONTENT_TYPE, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::cipher::CipherError;
-use crate::engine::{EngineError, FixedEncryption, Mismatch};
+use crate::engine::{EngineError, FixedEncryption, Mismatch, ReadOnly};
 use crate::limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, RETRY_AFTER_SECONDS};
 use crate::net::{Response, full_body};
 use crate::rules::BucketRefusal;
 use crate::s3::body::BodyFault;
 use crate::s3::xml::XmlWriter;
+use crate::telemetry::Explanation;
 use crate::types::VersionId;
 
 pub use crate::s3::code::Code;
@@ -34,6 +35,8 @@ pub struct S3Error {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What happened, for the log only.
     pub cause: Option<String>,
+    /// Why, for the operator, if the stage that refused knows more than the code says.
+    pub explanation: Option<Box<Explanation>>,
 }
 
 impl S3Error {
@@ -45,6 +48,7 @@ impl S3Error {
             details: Vec::new(),
             headers: Vec::new(),
             cause: None,
+            explanation: None,
         };
         match code.status() {
             StatusCode::SERVICE_UNAVAILABLE => error.header(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)),
@@ -69,6 +73,12 @@ impl S3Error {
     /// `NotImplemented` that names what is missing: an operation or an element.
     pub fn not_implemented(what: &str) -> Self {
         Self::new(Code::NotImplemented).message(format!("{what} is not implemented by this server."))
+    }
+
+    /// Writes are paused.
+    pub fn paused() -> Self {
+        let reason = "Writes are paused for maintenance. Reading goes on; please try again later.";
+        Self::new(Code::ServiceUnavailable).message(reason).cause("writes are paused")
     }
 
     /// Replaces the message; an empty one is ignored.
@@ -99,6 +109,13 @@ impl S3Error {
     #[must_use]
     pub fn cause(mut self, cause: impl std::fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Explains it to the operator.
+    #[must_use]
+    pub fn because(mut self, explanation: Explanation) -> Self {
+        self.explanation = Some(Box::new(explanation));
         self
     }
 
@@ -290,6 +307,9 @@ fn from_storage(error: &EngineError) -> Option<S3Error> {
         let reason = "There is no space left to store the data: the disk, its inodes or a quota are used up. \
                       Deleting objects and aborting uploads still works.";
         return Some(S3Error::new(Code::InsufficientStorage).message(reason).cause(error));
+    }
+    if matches!(error, EngineError::ReadOnly(ReadOnly::Maintenance)) {
+        return Some(S3Error::paused());
     }
     if matches!(error, EngineError::ReadOnly(_)) {
         let reason = "The disk fails: nothing can be written until it is well again. Reading goes on.";

@@ -140,8 +140,34 @@ operations! {
     WriteGetObjectResponse,
 }
 
+impl Operation {
+    /// Whether it only reads, going by its name as the API does: `Get…`, `Head…`, `List…` and the few that are named
+    /// otherwise. What is new and has another name counts as a change.
+    pub fn only_reads(self) -> bool {
+        const ALSO: [Operation; 3] =
+            [Operation::CreateSession, Operation::PreflightRequest, Operation::SelectObjectContent];
+        ["Get", "Head", "List"].iter().any(|verb| self.name().starts_with(verb)) || ALSO.contains(&self)
+    }
+}
+
 impl std::fmt::Display for Operation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Operation;
+
+    #[test]
+    fn what_changes_anything_does_not_only_read() {
+        let changes = ["Abort", "Complete", "Copy", "Delete", "Post", "Put", "Rename", "Restore", "Update", "Upload"];
+        for operation in Operation::ALL {
+            let is_change = changes.iter().any(|verb| operation.name().starts_with(verb))
+                || operation.name().starts_with("CreateBucket")
+                || [Operation::CreateMultipartUpload, Operation::WriteGetObjectResponse].contains(operation);
+            assert_eq!(operation.only_reads(), !is_change, "{operation}");
+        }
     }
 }

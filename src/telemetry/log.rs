@@ -1,10 +1,14 @@
 //! The log: lines on standard error, as text for people or as JSON for machines.
 
 use std::io::IsTerminal as _;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry};
+
+use crate::telemetry::audit::AUDIT_TARGET;
 
 /// Target of the access lines, one per request. On at level `info` unless the filter names it.
 pub const ACCESS_TARGET: &str = "access";
@@ -32,30 +36,63 @@ pub enum LogError {
     /// The process has a log already.
     #[error("the log is set up twice")]
     Twice,
+    /// There is no log whose filter could be changed.
+    #[error("the log is not set up")]
+    Absent,
 }
+
+/// The filter of the process's log, which can be replaced, and as it was given.
+struct Filter {
+    handle: Handle<EnvFilter, Registry>,
+    text: Mutex<String>,
+}
+
+static FILTER: OnceLock<Filter> = OnceLock::new();
 
 /// Sets up the log of the process.
 ///
 /// # Errors
 /// `Filter` if the filter is not understood, `Twice` if there is a log already.
 pub fn init(form: LogForm, filter: &str) -> Result<(), LogError> {
-    let filter = build_filter(filter)?;
+    let (text, (filter, handle)) = (filter.to_owned(), reload::Layer::new(build_filter(filter)?));
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let outcome = match form {
         LogForm::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
         LogForm::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).try_init(),
     };
-    outcome.map_err(|_| LogError::Twice)
+    outcome.map_err(|_| LogError::Twice)?;
+    FILTER.set(Filter { handle, text: Mutex::new(text) }).map_err(|_| LogError::Twice)
 }
 
-/// Access lines stay on under a filter such as `warn`, which is meant for our own events; `access=off`
+/// What is logged, as it was given last; `None` if there is no log.
+pub fn filter() -> Option<String> {
+    FILTER.get().map(|filter| filter.text.lock().unwrap_or_else(PoisonError::into_inner).clone())
+}
+
+/// Logs something else from now on, until the process ends.
+///
+/// # Errors
+/// `Filter` if the filter is not understood, and then nothing changes; `Absent`.
+pub fn set_filter(text: &str) -> Result<(), LogError> {
+    let new = build_filter(text)?;
+    let filter = FILTER.get().ok_or(LogError::Absent)?;
+    // One after the other, so that the text that is told is that of the filter that counts.
+    let mut told = filter.text.lock().unwrap_or_else(PoisonError::into_inner);
+    filter.handle.reload(new).map_err(|_| LogError::Absent)?;
+    text.clone_into(&mut told);
+    Ok(())
+}
+
+/// Access and audit lines stay on under a filter such as `warn`, which is meant for our own events; `access=off`
 /// switches them off.
 fn build_filter(text: &str) -> Result<EnvFilter, LogError> {
-    let names_access = text
-        .split(',')
-        .any(|directive| directive.split(['=', '[']).next().is_some_and(|target| target.trim() == ACCESS_TARGET));
-    let full = if names_access { text.to_owned() } else { format!("{text},{ACCESS_TARGET}=info") };
+    let names = |wanted: &str| {
+        let target = |directive: &str| directive.split(['=', '[']).next().is_some_and(|name| name.trim() == wanted);
+        text.split(',').any(target)
+    };
+    let unnamed = [ACCESS_TARGET, AUDIT_TARGET].into_iter().filter(|target| !names(target));
+    let full = unnamed.fold(text.to_owned(), |full, target| format!("{full},{target}=info"));
     EnvFilter::builder()
         .parse(&full)
         .map_err(|error| LogError::Filter { filter: text.to_owned(), detail: error.to_string() })
@@ -68,10 +105,10 @@ mod tests {
     #[test]
     fn access_lines_are_on_unless_the_filter_names_them() {
         for (given, expected) in [
-            ("info", "access=info,info"),
-            ("warn,sluicegate::meta=debug", "sluicegate::meta=debug,access=info,warn"),
-            ("warn,access=off", "access=off,warn"),
-            ("access=debug", "access=debug"),
+            ("info", "access=info,audit=info,info"),
+            ("warn,sluicegate::meta=debug", "sluicegate::meta=debug,access=info,audit=info,warn"),
+            ("warn,access=off", "access=off,audit=info,warn"),
+            ("access=debug,audit=off", "access=debug,audit=off"),
         ] {
             let filter = build_filter(given).expect("a legal filter").to_string();
             let mut parts: Vec<_> = filter.split(',').collect();

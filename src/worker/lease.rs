@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::engine::{Engine, EngineError};
 use crate::limits::WORKER_LEASE_SECONDS;
 use crate::types::Epoch;
-use crate::worker::{Pace, Worker};
+use crate::worker::{Pace, Progress, Worker};
 
 /// Runs a worker only while this process has the lease of its name.
 pub struct Leased<W> {
@@ -59,6 +59,14 @@ impl<W: Worker> Leased<W> {
 impl<W: Worker> Worker for Leased<W> {
     fn name(&self) -> &str {
         self.worker.name()
+    }
+
+    fn hurry(&self) {
+        self.worker.hurry();
+    }
+
+    async fn progress(&self) -> Progress {
+        self.worker.progress().await
     }
 
     async fn step(&self) -> Result<Pace, EngineError> {

@@ -6,6 +6,7 @@ pub mod collector;
 pub mod delivery;
 pub mod disk;
 pub mod expiry;
+pub mod job;
 pub mod lease;
 pub mod lifecycle;
 pub mod lock_clock;
@@ -25,6 +26,7 @@ pub use collector::Collector;
 pub use delivery::EventDelivery;
 pub use disk::DiskTrial;
 pub use expiry::UploadExpiry;
+pub use job::{JobFacts, JobState, Jobs};
 pub use lease::Leased;
 pub use lifecycle::{LifecycleRules, UndeleteCollector};
 pub use lock_clock::LockClockKeeper;
@@ -44,6 +46,15 @@ pub enum Pace {
     Done,
 }
 
+/// How far a background job is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// From 0 to 1; `None` for work that has no end.
+    pub part: Option<f64>,
+    /// In words.
+    pub detail: Option<String>,
+}
+
 /// A background job.
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
@@ -56,6 +67,14 @@ pub trait Worker: Send + Sync + 'static {
     /// # Errors
     /// Any: the runner logs it, rests and tries again.
     async fn step(&self) -> Result<Pace, EngineError>;
+
+    /// An operator wants its work to begin now, and not when it is due. The next step comes at once.
+    fn hurry(&self) {}
+
+    /// How far a piece of work is, from 0 to 1, and more about it in words. Asked when somebody looks.
+    async fn progress(&self) -> Progress {
+        Progress::default()
+    }
 
     /// Gives back what the worker holds. Called once, after its last step.
     ///

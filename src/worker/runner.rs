@@ -8,23 +8,31 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits::{WORKER_BACKOFF_MS_MAX, WORKER_BACKOFF_MS_MIN};
-use crate::worker::{Pace, Worker};
+use crate::worker::job::Job;
+use crate::worker::{Jobs, Pace, Worker};
 
 /// Runs workers, each on a task of its own, until a token stops them.
 pub struct Runner {
     tasks: TaskTracker,
     stop: CancellationToken,
+    jobs: Jobs,
 }
 
 impl Runner {
     /// A runner whose workers end when `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { tasks: TaskTracker::new(), stop }
+        Self { tasks: TaskTracker::new(), stop, jobs: Jobs::default() }
     }
 
     /// Starts a worker.
     pub fn start(&self, worker: Arc<dyn Worker>) {
-        self.tasks.spawn(run(worker, self.stop.clone()));
+        let job = self.jobs.add(Arc::clone(&worker));
+        self.tasks.spawn(run(worker, job, self.stop.clone()));
+    }
+
+    /// Its workers, for an operator to look at.
+    pub fn jobs(&self) -> Jobs {
+        self.jobs.clone()
     }
 
     /// Waits until every worker has ended: after the token was cancelled, or when each is done.
@@ -34,27 +42,39 @@ impl Runner {
     }
 }
 
-async fn run(worker: Arc<dyn Worker>, stop: CancellationToken) {
+async fn run(worker: Arc<dyn Worker>, job: Arc<Job>, stop: CancellationToken) {
     let name = worker.name();
     let mut failures = 0;
     // Cancelled or done: either way the worker gives back what it holds.
     let _ = stop.run_until_cancelled(async {
         loop {
+            job.begin();
             let rest = match worker.step().await {
-                Ok(Pace::Done) => break,
                 Ok(pace) => {
+                    job.stepped(pace);
+                    if pace == Pace::Done {
+                        break;
+                    }
                     failures = 0;
                     rest(pace)
                 }
                 Err(error) => {
                     let rest = backoff(failures);
+                    job.failed(&error, rest);
                     failures += 1;
                     tracing::warn!(worker = name, %error, failures, rest_ms = rest.as_millis(), "a background step failed");
                     rest
                 }
             };
             // Even a busy worker lets others run between its steps.
-            if rest.is_zero() { tokio::task::yield_now().await } else { sleep(rest).await }
+            if rest.is_zero() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                () = sleep(rest) => {}
+                () = job.hurried() => {}
+            }
         }
     })
     .await;

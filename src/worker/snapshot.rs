@@ -1,6 +1,7 @@
 //! The pace of the database's snapshots.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +18,8 @@ pub struct SnapshotKeeper {
     interval: Duration,
     keep: usize,
     begins: Instant,
+    /// Whether one is to be taken although none is due.
+    is_asked: AtomicBool,
 }
 
 impl SnapshotKeeper {
@@ -24,7 +27,7 @@ impl SnapshotKeeper {
     pub fn new(engine: Arc<Engine>, snapshots: Snapshots, interval: Duration, keep: usize) -> Self {
         // Not at once: a start has other things to do, and one that fails again and again needs no snapshots.
         let begins = Instant::now() + interval.min(Duration::from_secs(SNAPSHOT_FIRST_SECONDS));
-        Self { engine, snapshots, interval, keep, begins }
+        Self { engine, snapshots, interval, keep, begins, is_asked: AtomicBool::new(false) }
     }
 }
 
@@ -34,9 +37,15 @@ impl Worker for SnapshotKeeper {
         "snapshots"
     }
 
+    fn hurry(&self) {
+        self.is_asked.store(true, Ordering::Release);
+    }
+
     async fn step(&self) -> Result<Pace, EngineError> {
         let rest = Pace::Idle(Duration::from_millis(SNAPSHOT_LOOK_MS));
-        if Instant::now() >= self.begins {
+        if self.is_asked.swap(false, Ordering::AcqRel) {
+            self.engine.snapshot_step(&self.snapshots, 0, self.keep).await?;
+        } else if Instant::now() >= self.begins {
             self.engine.snapshot_step(&self.snapshots, self.interval.as_secs(), self.keep).await?;
         }
         Ok(rest)

@@ -10,9 +10,9 @@ use tokio::sync::Semaphore;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PartExtents,
-    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
-    UploadRecord,
+    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount,
+    PartExtents, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart,
+    StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -134,6 +134,14 @@ impl MetaStore for FaultyMeta {
 
     async fn limit_key(&self, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), MetaError> {
         self.inner.limit_key(name_or_id, rates).await
+    }
+
+    async fn change_access_key(&self, name_or_id: &str, change: KeyChange) -> Result<(), MetaError> {
+        self.inner.change_access_key(name_or_id, change).await
+    }
+
+    async fn note_keys_used(&self, used: Vec<(String, Timestamp)>) -> Result<(), MetaError> {
+        self.inner.note_keys_used(used).await
     }
 
     async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError> {

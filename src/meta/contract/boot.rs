@@ -48,6 +48,8 @@ pub(super) fn access_key(id: &str, name: &str) -> AccessKey {
         created: NOW,
         policies: None,
         rates: SourceRates::default(),
+        expires: None,
+        last_used: None,
     }
 }
 

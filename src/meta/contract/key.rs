@@ -3,8 +3,8 @@
 use super::Store;
 use super::boot::access_key;
 use crate::limits::{KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
-use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError};
-use crate::types::{Rate, SourceRates};
+use crate::meta::{AccessKey, GatewaySecret, KeyChange, KeyPolicy, MetaError};
+use crate::types::{Rate, SourceRates, Timestamp};
 
 fn policy(name: &str, document: Option<&str>) -> KeyPolicy {
     KeyPolicy { name: name.to_owned(), document: document.map(Into::into) }
@@ -99,6 +99,63 @@ pub(super) async fn rates_of_a_key_stay_until_they_are_taken_away(store: Store) 
     store.remove_access_key("bob").await.unwrap();
     store.add_access_key(access_key("ID2", "bob")).await.unwrap();
     assert_eq!(rates().await, [none, none], "they went with their key");
+}
+
+pub(super) async fn a_key_changes_as_a_whole_or_not_at_all(store: Store) {
+    let rate = |per_second, burst| Some(Rate { per_second, burst });
+    let refused = store.change_access_key("alice", KeyChange::default()).await;
+    assert!(matches!(refused, Err(MetaError::NoSuchAccessKey)));
+    store.add_access_key(access_key("ID1", "alice")).await.unwrap();
+    store.add_access_key(access_key("ID2", "bob")).await.unwrap();
+    let alice = async || store.access_keys().await.unwrap().remove(0);
+    store.change_access_key("alice", KeyChange::default()).await.unwrap();
+    assert!(alice().await == access_key("ID1", "alice"), "nothing changes nothing");
+    let change = KeyChange {
+        attach: vec![policy("full", None)],
+        requests: Some(rate(1, 2)),
+        expires: Some(Some(Timestamp(7))),
+        secret: Some("another secret".to_owned()),
+        ..KeyChange::default()
+    };
+    store.change_access_key("ID1", change).await.unwrap();
+    let changed = AccessKey {
+        policies: Some(vec![policy("full", None)]),
+        rates: SourceRates { requests: rate(1, 2), bytes: None },
+        expires: Some(Timestamp(7)),
+        secret: "another secret".to_owned(),
+        ..access_key("ID1", "alice")
+    };
+    assert!(alice().await == changed);
+    let detach = vec!["full".to_owned(), "own".to_owned()];
+    let half = KeyChange { detach, secret: Some("lost".to_owned()), bytes: Some(rate(3, 3)), ..KeyChange::default() };
+    assert!(matches!(store.change_access_key("alice", half).await, Err(MetaError::NoSuchKeyPolicy)));
+    assert!(alice().await == changed, "all or nothing");
+    let swap = KeyChange {
+        detach: vec!["full".to_owned()],
+        attach: vec![policy("read-only", None)],
+        requests: Some(None),
+        bytes: Some(rate(3, 3)),
+        expires: Some(None),
+        ..KeyChange::default()
+    };
+    store.change_access_key("alice", swap).await.unwrap();
+    let swapped = AccessKey {
+        policies: Some(vec![policy("read-only", None)]),
+        rates: SourceRates { requests: None, bytes: rate(3, 3) },
+        expires: None,
+        ..changed
+    };
+    assert!(alice().await == swapped);
+    assert!(store.access_keys().await.unwrap()[1] == access_key("ID2", "bob"), "others stay");
+}
+
+pub(super) async fn the_last_use_of_a_key_never_goes_back(store: Store) {
+    store.add_access_key(access_key("ID1", "alice")).await.unwrap();
+    for (at, kept) in [(5, 5), (3, 5), (9, 9)] {
+        let used = ["ID1", "gone"].map(|id| (id.to_owned(), Timestamp(at)));
+        store.note_keys_used(used.to_vec()).await.unwrap();
+        assert_eq!(store.access_keys().await.unwrap()[0].last_used, Some(Timestamp(kept)));
+    }
 }
 
 pub(super) async fn the_first_secret_of_a_name_is_kept(store: Store) {

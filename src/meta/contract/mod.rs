@@ -80,6 +80,8 @@ contract! {
         what_is_not_there_is_not_detached,
         policies_are_bounded,
         rates_of_a_key_stay_until_they_are_taken_away,
+        a_key_changes_as_a_whole_or_not_at_all,
+        the_last_use_of_a_key_never_goes_back,
         the_first_secret_of_a_name_is_kept;
     bucket: a_bucket_is_found_until_it_is_deleted,
         a_bucket_with_anything_in_it_is_not_deleted,

@@ -2,8 +2,8 @@
 
 use super::state::State;
 use crate::limits::{ACCESS_KEYS_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
-use crate::meta::{AccessKey, KeyPolicy, MetaError};
-use crate::types::SourceRates;
+use crate::meta::{AccessKey, KeyChange, KeyPolicy, MetaError};
+use crate::types::{SourceRates, Timestamp};
 
 impl State {
     pub(super) fn add_access_key(&mut self, mut key: AccessKey) -> Result<(), MetaError> {
@@ -67,6 +67,41 @@ impl State {
         let key = self.keys.get_mut(&name).ok_or(MetaError::NoSuchAccessKey)?;
         key.rates = rates.map(|rates| rates.over(key.rates)).unwrap_or_default();
         Ok(())
+    }
+
+    pub(super) fn change_access_key(&mut self, name_or_id: &str, change: KeyChange) -> Result<(), MetaError> {
+        let name = self.key_name(name_or_id)?;
+        let before = self.keys[&name].clone();
+        let changed = self.change_key_of_name(&name, change);
+        if changed.is_err() {
+            self.keys.insert(name, before);
+        }
+        changed
+    }
+
+    fn change_key_of_name(&mut self, name: &str, change: KeyChange) -> Result<(), MetaError> {
+        let KeyChange { detach, attach, requests, bytes, expires, secret } = change;
+        self.detach_policies(name, &detach)?;
+        if !attach.is_empty() {
+            self.attach_policies(name, attach)?;
+        }
+        let key = self.keys.get_mut(name).ok_or(MetaError::NoSuchAccessKey)?;
+        key.rates.requests = requests.unwrap_or(key.rates.requests);
+        key.rates.bytes = bytes.unwrap_or(key.rates.bytes);
+        key.expires = expires.unwrap_or(key.expires);
+        if let Some(secret) = secret {
+            key.secret = secret;
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_keys_used(&mut self, used: &[(String, Timestamp)]) {
+        for (id, at) in used {
+            let key = self.keys.values_mut().find(|key| key.access_key_id == *id);
+            if let Some(key) = key {
+                key.last_used = key.last_used.max(Some(*at));
+            }
+        }
     }
 
     /// The name of the key of that name, or else of that id.

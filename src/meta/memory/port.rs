@@ -10,9 +10,9 @@ use super::upload::upload_name;
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PartExtents,
-    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
-    UploadRecord,
+    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount,
+    PartExtents, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart,
+    StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -78,6 +78,17 @@ impl MetaStore for MemoryMeta {
 
     async fn limit_key(&self, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), MetaError> {
         self.transact(|state| state.limit_key(name_or_id, rates))
+    }
+
+    async fn change_access_key(&self, name_or_id: &str, change: KeyChange) -> Result<(), MetaError> {
+        self.transact(|state| state.change_access_key(name_or_id, change))
+    }
+
+    async fn note_keys_used(&self, used: Vec<(String, Timestamp)>) -> Result<(), MetaError> {
+        self.transact(|state| {
+            state.note_keys_used(&used);
+            Ok(())
+        })
     }
 
     async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError> {

@@ -7,18 +7,20 @@ use super::row::{blob, signed, unsigned};
 use super::sql;
 use super::transaction::Transaction;
 use crate::limits::{ACCESS_KEYS_MAX, KEY_POLICIES_BYTES_MAX, KEY_POLICIES_MAX};
-use crate::meta::{AccessKey, GatewaySecret, KeyPolicy, MetaError};
+use crate::meta::{AccessKey, GatewaySecret, KeyChange, KeyPolicy, MetaError};
 use crate::types::{OwnerId, Rate, SourceRates, Timestamp};
 
 /// Adds a key.
 pub(super) fn add(tx: &Transaction<'_>, key: &AccessKey) -> Result<(), Failure> {
     const TAKEN: &str = "SELECT 1 FROM access_key WHERE id = ?1 OR name = ?2";
-    const INSERT: &str = "INSERT INTO access_key (id, name, secret, owner, created) VALUES (?1, ?2, ?3, ?4, ?5)";
+    const INSERT: &str = "INSERT INTO access_key (id, name, secret, owner, created, expires, last_used)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let connection = tx.connection();
     if sql::first(connection, TAKEN, params![key.access_key_id, key.name], |_| Ok(()))?.is_some() {
         return Err(MetaError::AccessKeyExists.into());
     }
-    let row = params![key.access_key_id, key.name, key.secret, key.owner.0, key.created.0];
+    let (expires, last_used) = (key.expires.map(|at| at.0), key.last_used.map(|at| at.0));
+    let row = params![key.access_key_id, key.name, key.secret, key.owner.0, key.created.0, expires, last_used];
     sql::execute(connection, INSERT, row)?;
     store_rates(connection, &key.access_key_id, key.rates)?;
     match &key.policies {
@@ -39,7 +41,7 @@ pub(super) fn remove(tx: &Transaction<'_>, name_or_id: &str) -> Result<(), Failu
 pub(super) fn all(connection: &Connection) -> Result<Vec<AccessKey>, Failure> {
     // One statement, so that nobody sees a key that is limited already and its policies not yet.
     const ALL: &str = "SELECT k.id, k.name, k.secret, k.owner, k.created, k.limited, p.name, p.body,
-            k.requests_rate, k.requests_burst, k.bytes_rate, k.bytes_burst
+            k.requests_rate, k.requests_burst, k.bytes_rate, k.bytes_burst, k.expires, k.last_used
         FROM (SELECT * FROM access_key ORDER BY name LIMIT ?1) k LEFT JOIN key_policy p ON p.key_id = k.id
         ORDER BY k.name, p.name";
     let mut keys: Vec<AccessKey> = Vec::new();
@@ -54,6 +56,8 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<AccessKey>, Failure> {
                 created: Timestamp(row.get(4)?),
                 policies: row.get::<_, bool>(5)?.then(Vec::new),
                 rates: read_rates(row, 8)?,
+                expires: row.get::<_, Option<i64>>(12)?.map(Timestamp),
+                last_used: row.get::<_, Option<i64>>(13)?.map(Timestamp),
             });
         }
         let policy: Option<String> = row.get(6)?;
@@ -68,16 +72,20 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<AccessKey>, Failure> {
 
 /// Attaches policies to a key and limits it to them.
 pub(super) fn attach(tx: &Transaction<'_>, name_or_id: &str, policies: &[KeyPolicy]) -> Result<(), Failure> {
+    let id = find(tx.connection(), name_or_id)?;
+    attach_by_id(tx, &id, policies)
+}
+
+fn attach_by_id(tx: &Transaction<'_>, id: &str, policies: &[KeyPolicy]) -> Result<(), Failure> {
     const LIMIT: &str = "UPDATE access_key SET limited = 1 WHERE id = ?1";
     const REPLACE: &str = "INSERT OR REPLACE INTO key_policy (key_id, name, body) VALUES (?1, ?2, ?3)";
     const SIZES: &str = "SELECT SUM(key_id = ?1), SUM(IFNULL(length(CAST(body AS BLOB)), 0)) FROM key_policy";
     let connection = tx.connection();
-    let id = find(connection, name_or_id)?;
-    sql::execute(connection, LIMIT, [&id])?;
+    sql::execute(connection, LIMIT, [id])?;
     for policy in policies {
         sql::execute(connection, REPLACE, params![id, policy.name, policy.document.as_deref()])?;
     }
-    let sizes = sql::first(connection, SIZES, [&id], |row| {
+    let sizes = sql::first(connection, SIZES, [id], |row| {
         let [count, bytes] = [row.get::<_, Option<i64>>(0)?, row.get(1)?];
         Ok((count.unwrap_or_default(), bytes.unwrap_or_default()))
     })?;
@@ -91,8 +99,13 @@ pub(super) fn attach(tx: &Transaction<'_>, name_or_id: &str, policies: &[KeyPoli
 /// Detaches policies from a key. It stays limited.
 pub(super) fn detach(tx: &Transaction<'_>, name_or_id: &str, names: &[String]) -> Result<(), Failure> {
     let id = find(tx.connection(), name_or_id)?;
+    detach_by_id(tx, &id, names)
+}
+
+fn detach_by_id(tx: &Transaction<'_>, id: &str, names: &[String]) -> Result<(), Failure> {
+    const DETACH: &str = "DELETE FROM key_policy WHERE key_id = ?1 AND name = ?2";
     for name in names {
-        if sql::execute(tx.connection(), "DELETE FROM key_policy WHERE key_id = ?1 AND name = ?2", [&id, name])? == 0 {
+        if sql::execute(tx.connection(), DETACH, params![id, name])? == 0 {
             return Err(MetaError::NoSuchKeyPolicy.into());
         }
     }
@@ -106,6 +119,40 @@ pub(super) fn limit(tx: &Transaction<'_>, name_or_id: &str, rates: Option<Source
     let id = find(connection, name_or_id)?;
     let before = sql::first(connection, RATES, [&id], |row| read_rates(row, 0))?.unwrap_or_default();
     store_rates(connection, &id, rates.map(|rates| rates.over(before)).unwrap_or_default())
+}
+
+/// Changes a key. What one step refuses undoes the others with the transaction.
+pub(super) fn change(tx: &Transaction<'_>, name_or_id: &str, change: &KeyChange) -> Result<(), Failure> {
+    const RATES: &str = "SELECT requests_rate, requests_burst, bytes_rate, bytes_burst FROM access_key WHERE id = ?1";
+    let KeyChange { detach: detached, attach: attached, requests, bytes, expires, secret } = change;
+    let connection = tx.connection();
+    let id = find(connection, name_or_id)?;
+    detach_by_id(tx, &id, detached)?;
+    if !attached.is_empty() {
+        attach_by_id(tx, &id, attached)?;
+    }
+    if requests.is_some() || bytes.is_some() {
+        let before = sql::first(connection, RATES, [&id], |row| read_rates(row, 0))?.unwrap_or_default();
+        let rates = SourceRates { requests: requests.unwrap_or(before.requests), bytes: bytes.unwrap_or(before.bytes) };
+        store_rates(connection, &id, rates)?;
+    }
+    if let Some(expires) = expires {
+        let row = params![id, expires.map(|at| at.0)];
+        sql::execute(connection, "UPDATE access_key SET expires = ?2 WHERE id = ?1", row)?;
+    }
+    if let Some(secret) = secret {
+        sql::execute(connection, "UPDATE access_key SET secret = ?2 WHERE id = ?1", params![id, secret])?;
+    }
+    Ok(())
+}
+
+/// Notes when keys were used last.
+pub(super) fn note_used(tx: &Transaction<'_>, used: &[(String, Timestamp)]) -> Result<(), Failure> {
+    const NOTE: &str = "UPDATE access_key SET last_used = ?2 WHERE id = ?1 AND IFNULL(last_used < ?2, 1)";
+    for (id, at) in used {
+        sql::execute(tx.connection(), NOTE, params![id, at.0])?;
+    }
+    Ok(())
 }
 
 fn store_rates(connection: &Connection, id: &str, rates: SourceRates) -> Result<(), Failure> {

@@ -20,6 +20,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, name: "features", sql: include_str!("../../../migrations/0002_features.sql") },
     Migration { number: 3, name: "proof", sql: include_str!("../../../migrations/0003_proof.sql") },
     Migration { number: 4, name: "key_rates", sql: include_str!("../../../migrations/0004_key_rates.sql") },
+    Migration { number: 5, name: "key_use", sql: include_str!("../../../migrations/0005_key_use.sql") },
 ];
 
 /// Brings the schema up to this binary's, in one transaction. Refuses a database whose applied migrations

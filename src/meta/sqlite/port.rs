@@ -14,9 +14,9 @@ use super::{
 use crate::meta::{
     AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
     CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount, PartExtents,
-    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
-    UploadRecord,
+    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount,
+    PartExtents, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart,
+    StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -81,6 +81,15 @@ impl MetaStore for SqliteMeta {
     async fn limit_key(&self, name_or_id: &str, rates: Option<SourceRates>) -> Result<(), MetaError> {
         let name_or_id = name_or_id.to_owned();
         self.write("limit access key", move |tx| key::limit(tx, &name_or_id, rates)).await
+    }
+
+    async fn change_access_key(&self, name_or_id: &str, change: KeyChange) -> Result<(), MetaError> {
+        let name_or_id = name_or_id.to_owned();
+        self.write("change access key", move |tx| key::change(tx, &name_or_id, &change)).await
+    }
+
+    async fn note_keys_used(&self, used: Vec<(String, Timestamp)>) -> Result<(), MetaError> {
+        self.write("note use of keys", move |tx| key::note_used(tx, &used)).await
     }
 
     async fn gateway_secret(&self, name: &'static str, candidate: GatewaySecret) -> Result<GatewaySecret, MetaError> {
