@@ -25,7 +25,7 @@
 //! - **Telling others.** [`notify`] words the messages of events and posts them to webhooks.
 //! - **Speech.** [`s3`] translates between HTTP and the engine: a request is routed, then authenticated, then
 //!   authorized, and only then run, one file per operation. [`worker`] runs the background work. [`admin`] answers
-//!   health checks and metrics.
+//!   health checks and metrics. [`console`] holds the pages that a browser is given.
 //! - **Moving.** [`transfer`] brings data and keys from other servers and directories, as a client of S3.
 //! - **Wiring.** [`app`] starts and stops everything in order; [`cli`] is the command line.
 //!
@@ -53,6 +53,7 @@ pub mod chunk;
 pub mod cipher;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod digest;
 pub mod engine;
 pub mod guard;

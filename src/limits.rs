@@ -7,7 +7,9 @@ use std::ffi::CStr;
 
 pub mod admin;
 mod caching;
+mod doctor;
 mod hashing;
+pub mod insight;
 mod keeping;
 mod memory_plan;
 mod rate;
@@ -18,6 +20,7 @@ pub use caching::{
     BUCKET_FACTS_CACHE_BYTES_MAX, BUCKET_ROW_BELIEVED_MS, BUCKET_ROWS_CACHED_MAX, DOCUMENT_CACHE_BYTES_MAX,
     LOOK_UP_HERE_MS_MAX, LOOK_UP_REST_MS, LOOK_UP_TURNS, SPACE_AMPLE_BYTES, SPACE_BELIEVED_MS,
 };
+pub use doctor::{CERTIFICATE_WARNING_DAYS, DOCTOR_ANSWER_BYTES_MAX, DOCTOR_ASK_MS};
 pub use hashing::{HASHER_BACKLOG_FLIGHTS, HASHERS_MAX};
 pub use keeping::{
     ADOPT_PARTS_AT_ONCE, ADOPTION_SLACK_SECONDS, CHUNK_LABEL_BYTES_MAX, CHUNK_USES_MAX, DISK_LOOK_MS, DISK_REST_MS_MAX,

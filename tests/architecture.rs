@@ -51,8 +51,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("admin", &["engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"]),
-    ("console", &["engine", "identity", "worker", "net", "guard", "types", "limits", "telemetry"]),
+    ("console", &[]),
+    (
+        "admin",
+        &["console", "engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"],
+    ),
     ("transfer", &["policy", "types", "limits"]),
     (
         "app",

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::admin::answer::Outcome;
 use crate::admin::call::Call;
 use crate::admin::service::Shared;
-use crate::admin::{buckets, control, jobs, keys, overview, presign, sign_in};
+use crate::admin::{buckets, control, history, jobs, keys, overview, presign, requests, sign_in};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,10 @@ pub(crate) static ROUTES: &[Route] = &[
     Route::any("DELETE", "/v1/session", |admin, call| now(sign_in::end(&admin, &call))),
     Route::any("POST", "/v1/presign", |admin, call| now(presign::presign(&admin, &call))),
     Route::read("GET", "/v1/overview", |admin, call| Box::pin(overview::overview(admin, call))),
+    Route::read("GET", "/v1/history", |admin, call| Box::pin(async move { history::history(&admin, &call) })),
+    Route::read("GET", "/v1/requests", |admin, call| Box::pin(async move { requests::list(&admin, &call) })),
+    Route::read("GET", "/v1/requests/{id}", |admin, call| Box::pin(async move { requests::show(&admin, &call) })),
+    Route::read("GET", "/v1/uploads/running", |admin, _| Box::pin(async move { requests::uploads(&admin) })),
     Route::read("GET", "/v1/keys", |admin, _| Box::pin(keys::list(admin))),
     Route::change("POST", "/v1/keys", |admin, call| Box::pin(keys::add(admin, call))),
     Route::read("GET", "/v1/keys/{id}", |admin, call| Box::pin(keys::show(admin, call))),

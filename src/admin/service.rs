@@ -16,6 +16,7 @@ use crate::admin::answer::{Fault, Outcome};
 use crate::admin::call::{Call, Caller, Via, read_body};
 use crate::admin::door;
 use crate::admin::identify::refuse_other_origins;
+use crate::admin::pages;
 use crate::admin::route::{Access, Found, Route, find};
 use crate::admin::sessions::Sessions;
 use crate::auth::AuthSettings;
@@ -26,13 +27,10 @@ use crate::limits::MemoryPlan;
 use crate::limits::admin::{ADMIN_BODIES_AT_ONCE, ADMIN_BODY_BYTES_MAX, DOOR_REQUESTS_MAX, SIGN_IN_BODY_BYTES_MAX};
 use crate::net::{Handler, Peer, Request, RequestBody, Response, TlsReloader};
 use crate::rules::DayLength;
-use crate::telemetry::Recorder;
 use crate::telemetry::record::Gauges;
+use crate::telemetry::{self, Audited, Insight, Recorder};
 use crate::types::{Clock as _, SystemClock, Timestamp};
 use crate::worker::Jobs;
-
-/// Target of the lines that tell who changed what.
-const AUDIT: &str = "audit";
 
 /// Reads the values that change.
 pub type GaugeSource = Arc<dyn Fn() -> Gauges + Send + Sync>;
@@ -59,6 +57,8 @@ pub struct AdminParts {
     pub data_dir: PathBuf,
     /// The metrics.
     pub recorder: Recorder,
+    /// What is remembered of requests.
+    pub insight: Arc<Insight>,
     /// The background work.
     pub jobs: Jobs,
     /// The limits of rates of S3.
@@ -157,6 +157,9 @@ impl Shared {
         if let Some(target) = door::target(&head.uri) {
             return door::pass(&self, head, body, &target, origin).await;
         }
+        if let Some(page) = pages::answer(&head.method, head.uri.path(), &head.headers) {
+            return Ok(page);
+        }
         match find(head.method.as_str(), head.uri.path()) {
             Found::Route(route, parameter) => self.run(route, parameter, (head, body), origin).await,
             Found::WrongMethod(methods) => {
@@ -229,5 +232,5 @@ pub(crate) fn audit(caller: Option<&Caller>, peer: Option<Peer>, what: &str, out
         Ok(response) => (response.status().as_u16(), "-"),
         Err(fault) => (fault.status().as_u16(), fault.error()),
     };
-    tracing::info!(target: AUDIT, name, access_key_id = key, from, what, status, error, "admin");
+    telemetry::audit(&Audited { name, access_key_id: key, from: &from, what, status, error });
 }

@@ -4,11 +4,13 @@
 pub mod background;
 pub mod data_dir;
 pub mod error;
+pub mod insight;
 pub mod process;
 pub mod restore;
 pub mod server;
 pub mod signal;
 pub mod store;
+pub mod systemd;
 
 use crate::config::{Config, LogFormat};
 use crate::telemetry::{LogForm, Recorder, log};
@@ -62,6 +64,7 @@ pub fn run(config: Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<E
     let ended = runtime.block_on(async {
         let mut signals = signal::Signals::listen()?;
         let server = Server::start(config, recorder, announce).await?;
+        systemd::ready();
         Ok(server.run(&mut signals).await)
     });
     // What still blocks belongs to requests that were cancelled, or to a stop that was forced: not waited for.

@@ -21,7 +21,7 @@ use crate::buffer::BlockPool;
 use crate::chunk::local::{self, LocalChunks};
 use crate::chunk::{ChunkError, ChunkStore};
 use crate::engine::maintenance::visit_files;
-use crate::engine::{Adopted, Engine, EngineError, Found, look_at_lock_clock};
+use crate::engine::{Adopted, Adopting, Engine, EngineError, Found, look_at_lock_clock};
 use crate::limits::{CHECK_POOL_BLOCKS, CHECK_STEP, GARBAGE_STEP};
 use crate::meta::{LostBody, MetaError, MetaStore, SqliteMeta, copy_database, snapshot_time};
 use crate::types::{ChunkId, Clock as _, Epoch, SystemClock, Timestamp};
@@ -92,6 +92,8 @@ pub trait RestoreObserver: Send {
     fn lost(&mut self, lost: &LostBody);
     /// A body was found that the database does not know.
     fn found(&mut self, found: &Found);
+    /// So many more chunks were looked at.
+    fn looked(&mut self, chunks: usize);
 }
 
 /// Puts the database `snapshot` in place in `directory`.
@@ -163,7 +165,11 @@ async fn adopt(
     let chunks = Arc::new(LocalChunks::existing(directory)?);
     let store = Arc::clone(meta) as Arc<dyn MetaStore>;
     let engine = Engine::new(store, chunks, BlockPool::new(CHECK_POOL_BLOCKS), Arc::new(SystemClock));
-    restored.adopted = engine.adopt(since, &mut |found| observer.found(&found)).await?;
+    let mut report = |told| match told {
+        Adopting::Looked(chunks) => observer.looked(chunks),
+        Adopting::Found(found) => observer.found(&found),
+    };
+    restored.adopted = engine.adopt(since, &mut report).await?;
     Ok(())
 }
 
@@ -213,6 +219,7 @@ async fn prepare(
         let page = meta.chunks(after, CHECK_STEP).await?;
         let Some((last, _, _)) = page.last() else { break };
         after = Some(*last);
+        observer.looked(page.len());
         let mut lost: Vec<ChunkId> = Vec::new();
         for (chunk, _, _) in page {
             match (local::has_file(directory, chunk), local::has_file(&aside, chunk)) {

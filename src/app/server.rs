@@ -10,10 +10,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Admin, AdminParts, GaugeSource, S3Url};
+use crate::admin::{Admin, AdminParts, GaugeSource, Probe, S3Url};
+use crate::app::background::Background;
 use crate::app::signal::{Signalled, Signals};
 use crate::app::store::open_database;
-use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, process};
+use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, insight, process, systemd};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::{LocalChunks, epochs_in};
@@ -30,8 +31,8 @@ use crate::net::{self, Handler, Listener, ServeSettings, Tls, TlsReloader, TlsSe
 use crate::notify::{Webhook, WebhookSettings};
 use crate::rules::DayLength;
 use crate::s3::{Gateway, S3Settings};
-use crate::telemetry::Recorder;
-use crate::telemetry::record::{self, Gauges};
+use crate::telemetry::record;
+use crate::telemetry::{Insight, Recorder};
 use crate::types::{Epoch, SystemClock};
 use crate::worker::{
     AccessLogDelivery, Collector, DiskTrial, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper,
@@ -53,6 +54,7 @@ pub struct Server {
     /// An administrator wants the server to stop.
     asked: CancellationToken,
     certificate: Option<Arc<TlsReloader>>,
+    insight: Arc<Insight>,
     workers: Runner,
     /// Stops workers and background tasks.
     stop: CancellationToken,
@@ -66,6 +68,7 @@ struct Stores {
     engine: Arc<Engine>,
     keyring: Arc<Keyring>,
     pool: BlockPool,
+    insight: Arc<Insight>,
     boot: EpochStart,
 }
 
@@ -115,6 +118,7 @@ impl Server {
     /// stop, the stores close. A second stop signal ends it at once.
     pub async fn run(mut self, signals: &mut Signals) -> Ended {
         let is_failed = self.until_stop(signals).await;
+        systemd::stopping();
         tracing::info!(timeout_s = self.drain_timeout.as_secs(), "draining");
         tokio::select! {
             () = signals.stop() => {
@@ -132,7 +136,10 @@ impl Server {
             tokio::select! {
                 signalled = signals.next() => match signalled {
                     Signalled::Stop => return false,
-                    Signalled::Reload => reload(self.certificate.clone()).await,
+                    Signalled::Reload => {
+                        insight::reopen(&self.insight);
+                        reload(self.certificate.clone()).await;
+                    }
                 },
                 () = self.asked.cancelled() => return false,
                 ended = s3 => {
@@ -169,6 +176,7 @@ impl Server {
         };
         // Health and metrics answer until there is nothing left to tell.
         self.admin_drain.finish(Duration::from_millis(ADMIN_DRAIN_MS)).await;
+        insight::close(self.insight).await;
         if let Some(path) = &self.admin_socket
             && let Err(error) = std::fs::remove_file(path)
         {
@@ -188,6 +196,7 @@ async fn open_stores(
         return Err(StartError::NoDatabase { path: config.data_dir.clone() });
     }
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
+    let insight = insight::open(config)?;
     let root = load_root(config, announce)?;
     let keys = load_keys(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
@@ -205,7 +214,7 @@ async fn open_stores(
     let engine = engine.with_keys(Arc::new(keys));
     let keyring = Keyring::load(root, meta).await;
     let keyring = keyring.map_err(|source| StartError::Meta { step: "read access keys", source })?;
-    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, boot })
+    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, insight, boot })
 }
 
 fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<RootCredentials, StartError> {
@@ -243,7 +252,11 @@ fn load_keys(config: &Config) -> Result<KeyRing, StartError> {
 }
 
 fn bind(config: &Config) -> Result<Sockets, StartError> {
-    let bound = |address: SocketAddr| net::bind(address).map_err(|source| StartError::Bind { address, source });
+    let [s3, admin] = systemd::listeners().map_err(|source| StartError::Bind { address: config.listen, source })?;
+    let bound = |held: Option<TcpListener>, address: SocketAddr| {
+        let listener = held.map_or_else(|| net::bind(address), Ok);
+        listener.map_err(|source| StartError::Bind { address, source })
+    };
     let tls = config.tls.as_ref().map(|TlsPaths { cert, key }| {
         let loaded = Tls::load(&TlsSettings { cert_path: cert.clone(), key_path: key.clone() });
         loaded.map_err(|source| StartError::Tls { cert: cert.clone(), key: key.clone(), source })
@@ -253,7 +266,7 @@ fn bind(config: &Config) -> Result<Sockets, StartError> {
         Webhook::new(WebhookSettings { name, uri, token, secret })
     });
     let webhooks = webhooks.collect::<Result<_, _>>()?;
-    let (s3, admin) = (bound(config.listen)?, bound(config.admin_listen)?);
+    let (s3, admin) = (bound(s3, config.listen)?, bound(admin, config.admin_listen)?);
     Ok(Sockets { tls: tls.transpose()?, s3, admin, admin_socket: bind_admin_socket(&config.data_dir), webhooks })
 }
 
@@ -280,13 +293,15 @@ fn serve(
     lock: DataLock,
     announce: &(dyn Fn(Announcement) + Sync),
 ) -> Server {
-    let Stores { engine, keyring, pool, boot } = stores;
-    let stop = CancellationToken::new();
+    insight::name_hosts(&stores.insight, &config, local_address(&sockets.s3, config.listen));
+    let (stop, asked) = (CancellationToken::new(), CancellationToken::new());
     let admission = Admission::new(plan.requests_max, plan.connections_max);
-    let background = start_tasks(&config, (&engine, &keyring), &recorder, &stop);
-    background.spawn(background::lend_blocks(plan, pool.clone(), admission.clone(), stop.clone()));
+    let (background, gauges) = start_background(&config, plan, &stores, &recorder, &admission, &stop);
+    let Stores { engine, keyring, insight, boot, .. } = stores;
     let (drain, admin_drain) = (Drain::new(), Drain::new());
-    let s3 = gateway(&config, &engine, Arc::clone(&keyring), &admission, &drain);
+    let probe = Probe::new(Arc::clone(&engine), drain.clone(), config.data_dir.clone());
+    background.spawn(systemd::keep_watchdog(probe, stop.clone()));
+    let s3 = gateway(&config, &engine, Arc::clone(&keyring), (&admission, &drain), &insight);
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
     let (url, s3_url) = (url(&config, &sockets), s3_url(&config, &sockets));
     log_start(&config, &plan, &sockets);
@@ -296,17 +311,17 @@ fn serve(
         ..ServeSettings::default()
     };
     let workers = start_workers(&config, &engine, &boot, sockets.webhooks, stop.clone());
-    let asked = CancellationToken::new();
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),
         keyring,
         s3_url,
         region: config.region.clone(),
         drain: drain.clone(),
-        gauges: gauges(admission.clone(), pool, Arc::clone(&engine), config.data_dir.clone()),
+        gauges,
         plan,
         data_dir: config.data_dir.clone(),
         recorder,
+        insight: Arc::clone(&insight),
         jobs: workers.jobs(),
         rates: s3.rates(),
         lifecycle_day: DayLength::of_seconds(config.lifecycle_day_seconds),
@@ -334,6 +349,7 @@ fn serve(
         admin_socket,
         asked,
         certificate,
+        insight,
         workers,
         stop,
         background,
@@ -341,26 +357,28 @@ fn serve(
     }
 }
 
-/// Starts the small tasks beside the requests that need no more than the stores.
-fn start_tasks(
+/// Starts the small tasks, which end with the token.
+fn start_background(
     config: &Config,
-    (engine, keyring): (&Arc<Engine>, &Arc<Keyring>),
+    plan: MemoryPlan,
+    stores: &Stores,
     recorder: &Recorder,
+    admission: &Admission,
     stop: &CancellationToken,
-) -> TaskTracker {
-    let background = TaskTracker::new();
-    background.spawn(background::refresh_keys(Arc::clone(keyring), stop.clone()));
-    background.spawn(background::keep_uses_of_keys(Arc::clone(keyring), stop.clone()));
-    background.spawn(background::keep_metrics(recorder.clone(), stop.clone()));
-    let webhooks = config.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
-    background.spawn(background::tell_of_unheard_events(Arc::clone(engine), webhooks));
-    background
-}
-
-/// Where the admin API says that S3 is.
-fn s3_url(config: &Config, sockets: &Sockets) -> S3Url {
-    let port = local_address(&sockets.s3, config.listen).port();
-    S3Url { public: config.public_url.clone(), is_tls: sockets.tls.is_some(), port }
+) -> (TaskTracker, GaugeSource) {
+    let Stores { engine, keyring, pool, insight, .. } = stores;
+    let gauges = background::gauges(admission.clone(), pool.clone(), Arc::clone(engine), config.data_dir.clone());
+    let background = background::start(Background {
+        engine: Arc::clone(engine),
+        keyring: Arc::clone(keyring),
+        webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
+        recorder: recorder.clone(),
+        insight: Arc::clone(insight),
+        gauges: Arc::clone(&gauges),
+        loans: (plan, pool.clone(), admission.clone()),
+        stop: stop.clone(),
+    });
+    (background, gauges)
 }
 
 /// Serves the admin API. Each of its listeners has connections of its own, so that no flood on one closes the other.
@@ -374,8 +392,8 @@ fn gateway(
     config: &Config,
     engine: &Arc<Engine>,
     keyring: Arc<Keyring>,
-    admission: &Admission,
-    drain: &Drain,
+    (admission, drain): (&Admission, &Drain),
+    insight: &Arc<Insight>,
 ) -> Arc<Gateway> {
     let auth = AuthSettings {
         region: config.region.clone(),
@@ -395,7 +413,8 @@ fn gateway(
         webhooks: config.webhooks.iter().map(|webhook| webhook.name.clone()).collect(),
     };
     let clock = Arc::new(SystemClock);
-    Arc::new(Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings))
+    let gateway = Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings);
+    Arc::new(gateway.with_insight(Arc::clone(insight)))
 }
 
 fn start_workers(
@@ -437,20 +456,10 @@ fn start_workers(
     workers
 }
 
-fn gauges(admission: Admission, pool: BlockPool, engine: Arc<Engine>, data_dir: PathBuf) -> GaugeSource {
-    Arc::new(move || Gauges {
-        in_flight: admission.in_flight(),
-        connections: admission.connections(),
-        blocks: pool.size(),
-        blocks_leased: pool.leased(),
-        disk_free_bytes: free_bytes(&data_dir),
-        is_read_only: engine.read_only().is_some(),
-    })
-}
-
-fn free_bytes(data_dir: &Path) -> Option<u64> {
-    let facts = rustix::fs::statvfs(data_dir).ok()?;
-    Some(facts.f_bavail.saturating_mul(facts.f_frsize))
+/// Where clients find S3.
+fn s3_url(config: &Config, sockets: &Sockets) -> S3Url {
+    let (public, is_tls) = (config.public_url.clone(), sockets.tls.is_some());
+    S3Url { public, is_tls, port: local_address(&sockets.s3, config.listen).port() }
 }
 
 /// The address with the port that the kernel chose, if it was to choose.

@@ -3,6 +3,7 @@
 
 mod canonical;
 pub mod chunked;
+mod diagnose;
 pub mod error;
 pub mod form;
 mod head;
@@ -16,6 +17,7 @@ mod verdict;
 pub mod verify;
 
 pub use chunked::{ChunkedDecoder, ChunkedError};
+pub use diagnose::{PathChange, Suspicion, claimed_key_id, diagnose, signed_but_missing};
 pub use error::{AuthError, Mismatch, Place};
 pub use form::{FormFields, FormVerdict, verify_form};
 pub use head::request_host;

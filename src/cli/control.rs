@@ -99,19 +99,27 @@ impl Action {
 /// # Errors
 /// If there is no server, or it refuses.
 pub fn run(arguments: ControlArgs) -> Result<ExitCode, Failure> {
-    let socket = data_dir::admin_socket(&arguments.store.data_dir()?);
     let (method, path, body) = arguments.action.request();
-    let answer = small_runtime()?.block_on(async {
-        let limit = Duration::from_millis(CONTROL_TIMEOUT_MS);
-        let answer = tokio::time::timeout(limit, ask(&socket, method, path, body)).await;
-        answer.unwrap_or_else(|_| Err("the server does not answer".into()))
-    })?;
+    let answer = tell(&arguments.store.data_dir()?, method, path, body)?;
     if arguments.json {
         output::json(&answer);
     } else {
         arguments.action.show(&answer);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the server of a data directory something, and returns its answer.
+///
+/// # Errors
+/// If there is no server, or it refuses.
+pub(super) fn tell(data_dir: &Path, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+    let socket = data_dir::admin_socket(data_dir);
+    small_runtime()?.block_on(async {
+        let limit = Duration::from_millis(CONTROL_TIMEOUT_MS);
+        let answer = tokio::time::timeout(limit, ask(&socket, method, path, body)).await;
+        answer.unwrap_or_else(|_| Err("the server does not answer".into()))
+    })
 }
 
 /// Asks the server behind a socket.

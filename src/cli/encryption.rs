@@ -22,11 +22,20 @@ pub struct EncryptionArgs {
 #[derive(Subcommand)]
 enum Action {
     /// Add a new active key to DIR/master.key; a server uses it from its next start. Old keys stay
-    Rotate(SettingsArgs),
+    Rotate(ActionArgs),
     /// Wrap the data keys of all SSE-S3 objects under the active key. Moves no object. Needs the server stopped
-    Rewrap(SettingsArgs),
+    Rewrap(ActionArgs),
     /// List the ids of the keys; the active one is marked
-    List(SettingsArgs),
+    List(ActionArgs),
+}
+
+#[derive(clap::Args)]
+struct ActionArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Does what was asked.
@@ -35,24 +44,28 @@ enum Action {
 /// Why it could not be done.
 pub fn run(arguments: EncryptionArgs) -> Result<ExitCode, Failure> {
     match arguments.action {
-        Action::Rotate(settings) => rotate(&settings.decide()?),
-        Action::Rewrap(settings) => rewrap(&settings.decide()?),
-        Action::List(settings) => list(&settings.decide()?),
+        Action::Rotate(ActionArgs { settings, json }) => rotate(&settings.decide()?, json),
+        Action::Rewrap(ActionArgs { settings, json }) => rewrap(&settings.decide()?, json),
+        Action::List(ActionArgs { settings, json }) => list(&settings.decide()?, json),
     }
 }
 
-fn rotate(config: &Config) -> Result<ExitCode, Failure> {
+fn rotate(config: &Config, json: bool) -> Result<ExitCode, Failure> {
     if config.encryption_keys.is_some() || config.master_key.is_some() {
         return Err("the active key is configured: add a new one there, and keep the old one".into());
     }
     let id = master_key::rotate(&config.data_dir)?;
+    if json {
+        output::json(&serde_json::json!({ "active": id }));
+        return Ok(ExitCode::SUCCESS);
+    }
     output::line(&format!(
         "{id} is active from the next start on; then `encryption rewrap` moves SSE-S3 objects to it"
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-fn rewrap(config: &Config) -> Result<ExitCode, Failure> {
+fn rewrap(config: &Config, json: bool) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     let done = runtime.block_on(async {
         let session = Session::open(&config.data_dir).await?;
@@ -72,6 +85,12 @@ fn rewrap(config: &Config) -> Result<ExitCode, Failure> {
         session.engine.shutdown(session.epoch).await?;
         done
     })?;
+    if json {
+        let needed: serde_json::Map<_, _> =
+            done.needed.iter().map(|(id, count)| (id.clone(), (*count).into())).collect();
+        output::json(&serde_json::json!({ "rewrapped": done.rewrapped, "versions": done.versions, "needed": needed }));
+        return Ok(ExitCode::SUCCESS);
+    }
     output::line(&format!("{} of {} versions wrapped anew", done.rewrapped, done.versions));
     for (id, count) in &done.needed {
         output::line(&format!("{count} versions and uploads still need the key {id}: keep it"));
@@ -79,8 +98,13 @@ fn rewrap(config: &Config) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(config: &Config) -> Result<ExitCode, Failure> {
+fn list(config: &Config, json: bool) -> Result<ExitCode, Failure> {
     let ring = master_key::load_or_create(&settings(config), &config.data_dir)?.ring;
+    if json {
+        let keys = ring.ids().map(|id| serde_json::json!({ "id": id, "active": ring.active_id() == Some(id) }));
+        output::json(&keys.collect());
+        return Ok(ExitCode::SUCCESS);
+    }
     for id in ring.ids() {
         let mark = if ring.active_id() == Some(id) { " (active)" } else { "" };
         output::line(&format!("{id}{mark}"));

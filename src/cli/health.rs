@@ -23,6 +23,9 @@ pub struct HealthArgs {
     /// Ask only whether the process answers, not whether it is ready
     #[arg(long)]
     live: bool,
+    /// Print JSON: the answer of the server
+    #[arg(long)]
+    json: bool,
 }
 
 /// Longest answer that is read, in bytes.
@@ -42,8 +45,24 @@ pub fn run(arguments: &HealthArgs) -> Result<ExitCode, Failure> {
     let answer = ask(address, path).map_err(|error| format!("ask {address}: {error}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let is_good = head.split(' ').nth(1) == Some("200");
-    output::line(body.trim());
+    match serde_json::from_str::<serde_json::Value>(body) {
+        Ok(document) if arguments.json => output::json(&document),
+        Ok(document) => output::line(&sentence(&document)),
+        // Something else answers there.
+        Err(_) => return Err(format!("{address} is no admin listener: it answered {:?}", head.lines().next()).into()),
+    }
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `ready`, or `read-only: the disk is full`.
+fn sentence(document: &serde_json::Value) -> String {
+    let text = |name: &str| document.get(name).and_then(serde_json::Value::as_str);
+    let status = text("status").unwrap_or("unknown");
+    match text("detail") {
+        Some(detail) if detail.starts_with(status) => detail.to_owned(),
+        Some(detail) => format!("{status}: {detail}"),
+        None => status.to_owned(),
+    }
 }
 
 /// A listener on every interface is asked on the loopback one.
@@ -72,7 +91,16 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
-    use super::{ask, reachable};
+    use super::{ask, reachable, sentence};
+
+    #[test]
+    fn health_is_one_line_for_people() {
+        let told = |text: &str| sentence(&serde_json::from_str(text).unwrap());
+        assert_eq!(told(r#"{"status":"ready"}"#), "ready");
+        assert_eq!(told(r#"{"status":"not ready","reason":"draining","detail":"draining"}"#), "not ready: draining");
+        let full = r#"{"status":"read-only","reason":"full","detail":"read-only: the disk is full"}"#;
+        assert_eq!(told(full), "read-only: the disk is full");
+    }
 
     #[test]
     fn every_interface_is_asked_on_loopback() {

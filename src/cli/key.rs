@@ -51,6 +51,9 @@ enum Action {
         /// Secret; other users of this machine can see command lines
         #[arg(long, value_name = "SECRET", requires = "access_key")]
         secret_key: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List keys, without secrets
     List {
@@ -130,13 +133,13 @@ pub fn run(arguments: KeyArgs) -> Result<ExitCode, Failure> {
 
 async fn act(action: Action, meta: &dyn MetaStore) -> Result<(), Failure> {
     match action {
-        Action::Add { name, of, policies, buckets, access_key, secret_key } => {
+        Action::Add { name, of, policies, buckets, access_key, secret_key, json } => {
             let mut key = new_access_key(&name, access_key.zip(secret_key), SystemClock.now())?;
             if let Some(of) = of {
                 key.owner = owner_of(meta, &of).await?;
             }
             key.policies = limits(&policies, &buckets)?;
-            add(meta, key).await
+            add(meta, key, json).await
         }
         Action::List { json } => list(meta, json).await,
         Action::Quota { action } => quota::of_key(action, meta).await,
@@ -215,13 +218,18 @@ fn read_at_most(path: &Path, bytes_max: usize) -> Result<String, Failure> {
     read().map_err(|error: std::io::Error| format!("read {}: {error}", path.display()).into())
 }
 
-async fn add(meta: &dyn MetaStore, key: AccessKey) -> Result<(), Failure> {
-    let shown = [format!("access key id      {}", key.access_key_id), format!("secret access key  {}", key.secret)];
+async fn add(meta: &dyn MetaStore, key: AccessKey, json: bool) -> Result<(), Failure> {
+    let (id, secret) = (key.access_key_id.clone(), key.secret.clone());
+    let mut shown = described(&key);
     let name = key.name.clone();
     meta.add_access_key(key).await.map_err(|error| explain(error, &name))?;
     // Only now: a key that is printed is stored.
-    for line in shown {
-        output::line(&line);
+    if json {
+        shown["secret_access_key"] = secret.into();
+        output::json(&shown);
+    } else {
+        output::line(&format!("access key id      {id}"));
+        output::line(&format!("secret access key  {secret}"));
     }
     Ok(())
 }

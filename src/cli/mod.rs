@@ -2,14 +2,17 @@
 
 pub mod bucket;
 pub mod check;
+pub mod completions;
 pub mod control;
 pub mod doctor;
 pub mod encryption;
+pub mod explain;
 pub mod export;
 pub mod health;
 pub mod import;
 pub mod key;
 pub mod lifecycle;
+pub mod man;
 pub(crate) mod named;
 pub mod output;
 pub mod quota;
@@ -29,7 +32,7 @@ use clap::{Parser, Subcommand};
 
 /// An S3-compatible object gateway: durable chunk files and SQLite, in bounded memory
 #[derive(Parser)]
-#[command(name = "sluicegate", version, about, max_term_width = 100)]
+#[command(name = "sluicegate", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -63,9 +66,17 @@ enum Command {
     Export(export::ExportArgs),
     /// Look at clock, disk, limits, memory and database, and print settings for clients
     Doctor(doctor::DoctorArgs),
+    /// Tell why a running server refused a request, or list the last ones that it refused
+    Explain(explain::ExplainArgs),
     /// Ask a running server for its health; exit 0 if it is ready
     Health(health::HealthArgs),
+    /// Print completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Write the manual: a page for each command
+    Man(man::ManArgs),
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or found faults, 2 wrong command line";
 
 /// Why a command failed: anything that prints as one line.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -86,7 +97,10 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {
         output::fault(&output::describe(failure.as_ref()));
@@ -118,6 +132,9 @@ mod tests {
             "control snapshot --data-dir d",
             "control jobs --data-dir d --json",
             "control status --data-dir d",
+            "explain --data-dir d",
+            "explain 0123456789ABCDEF --json --data-dir d",
+            "serve --data-dir d --access-log - --access-log-max-size 1MiB --access-log-keep 3 --audit-log f",
             "serve --data-dir d --public-url https://s3.example.com",
         ] {
             assert!(Cli::try_parse_from(std::iter::once("sluicegate").chain(line.split(' '))).is_ok(), "{line}");
@@ -219,6 +236,65 @@ mod tests {
             settings += 1;
         }
         assert!(settings >= 14, "{settings}");
+    }
+
+    #[test]
+    fn what_makes_the_command_line_pleasant_parses() {
+        for line in [
+            "health --admin-listen 127.0.0.1:9001 --json",
+            "restore --data-dir d --from s --json",
+            "rebuild --data-dir d --json",
+            "encryption list --data-dir d --json",
+            "key add ann --data-dir d --json",
+            "bucket undelete restore b --prefix p/ --json --data-dir d",
+            "completions bash",
+            "man",
+            "man pages",
+            "doctor --data-dir d --clock-url https://a --public-url https://b",
+        ] {
+            let words = std::iter::once("sluicegate").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        for line in ["completions", "completions tcsh", "man a b"] {
+            let words = std::iter::once("sluicegate").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+
+    /// Commands that print no result.
+    const SILENT: [&str; 13] = [
+        "serve",
+        "key attach",
+        "key detach",
+        "key limit",
+        "key remove",
+        "key quota set",
+        "bucket create",
+        "bucket remove",
+        "bucket quota set",
+        "bucket undelete set",
+        "completions",
+        "man",
+        "help",
+    ];
+
+    fn without_json(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        for inner in command.get_subcommands() {
+            let path = format!("{path} {}", inner.get_name());
+            if inner.has_subcommands() {
+                without_json(inner, &path, found);
+            } else if !inner.get_arguments().any(|argument| argument.get_long() == Some("json")) {
+                found.push(path.trim().to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_that_prints_a_result_prints_it_as_json_too() {
+        let mut found = Vec::new();
+        without_json(&Cli::command(), "", &mut found);
+        found.retain(|path| !SILENT.contains(&path.as_str()));
+        assert_eq!(found, Vec::<String>::new());
     }
 
     #[test]

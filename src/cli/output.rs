@@ -2,7 +2,13 @@
 //! either. A reader that has gone away (a closed pipe) ends the talking, not the process.
 
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Time between two turns of a spinner.
+const SPINNER_TURN: Duration = Duration::from_millis(100);
 
 /// One line of result.
 pub fn line(text: &str) {
@@ -37,6 +43,51 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) {
     }
 }
 
+/// A colour of a word in the first column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// As it should be.
+    Green,
+    /// Worth a look.
+    Yellow,
+    /// Wrong.
+    Red,
+}
+
+/// A table whose rows have a colour each, on a terminal and unless `NO_COLOR` is set (no-color.org).
+pub fn coloured_table(header: &[&str], rows: &[Vec<String>], colours: &[Colour]) {
+    let is_plain = !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+    let lines = aligned(header, rows);
+    for (index, text) in lines.iter().enumerate() {
+        match index.checked_sub(1).and_then(|row| colours.get(row)).filter(|_| !is_plain) {
+            Some(colour) => line(&painted(text, *colour)),
+            None => line(text),
+        }
+    }
+}
+
+/// The first word of a line in that colour.
+fn painted(text: &str, colour: Colour) -> String {
+    let code = match colour {
+        Colour::Green => 32,
+        Colour::Yellow => 33,
+        Colour::Red => 31,
+    };
+    let (word, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
+    format!("\u{1b}[{code}m{word}\u{1b}[0m{rest}")
+}
+
+/// Shows on standard error, if that is a terminal, that something is going on whose end nobody knows.
+pub fn spinner(form: &str, is_quiet: bool) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    if !is_quiet && std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        bar.enable_steady_tick(SPINNER_TURN);
+    }
+    bar
+}
+
 /// An error and its causes on one line. A cause that an error already quotes is not said twice.
 pub fn describe(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -66,7 +117,7 @@ fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{aligned, describe, key};
+    use super::{Colour, aligned, describe, key, painted};
 
     #[derive(Debug, thiserror::Error)]
     #[error("open database")]
@@ -81,6 +132,12 @@ mod tests {
     #[test]
     fn a_key_cannot_write_over_the_terminal() {
         assert_eq!(key("ä/b c\\\u{1b}[2J\n\u{9b}x\u{7f}"), "ä/b c\\\\u{1b}[2J\\n\\u{9b}x\\u{7f}");
+    }
+
+    #[test]
+    fn only_the_first_word_is_painted() {
+        assert_eq!(painted("ok  clock", Colour::Green), "\u{1b}[32mok\u{1b}[0m  clock");
+        assert_eq!(painted("bad", Colour::Red), "\u{1b}[31mbad\u{1b}[0m");
     }
 
     #[test]

@@ -4,15 +4,18 @@ use std::process::ExitCode;
 
 use crate::app;
 use crate::app::process::runtime;
-use crate::cli::restore::{Teller, tell};
+use crate::cli::Failure;
+use crate::cli::restore::Teller;
 use crate::cli::settings::StoreArgs;
-use crate::cli::{Failure, output};
 
 /// Arguments of `rebuild`.
 #[derive(clap::Args)]
 pub struct RebuildArgs {
     #[command(flatten)]
     store: StoreArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Rebuilds, and says what was found.
@@ -21,8 +24,9 @@ pub struct RebuildArgs {
 /// If there is a database, or no chunk file.
 pub fn run(arguments: &RebuildArgs) -> Result<ExitCode, Failure> {
     let directory = arguments.store.data_dir()?;
-    let restored = runtime()?.block_on(app::rebuild(&directory, &mut Teller))?;
-    tell(&restored, &directory);
-    output::line("rebuilt: objects of more than 16 KiB; keys, policies and settings of buckets have to be made anew");
+    let mut teller = Teller::new(arguments.json);
+    let restored = runtime()?.block_on(app::rebuild(&directory, &mut teller))?;
+    let verdict = "rebuilt: objects of more than 16 KiB; keys, policies and settings of buckets have to be made anew";
+    teller.finish(&restored, &directory, verdict);
     Ok(ExitCode::SUCCESS)
 }

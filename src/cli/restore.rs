@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use indicatif::ProgressBar;
+
 use crate::app::process::runtime;
 use crate::app::restore::UNCLAIMED;
 use crate::app::{self, RestoreObserver, Restored};
@@ -19,6 +21,9 @@ pub struct RestoreArgs {
     /// The snapshot, or a database that was replaced before
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Restores, and says what could not be.
@@ -27,37 +32,89 @@ pub struct RestoreArgs {
 /// Why it could not be put in place.
 pub fn run(arguments: &RestoreArgs) -> Result<ExitCode, Failure> {
     let directory = arguments.store.data_dir()?;
-    let restored = runtime()?.block_on(app::restore(&directory, &arguments.from, &mut Teller))?;
-    tell(&restored, &directory);
-    output::line("restored; `sluicegate check` reads everything");
+    let mut teller = Teller::new(arguments.json);
+    let restored = runtime()?.block_on(app::restore(&directory, &arguments.from, &mut teller))?;
+    teller.finish(&restored, &directory, "restored; `sluicegate check` reads everything");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what is worth a line while it happens.
-pub(super) struct Teller;
+/// Prints what is worth a line while it happens, or collects it for JSON, and shows how far it has come.
+pub(super) struct Teller {
+    spinner: ProgressBar,
+    json: bool,
+    lost: Vec<serde_json::Value>,
+    found: Vec<serde_json::Value>,
+}
+
+impl Teller {
+    pub(super) fn new(json: bool) -> Self {
+        let form = "{spinner} {human_pos} chunks looked at, {per_sec}";
+        Self { spinner: output::spinner(form, json), json, lost: Vec::new(), found: Vec::new() }
+    }
+
+    fn line(&self, text: &str) {
+        self.spinner.suspend(|| output::line(text));
+    }
+
+    /// Prints the sum, and `verdict`.
+    pub(super) fn finish(self, restored: &Restored, directory: &Path, verdict: &str) {
+        self.spinner.finish_and_clear();
+        let Restored { replaced, lost, adopted, set_aside, brought_back } = restored;
+        if self.json {
+            output::json(&serde_json::json!({
+                "replaced": replaced.as_ref().map(|path| path.to_string_lossy()),
+                "lost": lost,
+                "found": adopted.objects,
+                "incomplete": adopted.incomplete,
+                "left": adopted.left,
+                "set_aside": set_aside,
+                "brought_back": brought_back,
+                "lost_bodies": self.lost,
+                "found_bodies": self.found,
+            }));
+        } else {
+            tell(restored, directory);
+            output::line(verdict);
+        }
+    }
+}
 
 impl RestoreObserver for Teller {
     fn lost(&mut self, lost: &LostBody) {
         let LostBody { bucket, key, of, is_kept } = lost;
+        if self.json {
+            self.lost.push(serde_json::json!({
+                "bucket": bucket.as_str(), "key": key.as_str(), "of": of.to_string(), "is_kept": is_kept
+            }));
+            return;
+        }
         let what = if *is_kept { "damaged, kept because it is locked" } else { "gone" };
-        output::line(&format!("{what}\t{bucket}/{}\t{of}", output::key(key.as_str())));
+        self.line(&format!("{what}\t{bucket}/{}\t{of}", output::key(key.as_str())));
     }
 
     fn found(&mut self, found: &Found) {
         let Found { bucket, key, outcome } = found;
-        let what = match outcome {
-            Outcome::Adopted => "found".to_owned(),
-            Outcome::AdoptedInPart => "found, without some of its metadata".to_owned(),
-            Outcome::Older => "older than what the key has".to_owned(),
-            Outcome::Incomplete(why) => format!("incomplete: {why}"),
-            Outcome::Refused(why) => format!("refused: {why}"),
+        let (word, what) = match outcome {
+            Outcome::Adopted => ("found", "found".to_owned()),
+            Outcome::AdoptedInPart => ("found-in-part", "found, without some of its metadata".to_owned()),
+            Outcome::Older => ("older", "older than what the key has".to_owned()),
+            Outcome::Incomplete(why) => ("incomplete", format!("incomplete: {why}")),
+            Outcome::Refused(why) => ("refused", format!("refused: {why}")),
         };
-        output::line(&format!("{what}\t{}/{}", output::key(bucket), output::key(key)));
+        if self.json {
+            let found = serde_json::json!({ "bucket": bucket, "key": key, "outcome": word, "detail": what });
+            self.found.push(found);
+        } else {
+            self.line(&format!("{what}\t{}/{}", output::key(bucket), output::key(key)));
+        }
+    }
+
+    fn looked(&mut self, chunks: usize) {
+        self.spinner.inc(chunks as u64);
     }
 }
 
-/// Prints the sum.
-pub(super) fn tell(restored: &Restored, directory: &Path) {
+fn tell(restored: &Restored, directory: &Path) {
     let Restored { replaced, lost, adopted, set_aside, brought_back } = restored;
     let Adopted { objects, incomplete, left } = adopted;
     if let Some(replaced) = replaced {

@@ -48,6 +48,9 @@ pub enum UndeleteAction {
         /// All keys that begin so and have no object now
         #[arg(long, group = "what")]
         prefix: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -59,13 +62,20 @@ pub async fn run(action: UndeleteAction, meta: &dyn MetaStore) -> Result<(), Fai
     match action {
         UndeleteAction::Set { name, days } => set(meta, &name, Undelete { days }).await,
         UndeleteAction::List { name, prefix, json } => list(meta, &parse(&name)?, prefix, json).await,
-        UndeleteAction::Restore { name, key: Some(key), id, .. } => {
+        UndeleteAction::Restore { name, key: Some(key), id, json, .. } => {
             let bucket = find_or_explain(meta, &name).await?;
-            put_back(meta, &bucket, &key, id).await
+            put_back(meta, &bucket, &key, id).await?;
+            if json {
+                tell_restored(1, true);
+            }
+            Ok(())
         }
-        UndeleteAction::Restore { name, prefix, .. } => {
+        UndeleteAction::Restore { name, prefix, json, .. } => {
             let bucket = find_or_explain(meta, &name).await?;
-            put_all_back(meta, &bucket, prefix.unwrap_or_default()).await
+            let prefix = prefix.unwrap_or_default();
+            let count = restore_prefix(meta, &bucket, prefix, SystemClock.now()).await.map_err(explain)?;
+            tell_restored(count, json);
+            Ok(())
         }
     }
 }
@@ -120,10 +130,12 @@ async fn put_back(meta: &dyn MetaStore, bucket: &Bucket, key: &str, id: Option<u
     restore_key(meta, bucket, key, id, SystemClock.now()).await.map_err(explain)
 }
 
-async fn put_all_back(meta: &dyn MetaStore, bucket: &Bucket, prefix: String) -> Result<(), Failure> {
-    let count = restore_prefix(meta, bucket, prefix, SystemClock.now()).await.map_err(explain)?;
-    output::line(&format!("{count} restored"));
-    Ok(())
+fn tell_restored(count: u64, json: bool) {
+    if json {
+        output::json(&serde_json::json!({ "restored": count }));
+    } else {
+        output::line(&format!("{count} restored"));
+    }
 }
 
 /// Faults quote keys as Rust does, which escapes what could rewrite a terminal.

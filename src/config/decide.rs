@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::config::error::wrong;
 use crate::config::keeping::Keeping;
+use crate::config::log_files::LogFiles;
 use crate::config::rate::decide_rates;
 use crate::config::span::decide_span;
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size};
@@ -113,6 +114,8 @@ pub struct Config {
     pub access_log_interval: Duration,
     /// How what is stored is kept.
     pub keeping: Keeping,
+    /// Log files beside the log.
+    pub log_files: LogFiles,
     /// Limits of rates.
     pub rates: RateLimits,
     /// Root's credentials, if they were configured.
@@ -150,6 +153,7 @@ impl Config {
         }
         let (memory_bytes, memory_lowered) = decide_memory(raw.memory.as_deref(), cgroup_limit_bytes)?;
         let keeping = Keeping::decide(&raw)?;
+        let log_files = LogFiles::decide(&raw)?;
         let rates = decide_rates(&raw)?;
         let tls = decide_tls(raw.tls_cert, raw.tls_key)?;
         let domains = decide_domains("domain", &raw.domain)?;
@@ -189,6 +193,7 @@ impl Config {
                 "a time such as 30s or 5m, from 1s to 1h",
             )?,
             keeping,
+            log_files,
             rates,
             root,
             encryption_keys: raw.encryption_keys,

@@ -157,6 +157,25 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub access_log_interval: Option<String>,
 
+    /// File to which a line of JSON is written for each request, beside the log; - is standard output; opened again on
+    /// SIGHUP
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG", value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+
+    /// Size at which that file is rotated, to FILE.1 and so on, e.g. 100MiB [default: 100MiB]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG_MAX_SIZE", value_name = "SIZE")]
+    #[serde(deserialize_with = "scalar")]
+    pub access_log_max_size: Option<String>,
+
+    /// Rotated files that are kept [default: 5]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG_KEEP", value_name = "NUMBER")]
+    #[serde(deserialize_with = "scalar")]
+    pub access_log_keep: Option<String>,
+
+    /// File to which a line of JSON is written for each change by an administrator, beside the log
+    #[arg(long, env = "SLUICEGATE_AUDIT_LOG", value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
+
     /// Bytes that scrub reads in a second to verify what is stored, e.g. 8MiB; 0 turns its passes off [default: 8MiB]
     #[arg(long, env = "SLUICEGATE_SCRUB_RATE", value_name = "SIZE")]
     #[serde(deserialize_with = "scalar")]
@@ -250,6 +269,10 @@ impl RawConfig {
             master_key: upper.master_key.or(lower.master_key),
             webhook: if upper.webhook.is_empty() { lower.webhook } else { upper.webhook },
             access_log_interval: upper.access_log_interval.or(lower.access_log_interval),
+            access_log: upper.access_log.or(lower.access_log),
+            access_log_max_size: upper.access_log_max_size.or(lower.access_log_max_size),
+            access_log_keep: upper.access_log_keep.or(lower.access_log_keep),
+            audit_log: upper.audit_log.or(lower.audit_log),
             scrub_rate: upper.scrub_rate.or(lower.scrub_rate),
             scrub_interval: upper.scrub_interval.or(lower.scrub_interval),
             snapshot_interval: upper.snapshot_interval.or(lower.snapshot_interval),
@@ -307,6 +330,10 @@ impl RawConfig {
             master_key: self.master_key.filter(|text| !text.is_empty()),
             webhook: self.webhook,
             access_log_interval: text(self.access_log_interval),
+            access_log: path(self.access_log),
+            access_log_max_size: text(self.access_log_max_size),
+            access_log_keep: text(self.access_log_keep),
+            audit_log: path(self.audit_log),
             scrub_rate: text(self.scrub_rate),
             scrub_interval: text(self.scrub_interval),
             snapshot_interval: text(self.snapshot_interval),

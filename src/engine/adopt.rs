@@ -49,6 +49,15 @@ pub enum Outcome {
     Refused(String),
 }
 
+/// What is told of an adoption while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adopting {
+    /// So many more chunk files were looked at.
+    Looked(usize),
+    /// A body was found.
+    Found(Found),
+}
+
 /// What an adoption did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Adopted {
@@ -106,12 +115,12 @@ impl Engine {
     pub async fn adopt(
         &self,
         since: Option<Timestamp>,
-        report: &mut (dyn FnMut(Found) + Send),
+        report: &mut (dyn FnMut(Adopting) + Send),
     ) -> Result<Adopted, EngineError> {
         let mut adopted = Adopted::default();
         let mut candidates = Vec::new();
         let since = since.map(|since| since.plus_seconds(-ADOPTION_SLACK_SECONDS));
-        for body in self.find_bodies().await?.into_values() {
+        for body in self.find_bodies(report).await?.into_values() {
             // Parts are adopted through the record of their upload.
             if body.is_part {
                 continue;
@@ -122,7 +131,8 @@ impl Engine {
                 Ok(candidate) => candidates.push(candidate),
                 Err(what) => {
                     adopted.incomplete += 1;
-                    report(Found { bucket: name.0, key: name.1, outcome: Outcome::Incomplete(what.to_owned()) });
+                    let outcome = Outcome::Incomplete(what.to_owned());
+                    report(Adopting::Found(Found { bucket: name.0, key: name.1, outcome }));
                 }
             }
         }
@@ -138,18 +148,22 @@ impl Engine {
                 Outcome::Incomplete(_) => adopted.incomplete += 1,
                 Outcome::Older | Outcome::Refused(_) => adopted.left += 1,
             }
-            report(Found { bucket, key, outcome });
+            report(Adopting::Found(Found { bucket, key, outcome }));
         }
         Ok(adopted)
     }
 
     /// The bodies among the chunk files without rows.
-    async fn find_bodies(&self) -> Result<HashMap<[u8; 16], Body>, EngineError> {
+    async fn find_bodies(
+        &self,
+        report: &mut (dyn FnMut(Adopting) + Send),
+    ) -> Result<HashMap<[u8; 16], Body>, EngineError> {
         let mut bodies: HashMap<[u8; 16], Body> = HashMap::new();
         let chunks = Arc::clone(&self.chunks);
         for epoch in spawn_blocking(move || chunks.epochs()).await.map_err(|_| EngineError::Stopped)?? {
             let mut files = visit_files(&self.chunks, epoch);
             while let Some(batch) = files.next().await {
+                report(Adopting::Looked(batch.len()));
                 let unknown = self.without_rows(batch).await?;
                 let chunks = Arc::clone(&self.chunks);
                 let labelled = spawn_blocking(move || {

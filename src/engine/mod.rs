@@ -64,7 +64,7 @@ use crate::meta::MetaStore;
 use crate::types::Clock;
 
 pub use access_log::{LogStyle, LoggedBucket};
-pub use adopt::{Adopted, Found, Outcome};
+pub use adopt::{Adopted, Adopting, Found, Outcome};
 pub use check::{CheckObserver, CheckProgress, CheckSummary, Fault};
 pub use complete::{ClaimedPart, Completion, CompletionClaim};
 pub use disk::ReadOnly;

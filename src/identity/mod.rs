@@ -19,5 +19,5 @@ pub use key_policy::{
 pub use keyring::{Keyring, Principal, ROOT_NAME, account_id, owner_names, root_owner};
 pub use master_key::{KeyRingSettings, KeyRingSource, LoadKeyRingError, LoadedKeyRing};
 pub use proven::Proven;
-pub use root::{LoadedRoot, RootCredentials, RootError, RootSource};
+pub use root::{LoadedRoot, RootCredentials, RootError, RootSource, root_file};
 pub use session::{NewSession, Session, SessionCredentials};

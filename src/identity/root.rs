@@ -68,6 +68,11 @@ pub enum RootError {
     Pair(#[from] NewKeyError),
 }
 
+/// The file in a data directory that keeps root's credentials if nobody configured any.
+pub fn root_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE_NAME)
+}
+
 impl RootCredentials {
     /// Takes root's credentials from `env_pair` (id, secret), else from `DIR/credentials`, else makes and stores
     /// them. The caller holds the lock of the data directory, so nobody else makes a pair meanwhile.
@@ -79,7 +84,7 @@ impl RootCredentials {
             let credentials = Self::checked(access_key_id, secret)?;
             return Ok(LoadedRoot { credentials, source: RootSource::Environment });
         }
-        let path = data_dir.join(FILE_NAME);
+        let path = root_file(data_dir);
         if let Some(text) = secret_file::read(&path, CREDENTIALS_FILE_BYTES_MAX)? {
             let (access_key_id, secret) = parse(&text).map_err(|reason| malformed(&path, reason))?;
             return Ok(LoadedRoot {
@@ -148,8 +153,11 @@ mod tests {
     fn the_first_start_makes_a_pair_and_the_second_reads_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("credentials");
+        assert!(RootCredentials::stored(directory.path()).unwrap().is_none());
         let made = RootCredentials::load_or_create(None, directory.path()).unwrap();
         assert_eq!(made.source, RootSource::Created(path.clone()));
+        let stored = RootCredentials::stored(directory.path()).unwrap().expect("the file is there");
+        assert_eq!(stored.secret.expose(), made.credentials.secret.expose());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let read = RootCredentials::load_or_create(None, directory.path()).unwrap();
         assert_eq!(read.source, RootSource::File(path));

@@ -16,7 +16,7 @@ mod wire;
 mod tests;
 
 pub use body::{BodyError, RequestBody, ResponseBody, empty_body, full_body, stream_body};
-pub use serve::{Handler, Peer, Request, Response, ServeSettings, bind, serve};
+pub use serve::{Handler, Peer, Request, Response, ServeSettings, adopt, bind, serve};
 pub use socket::{Listener, bind_unix};
 pub use throughput::Haste;
 pub use tls::{Tls, TlsReloader, TlsSettings};

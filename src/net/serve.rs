@@ -108,12 +108,23 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     // A restart must not wait until the kernel forgets the connections of the last run.
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit it: finds clients that vanished while their request runs.
-    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(TCP_KEEPALIVE_SECONDS));
-    socket.set_tcp_keepalive(&keepalive)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(LISTEN_BACKLOG).unwrap_or(i32::MAX))?;
-    TcpListener::from_std(socket.into())
+    adopt(socket.into())
+}
+
+/// Takes over a socket that listens already. To be called within a tokio runtime.
+///
+/// # Errors
+/// If it is no TCP listener.
+pub fn adopt(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    // Asked for the sake of the answer: a socket of another family has no such address.
+    listener.local_addr()?;
+    listener.set_nonblocking(true)?;
+    // Accepted sockets inherit it: finds clients that vanished while their request runs.
+    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(TCP_KEEPALIVE_SECONDS));
+    socket2::SockRef::from(&listener).set_tcp_keepalive(&keepalive)?;
+    TcpListener::from_std(listener)
 }
 
 /// Accepts connections until the drain begins, then closes the listener and returns. Connections go on in tasks

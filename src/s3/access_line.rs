@@ -16,16 +16,14 @@ use crate::engine::{Engine, LoggedBucket};
 use crate::identity::Principal;
 use crate::limits::ACCESS_LOG_FIELD_BYTES_MAX;
 use crate::net::{Peer, Response};
-use crate::s3::Operation;
 use crate::s3::route::Routed;
+use crate::s3::{Operation, redact};
 use crate::types::Timestamp;
 
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[[[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000]");
 /// What stays as it is in a key.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-/// Query parameters that are credentials for as long as a presigned URL lives.
-const SECRETS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
 
 /// A request that will be a line of its bucket's log.
 #[derive(Debug)]
@@ -82,7 +80,7 @@ impl AccessLine {
             host_id: Arc::clone(host_id),
             operation: operation_name(api, routed.operation, head.method.as_str()),
             key: routed.key.as_ref().map(|key| utf8_percent_encode(key.as_str(), KEY).to_string()).unwrap_or_default(),
-            request: format!("{} {} {:?}", head.method, hide_secrets(&clean(target)), head.version),
+            request: format!("{} {} {:?}", head.method, redact::target(&clean(target)), head.version),
             referer: header(REFERER.as_str()),
             user_agent: header(USER_AGENT.as_str()),
             host: header(HOST.as_str()),
@@ -204,16 +202,6 @@ fn clean(text: &str) -> String {
     clean
 }
 
-/// The request's target without what would let its reader send it again.
-fn hide_secrets(target: &str) -> String {
-    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
-    let hidden = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if SECRETS.contains(&name.to_ascii_lowercase().as_str()) => format!("{name}=-"),
-        Some(_) | None => pair.to_owned(),
-    });
-    format!("{path}?{}", hidden.collect::<Vec<_>>().join("&"))
-}
-
 /// Version and place of the request's signature.
 fn signature(head: &Parts) -> (&'static str, &'static str) {
     let authorization = head.headers.get(http::header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
@@ -281,7 +269,7 @@ mod tests {
 
     use http::StatusCode;
 
-    use super::{AccessLine, Ending, hide_secrets, operation_name};
+    use super::{AccessLine, Ending, operation_name};
     use crate::engine::LoggedBucket;
     use crate::net::Response;
     use crate::net::full_body;
@@ -358,11 +346,5 @@ mod tests {
         let mut names: Vec<_> =
             Operation::ALL.iter().map(|operation| operation_name("REST", *operation, "X")).collect();
         assert!(names.iter_mut().all(|name| !name.ends_with('.') && !name.contains(' ')));
-    }
-
-    #[test]
-    fn signatures_are_hidden() {
-        assert_eq!(hide_secrets("/a?AWSAccessKeyId=k&Signature=s&x=y"), "/a?AWSAccessKeyId=k&Signature=-&x=y");
-        assert_eq!(hide_secrets("/a"), "/a");
     }
 }

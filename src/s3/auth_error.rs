@@ -2,13 +2,14 @@
 
 use crate::auth::{AuthError, ChunkedError, Mismatch, Place, PostPolicyError};
 use crate::limits::CLOCK_SKEW_SECONDS_MAX;
+use crate::s3::auth_reason::reason;
 use crate::s3::{Code, S3Error};
 use crate::types::Timestamp;
 
 impl From<AuthError> for S3Error {
     fn from(error: AuthError) -> Self {
         let code = code_of(&error);
-        let mut mapped = Self::new(code).message(error.to_string());
+        let mut mapped = Self::new(code).message(error.to_string()).because(reason(&error));
         for (element, value) in details_of(&error) {
             mapped = mapped.detail(element, value);
         }

@@ -92,7 +92,8 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
     if let Some(proven) = head.extensions.get::<Proven>().cloned() {
         return authenticate_proven(gateway, routed, head, &proven);
     }
-    let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())?;
+    let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())
+        .map_err(|error| gateway.unauthenticated(&head, error))?;
     let path = head.uri.path().to_owned();
     let (peer, endpoint) = (head.extensions.get::<Peer>().copied(), endpoint(&head));
     let mut headers = head.headers;

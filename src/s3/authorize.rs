@@ -17,6 +17,7 @@ use crate::s3::authenticate::Authenticated;
 use crate::s3::bucket_facts::bucket_facts;
 use crate::s3::metadata::header_text;
 use crate::s3::permission::{Need, On, needs};
+use crate::s3::reason;
 use crate::s3::requester_pays;
 use crate::s3::source_name::SourceName;
 use crate::s3::verdict::{self, Question};
@@ -102,7 +103,9 @@ async fn check_all(gateway: &Gateway, call: &mut Authorized) -> Result<(), S3Err
 }
 
 fn denied(decision: &Decision, need: Need) -> S3Error {
-    S3Error::new(Code::AccessDenied).cause(format!("{}: {}", need.action, decision.reason))
+    S3Error::new(Code::AccessDenied)
+        .cause(format!("{}: {}", need.action, decision.reason))
+        .because(reason::denied(decision, need))
 }
 
 /// Asks for one permission on what the request names. A version that decides is opened and kept for the operation;

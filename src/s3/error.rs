@@ -12,6 +12,7 @@ use crate::net::{Response, full_body};
 use crate::rules::BucketRefusal;
 use crate::s3::body::BodyFault;
 use crate::s3::xml::XmlWriter;
+use crate::telemetry::Explanation;
 use crate::types::VersionId;
 
 pub use crate::s3::code::Code;
@@ -34,6 +35,8 @@ pub struct S3Error {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What happened, for the log only.
     pub cause: Option<String>,
+    /// Why, for the operator, if the stage that refused knows more than the code says.
+    pub explanation: Option<Box<Explanation>>,
 }
 
 impl S3Error {
@@ -45,6 +48,7 @@ impl S3Error {
             details: Vec::new(),
             headers: Vec::new(),
             cause: None,
+            explanation: None,
         };
         match code.status() {
             StatusCode::SERVICE_UNAVAILABLE => error.header(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)),
@@ -105,6 +109,13 @@ impl S3Error {
     #[must_use]
     pub fn cause(mut self, cause: impl std::fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Explains it to the operator.
+    #[must_use]
+    pub fn because(mut self, explanation: Explanation) -> Self {
+        self.explanation = Some(Box::new(explanation));
         self
     }
 

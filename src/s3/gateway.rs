@@ -12,6 +12,7 @@ use crate::identity::{Keyring, Principal};
 use crate::net::Peer;
 use crate::rules::DayLength;
 use crate::s3::bucket_facts::FactsCache;
+use crate::telemetry::Insight;
 use crate::types::{Clock, ObjectOwnership, Origin, RateLimits};
 
 /// What the S3 service was configured to do.
@@ -49,6 +50,8 @@ pub struct Gateway {
     pub(crate) settings: Arc<S3Settings>,
     /// What decides about access to buckets, parsed.
     pub(crate) facts: Arc<FactsCache>,
+    /// What is remembered of requests.
+    pub(crate) insight: Arc<Insight>,
     /// Names this process in answers (`x-amz-id-2`).
     pub(crate) host_id: Arc<str>,
 }
@@ -65,8 +68,14 @@ impl Gateway {
     ) -> Self {
         let host_id = BASE64.encode(rand::random::<[u8; 33]>()).into();
         let rates = RateLimiter::new(settings.rates.clone());
-        let (settings, facts) = (Arc::new(settings), Arc::default());
-        Self { engine, keyring, admission, rates, drain, clock, settings, facts, host_id }
+        let (settings, facts, insight) = (Arc::new(settings), Arc::default(), Arc::default());
+        Self { engine, keyring, admission, rates, drain, clock, settings, facts, insight, host_id }
+    }
+
+    /// The same gateway, which tells of its requests there.
+    #[must_use]
+    pub fn with_insight(self, insight: Arc<Insight>) -> Self {
+        Self { insight, ..self }
     }
 
     /// Its limits of rates, which can be changed while it runs.

@@ -48,7 +48,8 @@ impl Gateway {
 fn slow_down(refused: &TooFast) -> S3Error {
     let seconds = refused.retry_after.as_millis().div_ceil(1000).clamp(1, u128::from(RETRY_AFTER_SECONDS_MAX));
     let seconds = u64::try_from(seconds).unwrap_or(RETRY_AFTER_SECONDS_MAX);
-    let mut error = S3Error::new(Code::SlowDown).cause(refused);
+    let mut error =
+        S3Error::new(Code::SlowDown).message(format!("Please reduce your request rate: {refused}.")).cause(refused);
     error.headers.retain(|(name, _)| *name != RETRY_AFTER);
     error.header(RETRY_AFTER, HeaderValue::from(seconds))
 }

@@ -35,9 +35,8 @@ impl Gateway {
     async fn answer(self, request: Request) -> Response {
         let request_id = format!("{:016X}", rand::random::<u64>());
         let (head, body) = request.into_parts();
-        let path = head.uri.path().to_owned();
         let (method, version) = (head.method.clone(), head.version);
-        let mut record = AccessRecord::begin(&head, &request_id);
+        let mut record = AccessRecord::begin(&head, &request_id, &self.insight);
         let mut crossing = Crossing::of(&head);
         let peer = head.extensions.get::<Peer>().copied();
         let (ticket, outcome) = match self.admit(peer, body.content_length()).await {
@@ -51,7 +50,7 @@ impl Gateway {
         });
         let mut response = outcome.unwrap_or_else(|error| {
             record.note_error(&error);
-            error.into_response(&path, &request_id, &self.host_id)
+            error.into_response(record.path(), &request_id, &self.host_id)
         });
         if let Some(crossing) = crossing {
             crossing.open(&self, response.headers_mut()).await;
@@ -75,13 +74,17 @@ impl Gateway {
         }
         self.admit_address(peer)?;
         self.refuse_long(body_bytes)?;
-        self.admission.ticket().await.map_err(|refused| S3Error::new(Code::SlowDown).cause(refused))
+        self.admission.ticket().await.map_err(|refused| {
+            S3Error::new(Code::SlowDown).message(format!("Please reduce your request rate: {refused}.")).cause(refused)
+        })
     }
 
     /// Refuses a body that would keep a connection for long while connections are scarce.
     fn refuse_long(&self, body_bytes: Option<u64>) -> Result<(), S3Error> {
         if self.admission.is_scarce() && body_bytes.is_none_or(|bytes| bytes > SCARCE_BODY_BYTES_MAX) {
-            return Err(S3Error::new(Code::SlowDown).cause("connections are scarce, and this one would last"));
+            let cause = "connections are scarce, and this one would last";
+            let message = format!("Please reduce your request rate: {cause}.");
+            return Err(S3Error::new(Code::SlowDown).message(message).cause(cause));
         }
         Ok(())
     }
@@ -125,6 +128,8 @@ impl Gateway {
         let work = async {
             let call = Box::pin(authorize(self, authenticated, request_id, record.received())).await?;
             refuse_unbuilt_headers(&call)?;
+            let is_upload = matches!(call.operation, Operation::PutObject | Operation::UploadPart);
+            let _watched = is_upload.then(|| record.watch_upload(body.content_length()));
             let mut response = dispatch(self, &call, body).await.map_err(|error| explain(&call, error))?;
             requester_pays::tell(call.charge, &mut response);
             Ok(response)

@@ -8,6 +8,8 @@ use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry};
 
+use crate::telemetry::audit::AUDIT_TARGET;
+
 /// Target of the access lines, one per request. On at level `info` unless the filter names it.
 pub const ACCESS_TARGET: &str = "access";
 
@@ -82,13 +84,15 @@ pub fn set_filter(text: &str) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Access lines stay on under a filter such as `warn`, which is meant for our own events; `access=off`
+/// Access and audit lines stay on under a filter such as `warn`, which is meant for our own events; `access=off`
 /// switches them off.
 fn build_filter(text: &str) -> Result<EnvFilter, LogError> {
-    let names_access = text
-        .split(',')
-        .any(|directive| directive.split(['=', '[']).next().is_some_and(|target| target.trim() == ACCESS_TARGET));
-    let full = if names_access { text.to_owned() } else { format!("{text},{ACCESS_TARGET}=info") };
+    let names = |wanted: &str| {
+        let target = |directive: &str| directive.split(['=', '[']).next().is_some_and(|name| name.trim() == wanted);
+        text.split(',').any(target)
+    };
+    let unnamed = [ACCESS_TARGET, AUDIT_TARGET].into_iter().filter(|target| !names(target));
+    let full = unnamed.fold(text.to_owned(), |full, target| format!("{full},{target}=info"));
     EnvFilter::builder()
         .parse(&full)
         .map_err(|error| LogError::Filter { filter: text.to_owned(), detail: error.to_string() })
@@ -101,10 +105,10 @@ mod tests {
     #[test]
     fn access_lines_are_on_unless_the_filter_names_them() {
         for (given, expected) in [
-            ("info", "access=info,info"),
-            ("warn,sluicegate::meta=debug", "sluicegate::meta=debug,access=info,warn"),
-            ("warn,access=off", "access=off,warn"),
-            ("access=debug", "access=debug"),
+            ("info", "access=info,audit=info,info"),
+            ("warn,sluicegate::meta=debug", "sluicegate::meta=debug,access=info,audit=info,warn"),
+            ("warn,access=off", "access=off,audit=info,warn"),
+            ("access=debug,audit=off", "access=debug,audit=off"),
         ] {
             let filter = build_filter(given).expect("a legal filter").to_string();
             let mut parts: Vec<_> = filter.split(',').collect();

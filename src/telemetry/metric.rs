@@ -118,6 +118,8 @@ table! {
         "Events that were dropped because too many waited for their webhook, or for too long.";
     ACCESS_LOG_DROPPED: Counter "sluicegate_access_log_lines_dropped_total" Count []
         "Lines of server access logs that were dropped: too many waited, or their target bucket is gone.";
+    LOG_FILE_DROPPED: Counter "sluicegate_log_file_lines_dropped_total" Count ["file"]
+        "Lines of the access or audit log file that were dropped because its disk took no more.";
     MEMORY_PLAN: Gauge "sluicegate_memory_plan_bytes" Bytes ["term"]
         "How --memory is split: total, pool, sqlite, connections, requests.";
     RESIDENT: Gauge "process_resident_memory_bytes" Bytes []

@@ -1,9 +1,22 @@
-//! What the process tells about itself: the table of metrics and the set-up of the log. Knows nothing of
-//! buckets, objects or requests beyond the names of their measures.
+//! What the process tells about itself: the table of metrics, the set-up of the log, and what is remembered of
+//! requests. Knows nothing of buckets, objects or requests beyond names and measures.
 
+pub mod audit;
+pub mod history;
+pub mod insight;
 pub mod log;
+pub mod log_file;
 pub mod metric;
 pub mod record;
+pub mod requests;
+pub mod tally;
+pub mod uploads;
 
+pub use audit::{Audited, audit};
+pub use history::{History, Reading, Sample, Span};
+pub use insight::Insight;
 pub use log::{LogError, LogForm};
+pub use log_file::{AccessEntry, LogFile, LogTarget};
 pub use metric::Recorder;
+pub use requests::{Explanation, ExplanationKind, RememberedRequest, RequestFilter, RequestLog};
+pub use uploads::{RunningUpload, RunningUploads, UploadGuard};

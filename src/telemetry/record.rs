@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::limits::{BLOCK_BYTES, MemoryPlan, REQUEST_STATE_BYTES};
+use crate::telemetry::history::Reading;
 use crate::telemetry::metric;
 use crate::types::Timestamp;
 
@@ -152,6 +153,11 @@ pub fn access_log_dropped(lines: u64) {
     metrics::counter!(metric::ACCESS_LOG_DROPPED.name).increment(lines);
 }
 
+/// Lines of a log file were dropped.
+pub fn log_file_dropped(file: &'static str, lines: u64) {
+    metrics::counter!(metric::LOG_FILE_DROPPED.name, "file" => file).increment(lines);
+}
+
 /// The values that are fixed once the process runs.
 pub fn started(plan: &MemoryPlan, open_files_max: u64) {
     for (term, bytes) in plan_terms(plan) {
@@ -178,6 +184,15 @@ pub fn sample(gauges: &Gauges) {
     }
     if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
         metrics::gauge!(metric::OPEN_FILES.name).set(as_float(entries.count() as u64));
+    }
+}
+
+/// What a sample of the past has beside what was counted.
+pub fn reading(gauges: &Gauges) -> Reading {
+    Reading {
+        resident_bytes: resident_bytes().unwrap_or_default(),
+        disk_free_bytes: gauges.disk_free_bytes.unwrap_or_default(),
+        requests_in_flight: u32::try_from(gauges.in_flight).unwrap_or(u32::MAX),
     }
 }
 

@@ -176,6 +176,24 @@ impl S3Client {
         &self.origin
     }
 
+    /// Requires a server to be there, whatever it says: a wrong address is told at once, not after many tries.
+    ///
+    /// # Errors
+    /// `Endpoint`, `Unreachable`, `Stalled`.
+    pub(crate) async fn greet(&self) -> Result<(), TransferError> {
+        let call = Call::bucket(Method::GET, "").query("max-buckets", "1");
+        let within = Duration::from_secs(TRANSFER_CONNECT_SECONDS);
+        let first = self.ask_once(&call, Bytes::new(), within).await;
+        let outcome = match first {
+            Err(error) if error.passes() => self.ask_once(&call, Bytes::new(), within).await,
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(_) | Err(TransferError::Refused { .. } | TransferError::Answer(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Asks until there is an answer that stays.
     pub(crate) async fn ask(&self, call: &Call, body: &Bytes) -> Result<Answer, TransferError> {
         let mut tries = 0;
@@ -220,7 +238,9 @@ impl S3Client {
         let request = self.request(call, payload)?;
         let answer = self.http.request(request).await.map_err(|error| {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            TransferError::Unreachable(format!("{}: {error}{cause}", self.origin))
+            let told = format!("{}: {error}{cause}", self.origin);
+            // No further try makes a certificate valid.
+            if is_tls(&error) { TransferError::Endpoint(told) } else { TransferError::Unreachable(told) }
         })?;
         if answer.status().is_success() { Ok(answer) } else { Err(refusal(answer).await) }
     }
@@ -264,6 +284,19 @@ impl S3Client {
         instructions.apply_to_request_http1x(&mut request);
         Ok(request)
     }
+}
+
+/// Whether TLS failed, as with a certificate that nobody vouches for.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn signing() -> SigningSettings {

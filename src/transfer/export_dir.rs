@@ -47,6 +47,7 @@ struct Job {
 /// # Errors
 /// If the directory or the bucket cannot be had at all. Everything else is in the report.
 pub async fn export_dir(source: S3Client, export: DirExport, tally: Arc<Tally>) -> Result<Report, TransferError> {
+    source.greet().await?;
     let root = Root::open(&export.root).map_err(file("open directory"))?;
     Tally::add(&tally.buckets, 1);
     let slots = Arc::new(Semaphore::new(export.parallel));

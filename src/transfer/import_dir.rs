@@ -56,6 +56,7 @@ struct Job {
 /// If the directory or the bucket cannot be had at all. Everything else is in the report.
 pub async fn import_dir(target: S3Client, import: DirImport, tally: Arc<Tally>) -> Result<Report, TransferError> {
     let mut tree = Tree::new(&import.root).map_err(file("read directory"))?;
+    target.greet().await?;
     if !import.dry_run {
         settings::make(&target, &import.bucket, settings::Kind::default()).await?;
     }

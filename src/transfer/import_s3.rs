@@ -53,6 +53,8 @@ pub async fn import_s3(
     import: S3Import,
     tally: Arc<Tally>,
 ) -> Result<Report, TransferError> {
+    source.greet().await?;
+    target.greet().await?;
     let names = match import.buckets.as_slice() {
         [] => buckets(&source).await?,
         named => named.to_vec(),

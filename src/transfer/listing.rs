@@ -76,7 +76,8 @@ pub(crate) async fn buckets(client: &S3Client) -> Result<Vec<String>, TransferEr
     let mut names = Vec::new();
     let mut token: Option<String> = None;
     loop {
-        let call = Call::bucket(Method::GET, "").maybe("continuation-token", token.as_deref());
+        let page = Call::bucket(Method::GET, "").query("max-buckets", "1000");
+        let call = page.maybe("continuation-token", token.as_deref());
         let document = client.read(&call).await?.xml()?;
         for bucket in document.child("Buckets").iter().flat_map(|buckets| &buckets.children) {
             names.extend(bucket.text_of("Name").map(str::to_owned));

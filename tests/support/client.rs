@@ -142,6 +142,7 @@ pub struct Call {
     body: Vec<u8>,
     payload: Payload,
     service: &'static str,
+    time: Option<SystemTime>,
 }
 
 /// What the signature says about the body.
@@ -178,6 +179,7 @@ impl Client {
             body: Vec::new(),
             payload: Payload::Hashed,
             service: "s3",
+            time: None,
         }
     }
 
@@ -236,6 +238,12 @@ impl Call {
     /// Signs for another service.
     pub fn service(mut self, service: &'static str) -> Self {
         self.service = service;
+        self
+    }
+
+    /// Signs as if it were another time.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.time = Some(time);
         self
     }
 
@@ -299,7 +307,7 @@ impl Call {
             .identity(&identity)
             .region(&self.client.region)
             .name(self.service)
-            .time(SystemTime::now())
+            .time(self.time.unwrap_or_else(SystemTime::now))
             .settings(self.settings(SignatureLocation::Headers))
             .build()
             .expect("signing parameters")

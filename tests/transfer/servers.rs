@@ -252,3 +252,29 @@ fn the_data_directory_has_the_key() {
     let output = keyless.env_remove("SLUICEGATE_ACCESS_KEY_ID").env_remove("SLUICEGATE_SECRET_ACCESS_KEY").output();
     assert!(String::from_utf8_lossy(&output.unwrap().stderr).contains("which key?"));
 }
+
+#[test]
+fn a_source_behind_tls_must_be_vouched_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (at("cert.pem"), at("key.pem"));
+    std::fs::write(&cert, signed.cert.pem()).unwrap();
+    std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
+    let data = directory.path().join("data");
+    let mut plain = Server::start_in(&data, &[]);
+    plain.client().bucket("box");
+    plain.client().put("/box/k", noise(1, 300_000)).expect(200);
+    assert!(plain.stop().success());
+    let from = Server::start_in(&data, &["--tls-cert", &cert, "--tls-key", &key]);
+    let to = Server::start();
+    let endpoint = format!("https://localhost:{}", from.address().port());
+    let begun = std::time::Instant::now();
+    let refused = import_from(&endpoint, &to, &[]).env("SSL_CERT_FILE", "/dev/null").output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "no further try makes it valid");
+    let line = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && line.to_lowercase().contains("certificate"), "{line}");
+    let done = complete(import_from(&endpoint, &to, &[]).env("SSL_CERT_FILE", &cert));
+    assert_eq!(done["objects"], 1);
+    assert!(to.client().get("/box/k").expect(200).body == noise(1, 300_000));
+}

@@ -1,5 +1,6 @@
 //! What the tests of the verdict share.
 
+mod diagnosis;
 mod fuzz;
 mod refusals;
 mod sessions;

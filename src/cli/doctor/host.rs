@@ -1,4 +1,4 @@
-//! The machine: clock, open files, memory, listeners, certificate.
+//! The machine: clock, open files, memory, listeners.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -7,10 +7,8 @@ use crate::app::DataLock;
 use crate::app::data_dir::database;
 use crate::app::process;
 use crate::cli::doctor::{Finding, Grade, size};
-use crate::cli::output::describe;
 use crate::config::{Config, MemoryLowered};
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, MemoryPlan};
-use crate::net::{Tls, TlsSettings};
 use crate::types::{Clock as _, SystemClock, Timestamp};
 
 /// No machine that runs this version can show an earlier time: 2025-01-01.
@@ -82,16 +80,6 @@ fn listener(topic: &'static str, address: SocketAddr, server_runs: bool) -> Find
         }
         Err(error) => Finding::new(Grade::Bad, topic, format!("{address}: {error}")),
     }
-}
-
-/// Whether certificate and key belong together.
-pub fn certificate(config: &Config) -> Option<Finding> {
-    let paths = config.tls.as_ref()?;
-    let settings = TlsSettings { cert_path: paths.cert.clone(), key_path: paths.key.clone() };
-    Some(match Tls::load(&settings) {
-        Ok(_) => Finding::new(Grade::Good, "certificate", format!("{} can be used", paths.cert.display())),
-        Err(error) => Finding::new(Grade::Bad, "certificate", describe(&error)),
-    })
 }
 
 #[cfg(test)]

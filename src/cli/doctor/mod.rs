@@ -1,16 +1,20 @@
 //! `doctor`: looks at everything that a server depends on and says what to do about it.
 
+pub mod certificate;
 pub mod disk;
 pub mod host;
+pub mod peer;
 pub mod snippet;
 pub mod store;
 
 use std::process::ExitCode;
 
 use crate::app::process::runtime;
+use crate::cli::output::Colour;
 use crate::cli::settings::SettingsArgs;
 use crate::cli::{Failure, output};
 use crate::config::{Config, format_size};
+use crate::identity::{RootCredentials, root_file};
 use crate::limits::MemoryPlan;
 use crate::telemetry::record::plan_terms;
 
@@ -22,6 +26,12 @@ pub struct DoctorArgs {
     /// Declare the machine's clock right, so that locks of objects are judged by it again
     #[arg(long)]
     confirm_clock: bool,
+    #[arg(long, value_name = "URL", help = "Compare the clock with that of a web server, e.g. https://example.com")]
+    clock_url: Option<String>,
+    /// Where clients reach the server, scheme and host: a signed request goes there, and what a proxy changes of it is
+    /// told
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -44,6 +54,14 @@ impl Grade {
             Self::Good => "ok",
             Self::Warning => "warning",
             Self::Bad => "bad",
+        }
+    }
+
+    fn colour(self) -> Colour {
+        match self {
+            Self::Good => Colour::Green,
+            Self::Warning => Colour::Yellow,
+            Self::Bad => Colour::Red,
         }
     }
 }
@@ -78,12 +96,18 @@ pub fn run(arguments: DoctorArgs) -> Result<ExitCode, Failure> {
     findings.push(host::open_files(&plan));
     findings.push(host::memory(&config));
     findings.extend(host::listeners(&config));
-    findings.extend(host::certificate(&config));
+    findings.extend(certificate::look(&config));
     let runtime = runtime()?;
     if arguments.confirm_clock {
         runtime.block_on(store::confirm_clock(&config))?;
     }
     findings.extend(runtime.block_on(store::look(&config)));
+    if let Some(url) = &arguments.clock_url {
+        findings.push(runtime.block_on(peer::clock(url)));
+    }
+    if let Some(url) = &arguments.public_url {
+        findings.extend(runtime.block_on(peer::public_url(url, &config.region, root(&config))));
+    }
     // A database check that was given up may still run.
     runtime.shutdown_background();
     let is_bad = findings.iter().any(|finding| finding.grade == Grade::Bad);
@@ -95,12 +119,22 @@ pub fn run(arguments: DoctorArgs) -> Result<ExitCode, Failure> {
     Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Root's key as the server has it: configured, or in its file. None is made here.
+fn root(config: &Config) -> Option<RootCredentials> {
+    let pair = config.root.as_ref().map(|root| (root.access_key_id.clone(), (*root.secret).clone()));
+    if pair.is_none() && !root_file(&config.data_dir).exists() {
+        return None;
+    }
+    RootCredentials::load_or_create(pair, &config.data_dir).ok().map(|loaded| loaded.credentials)
+}
+
 fn print_text(findings: &[Finding], config: &Config, plan: &MemoryPlan) {
     let rows: Vec<_> = findings
         .iter()
         .map(|finding| vec![finding.grade.word().to_owned(), finding.topic.to_owned(), finding.detail.clone()])
         .collect();
-    output::table(&["STATE", "WHAT", "DETAIL"], &rows);
+    let colours: Vec<_> = findings.iter().map(|finding| finding.grade.colour()).collect();
+    output::coloured_table(&["STATE", "WHAT", "DETAIL"], &rows, &colours);
     output::line("");
     let rows: Vec<_> = plan_rows(plan).into_iter().map(|(term, bytes, how)| vec![term, bytes, how]).collect();
     output::table(&["MEMORY", "SIZE", "HOW"], &rows);

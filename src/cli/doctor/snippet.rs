@@ -46,7 +46,33 @@ pub fn all(config: &Config) -> Vec<(&'static str, String)> {
                  )\n"
             ),
         ),
+        ("Terraform", terraform(&endpoint, region, key, secret)),
+        ("kopia", kopia(&endpoint, region, key, secret)),
     ]
+}
+
+fn terraform(endpoint: &str, region: &str, key: &str, secret: &str) -> String {
+    format!(
+        "# export AWS_ACCESS_KEY_ID=\"${key}\" AWS_SECRET_ACCESS_KEY=\"${secret}\"\n\
+         provider \"aws\" {{\n  \
+         region                      = \"{region}\"\n  \
+         s3_use_path_style           = true\n  \
+         skip_credentials_validation = true\n  \
+         skip_metadata_api_check     = true\n  \
+         skip_requesting_account_id  = true\n  \
+         endpoints {{\n    s3 = \"{endpoint}\"\n  }}\n\
+         }}\n"
+    )
+}
+
+/// kopia takes a host and a port, and a flag where others take a scheme.
+fn kopia(endpoint: &str, region: &str, key: &str, secret: &str) -> String {
+    let (scheme, host) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+    let plain = if scheme == "http" { " --disable-tls" } else { "" };
+    format!(
+        "export AWS_ACCESS_KEY_ID=\"${key}\" AWS_SECRET_ACCESS_KEY=\"${secret}\"\n\
+         kopia repository create s3 --bucket=first --endpoint={host} --region={region}{plain}\n"
+    )
 }
 
 /// Where clients reach the server. Its first domain, if it has one; else the address that it listens on, with
@@ -89,10 +115,11 @@ mod tests {
     #[test]
     fn no_snippet_shows_a_secret() {
         let snippets = all(&config("127.0.0.1:9000", &[]));
-        assert_eq!(snippets.len(), 4);
+        let clients: Vec<_> = snippets.iter().map(|(client, _)| *client).collect();
+        assert_eq!(clients, ["aws", "rclone", "restic", "boto3", "Terraform", "kopia"]);
         for (client, text) in snippets {
             assert!(text.contains("SLUICEGATE_SECRET_ACCESS_KEY") && !text.contains("root-secret"), "{client}");
-            assert!(text.contains("http://127.0.0.1:9000"), "{client}");
+            assert!(text.contains("127.0.0.1:9000"), "{client}");
         }
     }
 }

@@ -45,8 +45,10 @@ pub(crate) async fn run(
     request_id: &str,
     record: &mut AccessRecord,
 ) -> Result<Response, S3Error> {
+    let expected_bytes = body.content_length();
     let Form { fields, file } = Form::read(&head.headers, body, record.received()).await?;
     let key = form_key(&fields)?;
+    record.note_key(key.as_str());
     let headers = form_headers(&head.headers, &fields)?;
     let place = place(&head, &key);
     let peer = head.extensions.get::<Peer>().copied();
@@ -56,6 +58,7 @@ pub(crate) async fn run(
     let origin = Origin { is_form: true, ..gateway.origin(&authenticated.principal, peer, request_id) };
     let call = Box::pin(authorize(gateway, authenticated, request_id, record.received())).await?;
     refuse_unbuilt_headers(&call)?;
+    let _watched = record.watch_upload(expected_bytes);
     let open = || Ok((Box::new(file.of_size(size)) as _, expected_of_form(&call)?));
     let stored = on_behalf_of(Some(Arc::new(origin)), put_object::store(gateway, &call, open)).await;
     let (written, headers) = stored.map_err(|error| explain(&call, error))?;

@@ -8,8 +8,10 @@ use http::StatusCode;
 
 use crate::auth::AuthError;
 use crate::net::{Response, full_body};
+use crate::s3::auth_reason::ended;
 use crate::s3::sts::NAMESPACE;
 use crate::s3::xml::XmlWriter;
+use crate::telemetry::{Explanation, ExplanationKind};
 
 /// A code on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +74,13 @@ pub(super) struct StsError {
     pub(super) message: Cow<'static, str>,
     /// For the log only.
     pub(super) cause: Option<String>,
+    /// Why, for the operator.
+    pub(super) explanation: Option<Box<Explanation>>,
 }
 
 impl StsError {
     pub(super) fn new(code: StsCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), cause: None }
+        Self { code, message: message.into(), cause: None, explanation: None }
     }
 
     /// A parameter, or the request as a whole, is not what the API takes.
@@ -86,6 +90,27 @@ impl StsError {
 
     pub(super) fn because(self, cause: impl std::fmt::Display) -> Self {
         Self { cause: Some(cause.to_string()), ..self }
+    }
+
+    /// Why the request is refused.
+    pub(super) fn explain(&self) -> Box<Explanation> {
+        let kind = match self.code {
+            StsCode::AccessDenied => ExplanationKind::Policy,
+            StsCode::Throttling => ExplanationKind::Overload,
+            StsCode::ExpiredToken => ExplanationKind::Clock,
+            StsCode::InvalidClientTokenId | StsCode::MissingAuthenticationToken => ExplanationKind::Key,
+            StsCode::IncompleteSignature | StsCode::SignatureDoesNotMatch => ExplanationKind::Signature,
+            StsCode::InternalFailure
+            | StsCode::InvalidAction
+            | StsCode::MalformedPolicyDocument
+            | StsCode::MissingAction
+            | StsCode::ValidationError => ExplanationKind::Other,
+        };
+        let told = || {
+            let cause = self.cause.as_deref().unwrap_or_default();
+            Box::new(Explanation::new(kind, ended(&self.message)).fact("cause", cause))
+        };
+        self.explanation.clone().unwrap_or_else(told)
     }
 
     pub(super) fn into_response(self, request_id: &str) -> Response {

@@ -49,7 +49,7 @@ pub(crate) async fn answer(
     let mut response = match run(gateway, head, body, request_id, record).await {
         Ok(document) => Response::new(full_body(document)),
         Err(error) => {
-            record.note_refusal(format!("{}: {}", error.code.name(), error.cause.as_deref().unwrap_or(&error.message)));
+            record.note_refusal(error.code.name(), error.explain());
             error.into_response(request_id)
         }
     };
@@ -68,7 +68,11 @@ async fn run(
 ) -> Result<String, StsError> {
     let body = read(body, record).await?;
     let now = gateway.clock.now();
-    let verified = verify_sts(head, &body, gateway.keyring.as_ref(), &gateway.settings.auth, now)?
+    let verified = verify_sts(head, &body, gateway.keyring.as_ref(), &gateway.settings.auth, now)
+        .map_err(|error| {
+            let explanation = gateway.explain_authentication(head, &error);
+            StsError { explanation: Some(Box::new(explanation)), ..error.into() }
+        })?
         .ok_or_else(|| StsError::new(StsCode::MissingAuthenticationToken, "Request is missing Authentication Token"))?;
     let principal = identity(gateway, &verified.access_key_id, verified.token.as_deref())?;
     record.note_principal(&principal);
