@@ -11,6 +11,7 @@ pub mod server;
 pub mod signal;
 pub mod store;
 pub mod systemd;
+pub(crate) mod workers;
 
 use crate::config::{Config, LogFormat};
 use crate::telemetry::{LogForm, Recorder, log};

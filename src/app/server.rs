@@ -14,13 +14,13 @@ use crate::admin::{Admin, AdminParts, GaugeSource, Probe, S3Url};
 use crate::app::background::Background;
 use crate::app::signal::{Signalled, Signals};
 use crate::app::store::open_database;
-use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, insight, process, systemd};
+use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, insight, process, systemd, workers};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::{LocalChunks, epochs_in};
 use crate::cipher::KeyRing;
 use crate::config::{Config, MemoryLowered, TlsPaths, WebhookConfig};
-use crate::engine::{Engine, LogStyle};
+use crate::engine::Engine;
 use crate::guard::{Admission, Drain};
 use crate::identity::{
     KeyRingSettings, KeyRingSource, Keyring, LoadedKeyRing, LoadedRoot, RootCredentials, RootSource, master_key,
@@ -34,12 +34,7 @@ use crate::s3::{Gateway, S3Settings};
 use crate::telemetry::record;
 use crate::telemetry::{Insight, Recorder};
 use crate::types::{Epoch, SystemClock};
-use crate::worker::{
-    AccessLogDelivery, Collector, DiskTrial, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper,
-    Runner, Scrubber, SnapshotKeeper, UndeleteCollector, UploadExpiry,
-};
-
-const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+use crate::worker::Runner;
 
 /// A running server. Dropped without `run` it leaves its epoch open, which costs the next start a sweep.
 pub struct Server {
@@ -310,7 +305,7 @@ fn serve(
         tls: sockets.tls.clone(),
         ..ServeSettings::default()
     };
-    let workers = start_workers(&config, &engine, &boot, sockets.webhooks, stop.clone());
+    let workers = workers::start(&config, &engine, &boot, sockets.webhooks, stop.clone());
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),
         keyring,
@@ -415,45 +410,6 @@ fn gateway(
     let clock = Arc::new(SystemClock);
     let gateway = Gateway::new(Arc::clone(engine), keyring, admission.clone(), drain.clone(), clock, settings);
     Arc::new(gateway.with_insight(Arc::clone(insight)))
-}
-
-fn start_workers(
-    config: &Config,
-    engine: &Arc<Engine>,
-    boot: &EpochStart,
-    webhooks: Vec<Webhook>,
-    stop: CancellationToken,
-) -> Runner {
-    let EpochStart { epoch, crashed } = boot.clone();
-    let workers = Runner::new(stop);
-    let age_seconds = config.upload_expiry_days * SECONDS_PER_DAY;
-    let collector = Collector::new(Arc::clone(engine));
-    workers.start(Arc::new(Leased::new(collector, Arc::clone(engine), epoch, crashed.clone())));
-    let expiry = UploadExpiry::new(Arc::clone(engine), age_seconds);
-    workers.start(Arc::new(Leased::new(expiry, Arc::clone(engine), epoch, crashed.clone())));
-    let lifecycle = LifecycleRules::new(Arc::clone(engine), DayLength::of_seconds(config.lifecycle_day_seconds));
-    workers.start(Arc::new(Leased::new(lifecycle, Arc::clone(engine), epoch, crashed.clone())));
-    let undelete = UndeleteCollector::new(Arc::clone(engine));
-    workers.start(Arc::new(Leased::new(undelete, Arc::clone(engine), epoch, crashed.clone())));
-    let scrubber = Scrubber::new(Arc::clone(engine), config.keeping.scrub_rate, config.keeping.scrub_interval);
-    workers.start(Arc::new(Leased::new(scrubber, Arc::clone(engine), epoch, crashed.clone())));
-    if let Some(interval) = config.keeping.snapshot_interval {
-        let snapshots = data_dir::snapshots(&config.data_dir, config.keeping.snapshot_dir.as_deref());
-        let keeper = SnapshotKeeper::new(Arc::clone(engine), snapshots, interval, config.keeping.snapshot_keep);
-        workers.start(Arc::new(Leased::new(keeper, Arc::clone(engine), epoch, crashed.clone())));
-    }
-    workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
-    workers.start(Arc::new(DiskTrial::new(Arc::clone(engine))));
-    for webhook in webhooks {
-        let delivery = EventDelivery::new(Arc::clone(engine), webhook, config.region.clone());
-        workers.start(Arc::new(Leased::new(delivery, Arc::clone(engine), epoch, crashed.clone())));
-    }
-    let style = LogStyle { region: config.region.clone(), encrypts: config.encrypt_by_default };
-    let logs = AccessLogDelivery::new(Arc::clone(engine), style, config.access_log_interval);
-    workers.start(Arc::new(logs));
-    let sweeper = EpochSweeper::new(Arc::clone(engine), crashed.clone());
-    workers.start(Arc::new(Leased::new(sweeper, Arc::clone(engine), epoch, crashed)));
-    workers
 }
 
 /// Where clients find S3.
