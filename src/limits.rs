@@ -322,8 +322,7 @@ pub const METRICS_UPKEEP_MS: u64 = 1_000;
 pub const READY_TIMEOUT_MS: u64 = 3_000;
 /// Milliseconds that the `health` command waits for an answer.
 pub const HEALTH_CLIENT_TIMEOUT_MS: u64 = 5_000;
-/// Milliseconds that what is left of a refused request's body is still read, so that the client reads our
-/// answer instead of a reset connection.
+/// Milliseconds that the rest of a refused request's body is read, so that its client reads our answer and no reset.
 pub const LINGER_MS: u64 = 2_000;
 /// Milliseconds that cancelled work has to end by itself once the drain's deadline has passed.
 pub const CANCEL_GRACE_MS: u64 = 1_000;
@@ -389,8 +388,7 @@ pub const UPLOAD_EXPIRY_INTERVAL_SECONDS: u64 = 3_600;
 pub const LIFECYCLE_STEP: u32 = 256;
 /// Buckets that one lifecycle step asks for their rules.
 pub const LIFECYCLE_BUCKETS_STEP: u32 = 64;
-/// Expirations of one step that wait for the metadata writer at once: enough to share group commits, and too
-/// few to crowd clients out.
+/// Expirations of one step that wait for the metadata writer at once: enough to share commits, too few to crowd out.
 pub const LIFECYCLE_CONCURRENCY_MAX: usize = 32;
 /// Milliseconds that lifecycle rests after a step. Leaves the database to clients.
 pub const LIFECYCLE_STEP_REST_MS: u64 = 20;
@@ -436,8 +434,7 @@ pub const ADMIN_DRAIN_MS: u64 = 500;
 /// What the allocator is told (see jemalloc's `opt.*`). By itself it makes four arenas for each core, and keeps what was
 /// freed in each of them for ten seconds.
 pub const MALLOC_SETTINGS: &CStr = c"narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0";
-/// Connections of the admin listener. It has its own, so that a flood of S3 clients can't fail the health
-/// check.
+/// Connections of the admin listener. Its own, so that a flood of S3 clients can't fail the health check.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// Most base domains of virtual-host style, and of websites.
 pub const DOMAINS_MAX: usize = 64;

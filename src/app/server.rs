@@ -300,11 +300,8 @@ fn serve(
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
     let (url, s3_url) = (url(&config, &sockets), s3_url(&config, &sockets));
     log_start(&config, &plan, &sockets);
-    let settings = ServeSettings {
-        http_buffer_bytes: plan.http_buffer_bytes,
-        tls: sockets.tls.clone(),
-        ..ServeSettings::default()
-    };
+    let (http_buffer_bytes, tls) = (plan.http_buffer_bytes, sockets.tls.clone());
+    let settings = ServeSettings { http_buffer_bytes, tls, ..ServeSettings::default() };
     let workers = workers::start(&config, &engine, &boot, sockets.webhooks, stop.clone());
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),

@@ -28,10 +28,6 @@ pub struct DoctorArgs {
     confirm_clock: bool,
     #[arg(long, value_name = "URL", help = "Compare the clock with that of a web server, e.g. https://example.com")]
     clock_url: Option<String>,
-    /// Where clients reach the server, scheme and host: a signed request goes there, and what a proxy changes of it is
-    /// told
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -105,7 +101,7 @@ pub fn run(arguments: DoctorArgs) -> Result<ExitCode, Failure> {
     if let Some(url) = &arguments.clock_url {
         findings.push(runtime.block_on(peer::clock(url)));
     }
-    if let Some(url) = &arguments.public_url {
+    if let Some(url) = &config.public_url {
         findings.extend(runtime.block_on(peer::public_url(url, &config.region, root(&config))));
     }
     // A database check that was given up may still run.
