@@ -34,7 +34,7 @@ pub struct RawConfig {
     #[serde(deserialize_with = "scalar")]
     pub admin_listen: Option<String>,
 
-    /// Where clients find the S3 listener, as https://s3.example.com; presigned URLs of the console begin with it
+    /// Where clients find the S3 listener, scheme and host; presigned URLs of the console begin with it
     /// [default: the host that the console was asked by, with the port of --listen]
     #[arg(long, env = "SLUICEGATE_PUBLIC_URL", value_name = "URL")]
     #[serde(deserialize_with = "scalar")]
