@@ -56,7 +56,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "admin",
         &["console", "engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"],
     ),
-    ("transfer", &["policy", "types", "limits"]),
+    ("transfer", &["auth", "policy", "types", "limits"]),
     (
         "app",
         &[

@@ -10,6 +10,7 @@ use crate::admin::answer::{Fault, Outcome, json_answer, ok};
 use crate::admin::call::Call;
 use crate::admin::service::Shared;
 use crate::engine::lifecycle::Candidate;
+use crate::engine::retained::RetainedVersion;
 use crate::engine::{EngineError, RestoreFault};
 use crate::limits::admin::{ADMIN_PAGE_MAX, BUCKETS_SHOWN_MAX};
 use crate::limits::{PAGE_MAX, UNDELETE_DAYS_MAX};
@@ -104,18 +105,21 @@ pub(crate) async fn set_window(admin: Arc<Shared>, call: Call) -> Outcome {
 pub(crate) async fn restorable(admin: Arc<Shared>, call: Call) -> Outcome {
     let prefix = call.query("prefix").unwrap_or_default();
     let (found, is_truncated) = admin.parts.engine.retained(&name(&call)?, prefix, ADMIN_PAGE_MAX).await?;
-    let shown = found.iter().map(|row| {
-        json!({
-            "key": row.key.as_str(),
-            "id": row.id,
-            "size": row.size,
-            "etag": row.etag.quoted().trim_matches('"'),
-            "modified": row.modified.iso_millis(),
-            "deleted": row.deleted.iso_millis(),
-            "until": row.until.iso_millis(),
-        })
-    });
-    ok(&json!({"versions": shown.collect::<Vec<_>>(), "is_truncated": is_truncated}))
+    let shown: Vec<_> = found.iter().map(retained_json).collect();
+    ok(&json!({"versions": shown, "is_truncated": is_truncated}))
+}
+
+/// A version that can be restored, for the API as for the command line.
+pub fn retained_json(row: &RetainedVersion) -> Value {
+    json!({
+        "key": row.key.as_str(),
+        "id": row.id,
+        "size": row.size,
+        "etag": row.etag.quoted().trim_matches('"'),
+        "modified": row.modified.iso_millis(),
+        "deleted": row.deleted.iso_millis(),
+        "until": row.until.iso_millis(),
+    })
 }
 
 #[derive(Deserialize)]

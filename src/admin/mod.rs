@@ -22,5 +22,6 @@ pub mod service;
 mod sessions;
 mod sign_in;
 
+pub use buckets::retained_json;
 pub use health::{NotReady, Probe};
 pub use service::{Admin, AdminParts, GaugeSource, S3Url};

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
-    UriPathNormalizationMode, sign,
-};
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, sign};
 use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -16,7 +13,7 @@ use crate::admin::answer::{Fault, Outcome, ok};
 use crate::admin::call::{Call, not_signed_in};
 use crate::admin::overview::s3_url;
 use crate::admin::service::Shared;
-use crate::auth::SecretLookup as _;
+use crate::auth::{SecretLookup as _, s3_signing};
 use crate::limits::admin::PRESIGN_SECONDS_MAX;
 use crate::types::{BucketName, Clock as _, ObjectKey, SystemClock};
 
@@ -71,10 +68,7 @@ fn signature(
     region: &str,
     seconds: u64,
 ) -> Result<Vec<(String, String)>, Fault> {
-    let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
+    let mut settings = s3_signing(PayloadChecksumKind::NoHeader);
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(Duration::from_secs(seconds));
     let identity = credentials.into();

@@ -7,6 +7,7 @@ mod diagnose;
 pub mod error;
 pub mod form;
 mod head;
+mod outgoing;
 mod payload;
 pub mod post_policy;
 mod secret;
@@ -21,6 +22,7 @@ pub use diagnose::{PathChange, Suspicion, claimed_key_id, diagnose, signed_but_m
 pub use error::{AuthError, Mismatch, Place};
 pub use form::{FormFields, FormVerdict, verify_form};
 pub use head::request_host;
+pub use outgoing::s3_signing;
 pub use payload::{FrameSigning, PayloadKind};
 pub use post_policy::{FileSize, PostPolicy, PostPolicyError};
 pub use secret::{SecretKey, SecretLookup, TokenRefusal};

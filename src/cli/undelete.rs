@@ -3,6 +3,7 @@
 
 use clap::Subcommand;
 
+use crate::admin::retained_json;
 use crate::cli::named::{find, parse};
 use crate::cli::{Failure, output};
 use crate::engine::RestoreFault;
@@ -91,17 +92,7 @@ async fn list(meta: &dyn MetaStore, bucket: &BucketName, prefix: String, json: b
     if json {
         let mut shown = Vec::new();
         while let Some(page) = pages.next(meta).await? {
-            shown.extend(page.iter().map(|row| {
-                serde_json::json!({
-                    "key": row.key.as_str(),
-                    "id": row.id,
-                    "size": row.size,
-                    "etag": row.etag.quoted().trim_matches('"'),
-                    "modified": row.modified.iso_millis(),
-                    "deleted": row.deleted.iso_millis(),
-                    "until": row.until.iso_millis(),
-                })
-            }));
+            shown.extend(page.iter().map(retained_json));
         }
         output::json(&shown.into());
         return Ok(());

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use crate::engine::{Engine, EngineError};
 use crate::limits::{PAGE_MAX, UNDELETE_STEP};
-use crate::meta::{MetaError, MetaStore, RestoreVersion, RetainedQuery, RetainedVersion};
+use crate::meta::{MetaError, MetaStore, RestoreVersion, RetainedQuery};
 use crate::rules::Undelete;
 use crate::types::{Bucket, BucketName, DocumentKind, ObjectKey, Timestamp};
+
+pub use crate::meta::RetainedVersion;
 
 /// Why something was not put back.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
-    sign,
-};
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, sign};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
@@ -24,6 +21,7 @@ use rand::Rng as _;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
+use crate::auth::s3_signing;
 use crate::limits::transfer::{
     TRANSFER_ANSWER_BYTES_MAX, TRANSFER_BUFFER_BYTES_MAX, TRANSFER_CONNECT_SECONDS, TRANSFER_RETRY_MS_MAX,
     TRANSFER_RETRY_MS_MIN, TRANSFER_STALL_SECONDS, TRANSFER_TRIES, TRANSFERS_MAX,
@@ -265,7 +263,7 @@ impl S3Client {
                 .region(&self.region)
                 .name("s3")
                 .time(SystemClock.now().to_system_time())
-                .settings(signing())
+                .settings(s3_signing(PayloadChecksumKind::XAmzSha256))
                 .build()
                 .map_err(|error| unsignable(&error))?
                 .into();
@@ -297,14 +295,6 @@ fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
         cause = error.source();
     }
     false
-}
-
-fn signing() -> SigningSettings {
-    let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    settings
 }
 
 /// How long to rest before another try: longer each time, and not all at the same moment.

@@ -4,10 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
-    sign,
-};
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use bytes::Bytes;
 use http::header::{DATE, USER_AGENT};
@@ -18,6 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use crate::auth::s3_signing;
 use crate::cli::doctor::{Finding, Grade};
 use crate::identity::RootCredentials;
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, DOCTOR_ANSWER_BYTES_MAX, DOCTOR_ASK_MS};
@@ -118,16 +116,12 @@ impl Sent {
 
 fn signed(sent: &Sent, region: &str, root: &RootCredentials) -> Result<Request<Empty<Bytes>>, String> {
     let identity = Credentials::new(&root.access_key_id, root.secret.expose(), None, None, "root").into();
-    let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     let parameters = SigningParams::builder()
         .identity(&identity)
         .region(region)
         .name("s3")
         .time(SystemClock.now().to_system_time())
-        .settings(settings)
+        .settings(s3_signing(PayloadChecksumKind::XAmzSha256))
         .build()
         .map_err(|error| error.to_string())?
         .into();
