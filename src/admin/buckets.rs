@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::admin::answer::{Fault, Outcome, json_answer, ok};
 use crate::admin::call::Call;
-use crate::admin::service::Shared;
+use crate::admin::shared::Shared;
 use crate::engine::lifecycle::Candidate;
 use crate::engine::retained::RetainedVersion;
 use crate::engine::{EngineError, RestoreFault};

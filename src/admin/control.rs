@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::admin::answer::{Fault, Outcome, json_answer, ok};
 use crate::admin::call::Call;
 use crate::admin::keys::{RateText, decide_rate, rate_json};
-use crate::admin::service::Shared;
+use crate::admin::shared::Shared;
 use crate::limits::RATE_BYTES_MIN;
 use crate::limits::admin::PAUSE_REASON_BYTES_MAX;
 use crate::telemetry::log as process_log;

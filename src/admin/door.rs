@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 
 use crate::admin::answer::{Fault, Outcome};
-use crate::admin::service::{Origin, Shared};
+use crate::admin::shared::{Origin, Shared};
 use crate::identity::Proven;
 use crate::net::{Request, RequestBody};
 

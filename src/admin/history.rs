@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::admin::answer::{Fault, Outcome, ok};
 use crate::admin::call::Call;
-use crate::admin::service::Shared;
+use crate::admin::shared::Shared;
 use crate::telemetry::{Insight, Reading, Sample, Span, record};
 use crate::types::{Clock as _, SystemClock, Timestamp};
 

@@ -6,8 +6,8 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::admin::answer::Fault;
 use crate::admin::call::{Caller, Via, not_signed_in};
-use crate::admin::service::{Origin, Shared};
 use crate::admin::sessions;
+use crate::admin::shared::{Origin, Shared};
 use crate::auth::{AuthError, verify_admin};
 use crate::identity::{Principal, ROOT_NAME};
 use crate::types::{Clock as _, SystemClock};

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::admin::answer::{Fault, Outcome, json_answer, ok};
-use crate::admin::service::Shared;
+use crate::admin::shared::Shared;
 use crate::types::Timestamp;
 use crate::worker::JobFacts;
 

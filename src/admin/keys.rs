@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::admin::answer::{Fault, Outcome, json_answer, ok};
 use crate::admin::buckets::parse_time;
 use crate::admin::call::Call;
-use crate::admin::service::Shared;
+use crate::admin::shared::Shared;
 use crate::identity::{KeyEdit, KeyFacts, KeyPlan, MadeKey, ready_made_names};
 use crate::limits::RATE_BYTES_MIN;
 use crate::types::{BucketName, Rate, Timestamp};

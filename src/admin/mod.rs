@@ -20,8 +20,10 @@ mod requests;
 mod route;
 pub mod service;
 mod sessions;
+pub mod shared;
 mod sign_in;
 
 pub use buckets::retained_json;
 pub use health::{NotReady, Probe};
-pub use service::{Admin, AdminParts, GaugeSource, S3Url};
+pub use service::Admin;
+pub use shared::{AdminParts, GaugeSource, S3Url};

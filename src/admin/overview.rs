@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::answer::{Outcome, answer, json_answer, ok};
 use crate::admin::call::Call;
-use crate::admin::service::{S3Url, Shared};
+use crate::admin::shared::{S3Url, Shared};
 use crate::auth::request_host;
 use crate::engine::EngineError;
 use crate::limits::PAGE_MAX;
@@ -132,7 +132,7 @@ pub(crate) fn s3_url(s3: &S3Url, head: &Parts) -> String {
 #[cfg(test)]
 mod tests {
     use super::s3_url;
-    use crate::admin::service::S3Url;
+    use crate::admin::shared::S3Url;
 
     #[test]
     fn s3_is_on_the_host_that_was_asked_unless_it_is_elsewhere() {

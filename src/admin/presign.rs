@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::admin::answer::{Fault, Outcome, ok};
 use crate::admin::call::{Call, not_signed_in};
 use crate::admin::overview::s3_url;
-use crate::admin::service::Shared;
+use crate::admin::shared::Shared;
 use crate::auth::{SecretLookup as _, s3_signing};
 use crate::limits::admin::PRESIGN_SECONDS_MAX;
 use crate::types::{BucketName, Clock as _, ObjectKey, SystemClock};

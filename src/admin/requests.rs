@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::admin::answer::{Fault, Outcome, ok};
 use crate::admin::call::Call;
-use crate::admin::service::Shared;
+use crate::admin::shared::Shared;
 use crate::limits::insight::{REQUESTS_LISTED, REQUESTS_LISTED_MAX};
 use crate::telemetry::{Explanation, Insight, RememberedRequest, RequestFilter, RunningUpload};
 

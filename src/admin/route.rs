@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::admin::answer::Outcome;
 use crate::admin::call::Call;
-use crate::admin::service::Shared;
+use crate::admin::shared::Shared;
 use crate::admin::{buckets, control, history, jobs, keys, overview, presign, requests, sign_in};
 
 /// Who may ask.
