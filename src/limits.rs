@@ -8,6 +8,7 @@ use std::ffi::CStr;
 pub mod admin;
 mod caching;
 mod doctor;
+mod encryption;
 mod hashing;
 pub mod insight;
 mod keeping;
@@ -21,6 +22,10 @@ pub use caching::{
     LOOK_UP_HERE_MS_MAX, LOOK_UP_REST_MS, LOOK_UP_TURNS, SPACE_AMPLE_BYTES, SPACE_BELIEVED_MS,
 };
 pub use doctor::{CERTIFICATE_WARNING_DAYS, DOCTOR_ANSWER_BYTES_MAX, DOCTOR_ASK_MS};
+pub use encryption::{
+    ENCRYPTION_CONTEXT_BYTES_MAX, ENCRYPTION_KEY_ID_BYTES_MAX, ENCRYPTION_KEY_LINE_BYTES,
+    ENCRYPTION_KEYS_FILE_BYTES_MAX, ENCRYPTION_KEYS_MAX, KEY_IDS_TOLD_MAX, REWRAP_AT_ONCE, REWRAP_LOOK_MS, REWRAP_STEP,
+};
 pub use hashing::{HASHER_BACKLOG_FLIGHTS, HASHERS_MAX};
 pub use keeping::{
     ADOPT_PARTS_AT_ONCE, ADOPTION_SLACK_SECONDS, CHUNK_LABEL_BYTES_MAX, CHUNK_USES_MAX, DISK_LOOK_MS, DISK_REST_MS_MAX,
@@ -249,14 +254,6 @@ pub const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
 pub const SECRET_KEY_BYTES_MIN: usize = 8;
 /// Longest secret in bytes.
 pub const SECRET_KEY_BYTES_MAX: usize = 128;
-/// Longest id of a key of the key ring, and of a KMS key in a request, in bytes (AWS KMS: an ARN of 2,048).
-pub const ENCRYPTION_KEY_ID_BYTES_MAX: usize = 2048;
-/// Most bytes of a KMS encryption context, as its header carries it: what fits a request's headers on S3.
-pub const ENCRYPTION_CONTEXT_BYTES_MAX: usize = 8 * KIB as usize;
-/// Most keys of a key ring. Stops the wrong file from filling memory.
-pub const ENCRYPTION_KEYS_MAX: usize = 1024;
-/// Most bytes of a key ring's file.
-pub const ENCRYPTION_KEYS_FILE_BYTES_MAX: u64 = MIB;
 /// Most bytes of the credentials file. Stops the wrong file from being read into memory.
 pub const CREDENTIALS_FILE_BYTES_MAX: u64 = 4 * KIB;
 /// Longest name of a key or user in bytes.

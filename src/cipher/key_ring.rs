@@ -17,7 +17,9 @@ use zeroize::Zeroizing;
 
 use crate::cipher::key::{Secret, random};
 use crate::cipher::{CipherError, CustomerKey, DataKey, Envelope, Holder, Protection};
-use crate::limits::{ENCRYPTION_KEY_ID_BYTES_MAX, ENCRYPTION_KEYS_MAX};
+use crate::limits::{
+    ENCRYPTION_KEY_ID_BYTES_MAX, ENCRYPTION_KEY_LINE_BYTES, ENCRYPTION_KEYS_FILE_BYTES_MAX, ENCRYPTION_KEYS_MAX,
+};
 
 const ACTIVE_FIELD: &str = "active";
 /// The alias of the key that S3 uses for SSE-KMS when a request names none.
@@ -45,6 +47,17 @@ pub enum KeyRingError {
     /// The whole is wrong.
     #[error("{0}")]
     Whole(&'static str),
+}
+
+/// What a ring would lose that another one has. Carries the key's id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyLoss {
+    /// No key has that id.
+    #[error("the key {0} is missing")]
+    Gone(String),
+    /// Another key has that id.
+    #[error("the key {0} is another one than before")]
+    Changed(String),
 }
 
 impl fmt::Debug for KeyRing {
@@ -142,6 +155,21 @@ impl KeyRing {
         self
     }
 
+    /// The first key of `before` that is not in this ring, or not the same; `None` if this ring opens all that the
+    /// other one opened.
+    pub fn loss_from(&self, before: &Self) -> Option<KeyLoss> {
+        before.keys.iter().find_map(|(id, key)| match self.keys.iter().find(|(known, _)| known == id) {
+            None => Some(KeyLoss::Gone(id.clone())),
+            Some((_, now)) => (now.fingerprint() != key.fingerprint()).then(|| KeyLoss::Changed(id.clone())),
+        })
+    }
+
+    /// Whether one more key would be more than `parse` reads.
+    pub fn is_full(&self) -> bool {
+        let bytes = self.to_text().len() as u64 + ENCRYPTION_KEY_LINE_BYTES;
+        self.keys.len() >= ENCRYPTION_KEYS_MAX || bytes > ENCRYPTION_KEYS_FILE_BYTES_MAX
+    }
+
     /// The text that `parse` reads, with secrets.
     pub fn to_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(64 + self.keys.len() * 128));
@@ -196,15 +224,28 @@ impl KeyRing {
     /// The id of the key that wraps an envelope; `None` if that is the customer's.
     ///
     /// # Errors
-    /// `UnknownKey`.
+    /// `UnknownKey`, `Damaged`.
     pub fn wrapping_id(&self, envelope: &Envelope) -> Result<Option<&str>, CipherError> {
         match envelope.protection() {
             Protection::Customer => Ok(None),
-            Protection::Gateway { key } | Protection::Kms { key, .. } => {
+            Protection::Gateway { key } => {
                 let found = self.find(key).ok_or_else(|| CipherError::UnknownKey(key.clone()))?;
                 Ok(Some(&found.0))
             }
+            // Which key a name meant then, only opening tells.
+            Protection::Kms { key, .. } => Ok(Some(self.opened(envelope, key)?.0)),
         }
+    }
+
+    /// The key that opens an envelope, and the data key in it. Its name may stand for another key by now: an alias of
+    /// the active key after a rotation, an alias that became the id of a new key. So the named one is only the first
+    /// that is tried.
+    fn opened(&self, envelope: &Envelope, name: &str) -> Result<(&str, DataKey), CipherError> {
+        let named = self.find(name).ok_or_else(|| CipherError::UnknownKey(name.to_owned()))?;
+        let others = self.keys.iter().filter(|(id, _)| *id != named.0);
+        let found =
+            std::iter::once(named).chain(others).find_map(|(id, key)| Some((id.as_str(), envelope.unwrap(key)?)));
+        found.ok_or(CipherError::Damaged("the envelope of a data key"))
     }
 
     /// How a body would be protected: which key a holder means.
@@ -275,10 +316,7 @@ impl KeyRing {
             (Protection::Customer, None) => Err(CipherError::KeyNeeded),
             (Protection::Customer, Some(key)) => envelope.unwrap(&key.secret).ok_or(CipherError::WrongKey),
             (Protection::Gateway { .. } | Protection::Kms { .. }, Some(_)) => Err(CipherError::KeyNotApplicable),
-            (Protection::Gateway { key } | Protection::Kms { key, .. }, None) => {
-                let key = self.required(key)?;
-                envelope.unwrap(key).ok_or(CipherError::Damaged("the envelope of a data key"))
-            }
+            (Protection::Gateway { key } | Protection::Kms { key, .. }, None) => Ok(self.opened(envelope, key)?.1),
         }
     }
 }
@@ -290,7 +328,7 @@ fn is_id(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyRing, KeyRingError};
+    use super::{KeyLoss, KeyRing, KeyRingError};
     use crate::cipher::{CipherError, CustomerKey, Holder, Protection};
 
     const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -418,6 +456,41 @@ mod tests {
         assert_eq!(needs(&Holder::Gateway).as_deref(), Some("main"));
         assert_eq!(needs(&kms(Some("alias/other"))).as_deref(), Some("other"));
         assert_eq!(needs(&Holder::Customer(CustomerKey::parse(B).unwrap())), None);
+    }
+
+    #[test]
+    fn a_name_that_means_another_key_by_now_still_opens_what_it_sealed() {
+        let before = ring(&format!("old = {A}\nalso = {B}"));
+        let sealed = |name: &str| before.seal(&kms(Some(name))).unwrap();
+        let (of_active, of_alias) = (sealed("alias/aws/s3"), sealed("alias/also"));
+        let mut after =
+            before.with(ring(&format!("alias/also = {}", super::Secret::generate().unwrap().base64().as_str())));
+        after.rotate().unwrap();
+        for ((data, envelope), id) in [(of_active, "old"), (of_alias, "also")] {
+            assert_eq!(after.open(&envelope, None).unwrap().0.bytes(), data.0.bytes());
+            assert_eq!(after.wrapping_id(&envelope), Ok(Some(id)));
+        }
+    }
+
+    #[test]
+    fn a_ring_tells_which_key_it_would_lose() {
+        let before = ring(&format!("a = {A}\nb = {B}"));
+        let loss = |text: &str| ring(text).loss_from(&before);
+        assert_eq!(loss(&format!("active = c\nb = {B}\na = {A}\nc = {A}")), None);
+        assert_eq!(loss(&format!("a = {A}")), Some(KeyLoss::Gone("b".to_owned())));
+        assert_eq!(loss(&format!("a = {B}\nb = {B}")), Some(KeyLoss::Changed("a".to_owned())));
+    }
+
+    #[test]
+    fn a_ring_is_full_before_it_could_not_be_read_again() {
+        let of = |keys: usize| ring(&(0..keys).map(|number| format!("k{number} = {A}\n")).collect::<String>());
+        let mut almost = of(1023);
+        assert!(!almost.is_full());
+        almost.rotate().unwrap();
+        assert!(almost.is_full() && KeyRing::parse(&almost.to_text()).is_ok());
+        let id = "i".repeat(2000);
+        let long: String = (0..520).map(|number| format!("{id}{number:04} = {A}\n")).collect();
+        assert!(ring(&long).is_full(), "in bytes");
     }
 
     #[test]

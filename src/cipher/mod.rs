@@ -27,6 +27,7 @@ pub mod error;
 pub mod key;
 pub mod key_ring;
 pub mod sequence;
+pub mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -34,5 +35,6 @@ pub use chunk::{ChunkOpener, ChunkSealer, Placement};
 pub use envelope::{Envelope, Holder, Protection};
 pub use error::CipherError;
 pub use key::{BodyKey, CustomerKey, DataKey, InlineTag};
-pub use key_ring::{KeyRing, KeyRingError};
+pub use key_ring::{KeyLoss, KeyRing, KeyRingError};
 pub use sequence::Sequence;
+pub use shared::SharedKeyRing;

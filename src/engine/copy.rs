@@ -96,7 +96,7 @@ impl Engine {
             (Some(envelope), Some(data), Some(target))
                 if envelope.protection().hides_digest() == target.hides_digest() =>
             {
-                let wrapped = self.keys.wrap_as(data, target.envelope.protection().clone(), customer)?;
+                let wrapped = self.keys().wrap_as(data, target.envelope.protection().clone(), customer)?;
                 Ok(Sharing::Sealed(wrapped.with_inline_tag(envelope.inline_tag().copied())))
             }
             (Some(_) | None, _, Some(_) | None) => Ok(Sharing::No),

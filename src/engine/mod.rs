@@ -47,7 +47,7 @@ use std::sync::Arc;
 
 use crate::buffer::BlockPool;
 use crate::chunk::ChunkStore;
-use crate::cipher::KeyRing;
+use crate::cipher::SharedKeyRing;
 use crate::digest::Kernels;
 use crate::engine::access_log::AccessLogs;
 use crate::engine::bucket::DocumentCache;
@@ -81,7 +81,7 @@ pub use request::{
     ListedBuckets, PartCopy, PutObject, RenameObject, UploadPart, Written, WrittenPart,
 };
 pub use retained::RestoreFault;
-pub use rewrap::Rewrapped;
+pub use rewrap::{RewrapPass, Rewrapped};
 pub use scrub::{ScrubBudget, ScrubStep, scrub_state};
 pub use snapshot::{SNAPSHOTS, Snapshot, Snapshots};
 pub use source::{ByteSource, SourceError};
@@ -94,7 +94,7 @@ pub struct Engine {
     pub(crate) pool: BlockPool,
     pub(crate) hashing: Arc<Hashing>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) keys: Arc<SharedKeyRing>,
     commits: Commits,
     disk: Arc<DiskCircuit>,
     bucket_rows: BucketRows,

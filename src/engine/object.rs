@@ -170,7 +170,7 @@ impl Engine {
                 None => EngineError::NoSuchKey { delete_marker: Some(marker) },
             });
         }
-        let lock = Lock::new(Arc::clone(&self.keys), &stored.version.metadata.attributes)?;
+        let lock = Lock::new(self.keys(), &stored.version.metadata.attributes)?;
         let (meta, chunks) = (self.meta.clone(), self.chunks.clone());
         Ok(OpenObject::new(stored, lock, meta, chunks, self.pool.clone(), Box::new(pin)))
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::cipher::{BodyKey, CipherError, CustomerKey, DataKey, Envelope, Holder, KeyRing, Protection};
+use crate::cipher::{BodyKey, CipherError, CustomerKey, DataKey, Envelope, Holder, KeyRing, Protection, SharedKeyRing};
 use crate::digest::Digests;
 use crate::engine::{Engine, EngineError};
 use crate::types::VersionAttributes;
@@ -25,12 +25,18 @@ impl Engine {
     /// The same engine with a key ring. Without one nothing can be sealed but with customers' keys.
     #[must_use]
     pub fn with_keys(self, keys: Arc<KeyRing>) -> Self {
+        self.with_shared_keys(Arc::new(SharedKeyRing::from(keys)))
+    }
+
+    /// The same engine with a key ring that somebody else exchanges.
+    #[must_use]
+    pub fn with_shared_keys(self, keys: Arc<SharedKeyRing>) -> Self {
         Self { keys, ..self }
     }
 
-    /// The key ring.
-    pub fn keys(&self) -> &KeyRing {
-        &self.keys
+    /// The key ring of now.
+    pub fn keys(&self) -> Arc<KeyRing> {
+        self.keys.current()
     }
 
     /// The envelope of a new data key, as it goes among the attributes of a new version or upload.
@@ -38,7 +44,7 @@ impl Engine {
     /// # Errors
     /// `Cipher`.
     pub fn new_envelope(&self, holder: &Holder) -> Result<Vec<u8>, EngineError> {
-        Ok(self.keys.seal(holder)?.1.to_bytes())
+        Ok(self.keys().seal(holder)?.1.to_bytes())
     }
 
     /// What seals and opens a body with these attributes; `None` if it is plain.
@@ -51,7 +57,7 @@ impl Engine {
             (None, None) => Ok(None),
             (None, Some(_)) => Err(CipherError::KeyNotApplicable),
             (Some(envelope), customer) => {
-                let data = self.keys.open(&envelope, customer)?;
+                let data = self.keys().open(&envelope, customer)?;
                 Ok(Some(Unsealed { envelope, data }))
             }
         }
