@@ -8,6 +8,7 @@ mod buckets;
 mod call;
 mod control;
 mod door;
+mod encryption;
 pub mod health;
 mod history;
 mod identify;

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::admin::answer::Outcome;
 use crate::admin::call::Call;
 use crate::admin::shared::Shared;
-use crate::admin::{buckets, control, history, jobs, keys, overview, presign, requests, sign_in};
+use crate::admin::{buckets, control, encryption, history, jobs, keys, overview, presign, requests, sign_in};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,10 @@ pub(crate) static ROUTES: &[Route] = &[
     Route::read("GET", "/v1/jobs", |admin, _| Box::pin(jobs::list(admin))),
     Route::change("POST", "/v1/jobs/scrub/start", |admin, _| now(jobs::start(&admin, "scrub"))),
     Route::change("POST", "/v1/jobs/snapshot/start", |admin, _| now(jobs::start(&admin, "snapshots"))),
+    Route::change("POST", "/v1/jobs/rewrap/start", |admin, _| now(jobs::start(&admin, "rewrap"))),
+    Route::read("GET", "/v1/encryption", |admin, _| Box::pin(async move { encryption::show(&admin) })),
+    Route::change("POST", "/v1/encryption/rotate", |admin, _| Box::pin(encryption::rotate(admin))),
+    Route::change("POST", "/v1/encryption/reload", |admin, _| Box::pin(encryption::reload(admin))),
     Route::change("POST", "/v1/control/pause", |admin, call| now(control::pause(&admin, &call))),
     Route::change("POST", "/v1/control/resume", |admin, _| now(control::resume(&admin))),
     Route::change("POST", "/v1/control/drain", |admin, _| now(control::drain(&admin))),

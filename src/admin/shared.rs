@@ -14,7 +14,7 @@ use crate::admin::sessions::Sessions;
 use crate::auth::AuthSettings;
 use crate::engine::Engine;
 use crate::guard::{Attempts, Drain, RateLimiter};
-use crate::identity::{KeyBook, Keyring};
+use crate::identity::{EncryptionKeys, KeyBook, Keyring};
 use crate::limits::MemoryPlan;
 use crate::limits::admin::{ADMIN_BODIES_AT_ONCE, DOOR_REQUESTS_MAX};
 use crate::net::{Handler, Peer, TlsReloader};
@@ -33,6 +33,8 @@ pub struct AdminParts {
     pub engine: Arc<Engine>,
     /// The access keys.
     pub keyring: Arc<Keyring>,
+    /// The keys of the encryption at rest.
+    pub encryption: Arc<EncryptionKeys>,
     /// What answers S3.
     pub s3: Arc<dyn Handler>,
     /// Where clients find the S3 listener: what was configured, or what it listens on.

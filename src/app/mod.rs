@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod data_dir;
+pub mod encryption;
 pub mod error;
 pub mod insight;
 pub mod process;

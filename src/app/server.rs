@@ -14,17 +14,16 @@ use crate::admin::{Admin, AdminParts, GaugeSource, Probe, S3Url};
 use crate::app::background::Background;
 use crate::app::signal::{Signalled, Signals};
 use crate::app::store::open_database;
-use crate::app::{Announcement, DataLock, Ended, StartError, background, data_dir, insight, process, systemd, workers};
+use crate::app::{
+    Announcement, DataLock, Ended, StartError, background, data_dir, encryption, insight, process, systemd, workers,
+};
 use crate::auth::AuthSettings;
 use crate::buffer::BlockPool;
 use crate::chunk::local::{LocalChunks, epochs_in};
-use crate::cipher::KeyRing;
 use crate::config::{Config, MemoryLowered, TlsPaths, WebhookConfig};
 use crate::engine::Engine;
 use crate::guard::{Admission, Drain};
-use crate::identity::{
-    KeyRingSettings, KeyRingSource, Keyring, LoadedKeyRing, LoadedRoot, RootCredentials, RootSource, master_key,
-};
+use crate::identity::{EncryptionKeys, Keyring, LoadedRoot, RootCredentials, RootSource};
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_MS, MemoryPlan, Transport};
 use crate::meta::{EpochStart, MetaStore, SqliteSettings};
 use crate::net::{self, Handler, Listener, ServeSettings, Tls, TlsReloader, TlsSettings};
@@ -49,6 +48,7 @@ pub struct Server {
     /// An administrator wants the server to stop.
     asked: CancellationToken,
     certificate: Option<Arc<TlsReloader>>,
+    encryption: Arc<EncryptionKeys>,
     insight: Arc<Insight>,
     workers: Runner,
     /// Stops workers and background tasks.
@@ -62,6 +62,7 @@ pub struct Server {
 struct Stores {
     engine: Arc<Engine>,
     keyring: Arc<Keyring>,
+    encryption: Arc<EncryptionKeys>,
     pool: BlockPool,
     insight: Arc<Insight>,
     boot: EpochStart,
@@ -133,6 +134,7 @@ impl Server {
                     Signalled::Stop => return false,
                     Signalled::Reload => {
                         insight::reopen(&self.insight);
+                        encryption::reload(Arc::clone(&self.encryption)).await;
                         reload(self.certificate.clone()).await;
                     }
                 },
@@ -193,7 +195,7 @@ async fn open_stores(
     let meta: Arc<dyn MetaStore> = open_database(&config.data_dir, SqliteSettings::default())?;
     let insight = insight::open(config)?;
     let root = load_root(config, announce)?;
-    let keys = load_keys(config)?;
+    let encryption = encryption::load(config)?;
     let boot = meta.begin_epoch().await.map_err(|source| StartError::Meta { step: "begin epoch", source })?;
     // Listed before the epoch was handed out, so all of them were before it, if this database did so.
     if epochs.last().is_some_and(|last| *last >= boot.epoch) {
@@ -206,10 +208,10 @@ async fn open_stores(
     let chunks = LocalChunks::open(&config.data_dir, boot.epoch).map_err(StartError::Chunk)?;
     let pool = BlockPool::new(plan.blocks);
     let engine = Engine::new(Arc::clone(&meta), Arc::new(chunks), pool.clone(), Arc::new(SystemClock));
-    let engine = engine.with_keys(Arc::new(keys));
+    let engine = engine.with_shared_keys(encryption.shared());
     let keyring = Keyring::load(root, meta).await;
     let keyring = keyring.map_err(|source| StartError::Meta { step: "read access keys", source })?;
-    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), pool, insight, boot })
+    Ok(Stores { engine: Arc::new(engine), keyring: Arc::new(keyring), encryption, pool, insight, boot })
 }
 
 fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<RootCredentials, StartError> {
@@ -227,23 +229,6 @@ fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Resul
         }
     }
     Ok(credentials)
-}
-
-fn load_keys(config: &Config) -> Result<KeyRing, StartError> {
-    let master_key = config.master_key.as_ref().map(|key| key.0.clone());
-    let settings = KeyRingSettings { file: config.encryption_keys.clone(), master_key };
-    let LoadedKeyRing { ring, source } = master_key::load_or_create(&settings, &config.data_dir)?;
-    let (keys, active) = (ring.ids().count(), ring.active_id().unwrap_or_default());
-    match source {
-        KeyRingSource::Environment => tracing::info!(keys, active, "encryption keys are configured"),
-        KeyRingSource::File(path) | KeyRingSource::DataDirectory(path) => {
-            tracing::info!(path = %path.display(), keys, active, "encryption keys read");
-        }
-        KeyRingSource::Created(path) => {
-            tracing::info!(path = %path.display(), active, "encryption key made: without it nothing encrypted can be read");
-        }
-    }
-    Ok(ring)
 }
 
 fn bind(config: &Config) -> Result<Sockets, StartError> {
@@ -292,7 +277,7 @@ fn serve(
     let (stop, asked) = (CancellationToken::new(), CancellationToken::new());
     let admission = Admission::new(plan.requests_max, plan.connections_max);
     let (background, gauges) = start_background(&config, plan, &stores, &recorder, &admission, &stop);
-    let Stores { engine, keyring, insight, boot, .. } = stores;
+    let Stores { engine, keyring, encryption, insight, boot, .. } = stores;
     let (drain, admin_drain) = (Drain::new(), Drain::new());
     let probe = Probe::new(Arc::clone(&engine), drain.clone(), config.data_dir.clone());
     background.spawn(systemd::keep_watchdog(probe, stop.clone()));
@@ -300,12 +285,12 @@ fn serve(
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
     let (url, s3_url) = (url(&config, &sockets), s3_url(&config, &sockets));
     log_start(&config, &plan, &sockets);
-    let (http_buffer_bytes, tls) = (plan.http_buffer_bytes, sockets.tls.clone());
-    let settings = ServeSettings { http_buffer_bytes, tls, ..ServeSettings::default() };
+    let settings = serve_settings(&plan, &sockets);
     let workers = workers::start(&config, &engine, &boot, sockets.webhooks, stop.clone());
     let admin = Admin::new(AdminParts {
         engine: Arc::clone(&engine),
         keyring,
+        encryption: Arc::clone(&encryption),
         s3_url,
         region: config.region.clone(),
         drain: drain.clone(),
@@ -341,12 +326,19 @@ fn serve(
         admin_socket,
         asked,
         certificate,
+        encryption,
         insight,
         workers,
         stop,
         background,
         _lock: lock,
     }
+}
+
+/// How the S3 listener is served.
+fn serve_settings(plan: &MemoryPlan, sockets: &Sockets) -> ServeSettings {
+    let (http_buffer_bytes, tls) = (plan.http_buffer_bytes, sockets.tls.clone());
+    ServeSettings { http_buffer_bytes, tls, ..ServeSettings::default() }
 }
 
 /// Starts the small tasks, which end with the token.

@@ -12,7 +12,7 @@ use crate::notify::Webhook;
 use crate::rules::DayLength;
 use crate::worker::{
     AccessLogDelivery, Collector, DiskTrial, EpochSweeper, EventDelivery, Leased, LifecycleRules, LockClockKeeper,
-    Runner, Scrubber, SnapshotKeeper, UndeleteCollector, UploadExpiry,
+    Rewrapper, Runner, Scrubber, SnapshotKeeper, UndeleteCollector, UploadExpiry,
 };
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -43,6 +43,7 @@ pub(crate) fn start(
         let keeper = SnapshotKeeper::new(Arc::clone(engine), snapshots, interval, config.keeping.snapshot_keep);
         workers.start(Arc::new(Leased::new(keeper, Arc::clone(engine), epoch, crashed.clone())));
     }
+    workers.start(Arc::new(Rewrapper::new(Arc::clone(engine))));
     workers.start(Arc::new(LockClockKeeper::new(Arc::clone(engine))));
     workers.start(Arc::new(DiskTrial::new(Arc::clone(engine))));
     for webhook in webhooks {

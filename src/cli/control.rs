@@ -52,6 +52,12 @@ enum Action {
     },
     /// Read the certificate again
     ReloadTls,
+    /// Make a new encryption key active at once; old ones stay, for what they encrypted
+    RotateKey,
+    /// Read the encryption keys again, after a change of the file of --encryption-keys
+    ReloadKeys,
+    /// Wrap the data keys of all SSE-S3 objects under the active key; moves no object
+    Rewrap,
     /// Begin a pass of scrub now
     Scrub,
     /// Take a snapshot of the database now
@@ -72,6 +78,9 @@ impl Action {
             Self::Log { filter: None } => (Method::GET, "/v1/control/log", None),
             Self::Log { filter: Some(filter) } => (Method::PUT, "/v1/control/log", Some(json!({"filter": filter}))),
             Self::ReloadTls => (Method::POST, "/v1/control/reload-tls", None),
+            Self::RotateKey => (Method::POST, "/v1/encryption/rotate", None),
+            Self::ReloadKeys => (Method::POST, "/v1/encryption/reload", None),
+            Self::Rewrap => (Method::POST, "/v1/jobs/rewrap/start", None),
             Self::Scrub => (Method::POST, "/v1/jobs/scrub/start", None),
             Self::Snapshot => (Method::POST, "/v1/jobs/snapshot/start", None),
             Self::Jobs => (Method::GET, "/v1/jobs", None),
@@ -86,6 +95,13 @@ impl Action {
             Self::Drain => output::line("the server stops"),
             Self::Log { .. } => output::line(answer["filter"].as_str().unwrap_or_default()),
             Self::ReloadTls => output::line("the certificate was read again"),
+            Self::RotateKey => output::line(&rotated(answer)),
+            Self::ReloadKeys => {
+                let added = answer["added"].as_array().map_or(0, Vec::len);
+                let active = answer["active"].as_str().unwrap_or_default();
+                output::line(&format!("the encryption keys were read again: {active} is active, {added} are new"));
+            }
+            Self::Rewrap => output::line("data keys are being wrapped anew; `control jobs` shows how far it is"),
             Self::Scrub => output::line("scrub begins; `control jobs` shows how far it is"),
             Self::Snapshot => output::line("a snapshot is being taken; `snapshot --list` shows it"),
             Self::Jobs => show_jobs(answer),
@@ -155,6 +171,12 @@ async fn ask(socket: &Path, method: Method, path: &str, body: Option<Value>) -> 
 
 fn refusal(status: StatusCode, answer: &Value) -> String {
     answer["message"].as_str().map_or_else(|| format!("the server answered {status}"), |text| text.to_owned())
+}
+
+/// What is told of a rotation.
+pub(super) fn rotated(answer: &Value) -> String {
+    let active = answer["active"].as_str().unwrap_or_default();
+    format!("{active} is active from now on; then `control rewrap` moves SSE-S3 objects to it")
 }
 
 fn show_jobs(answer: &Value) {

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Subcommand;
+use http::Method;
 
-use crate::app::Session;
 use crate::app::process::runtime;
+use crate::app::{DataLock, Session, StartError};
 use crate::cli::settings::SettingsArgs;
-use crate::cli::{Failure, output};
+use crate::cli::{Failure, control, output};
 use crate::config::Config;
-use crate::identity::{KeyRingSettings, master_key};
+use crate::identity::{KeyRingFault, KeyRingSettings, master_key};
 
 /// Arguments of `encryption`.
 #[derive(clap::Args)]
@@ -21,9 +22,10 @@ pub struct EncryptionArgs {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Add a new active key to DIR/master.key; a server uses it from its next start. Old keys stay
+    /// Add a new active key to DIR/master.key, through the server if one runs: it uses the key at once. Old keys stay
     Rotate(ActionArgs),
-    /// Wrap the data keys of all SSE-S3 objects under the active key. Moves no object. Needs the server stopped
+    /// Wrap the data keys of all SSE-S3 objects under the active key. Moves no object. Needs the server stopped; a running
+    /// one is told by `control rewrap`
     Rewrap(ActionArgs),
     /// List the ids of the keys; the active one is marked
     List(ActionArgs),
@@ -51,17 +53,34 @@ pub fn run(arguments: EncryptionArgs) -> Result<ExitCode, Failure> {
 }
 
 fn rotate(config: &Config, json: bool) -> Result<ExitCode, Failure> {
-    if config.encryption_keys.is_some() || config.master_key.is_some() {
-        return Err("the active key is configured: add a new one there, and keep the old one".into());
+    if let Some(file) = &config.encryption_keys {
+        return Err(KeyRingFault::InFile(file.clone()).into());
     }
-    let id = master_key::rotate(&config.data_dir)?;
+    if config.master_key.is_some() {
+        let ring = master_key::load(&settings(config), &config.data_dir)?.map(|loaded| loaded.ring);
+        let id = ring.and_then(|ring| ring.active_id().map(str::to_owned)).unwrap_or_default();
+        return Err(KeyRingFault::InEnvironment { id }.into());
+    }
+    // Held until the file is written: no server may start in between and miss it, and a running one changes it itself.
+    let told = match DataLock::take(&config.data_dir) {
+        Ok(_lock) => {
+            let id = master_key::rotate(&config.data_dir)?;
+            let told =
+                format!("{id} is active from the next start on; then `control rewrap` moves SSE-S3 objects to it");
+            (serde_json::json!({ "active": id }), told)
+        }
+        Err(StartError::InUse { .. }) => {
+            let answer = control::tell(&config.data_dir, Method::POST, "/v1/encryption/rotate", None)?;
+            let told = control::rotated(&answer);
+            (answer, told)
+        }
+        Err(error) => return Err(error.into()),
+    };
     if json {
-        output::json(&serde_json::json!({ "active": id }));
-        return Ok(ExitCode::SUCCESS);
+        output::json(&told.0);
+    } else {
+        output::line(&told.1);
     }
-    output::line(&format!(
-        "{id} is active from the next start on; then `encryption rewrap` moves SSE-S3 objects to it"
-    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -70,7 +89,7 @@ fn rewrap(config: &Config, json: bool) -> Result<ExitCode, Failure> {
     let done = runtime.block_on(async {
         let session = Session::open(&config.data_dir).await?;
         let done = if session.server_runs {
-            Err("a server runs on this data, and may not have the new key yet: stop it first".into())
+            Err("a server runs on this data: tell it with `sluicegate control rewrap`, or stop it first".into())
         } else {
             match master_key::load_or_create(&settings(config), &config.data_dir) {
                 Ok(loaded) => {
@@ -88,12 +107,20 @@ fn rewrap(config: &Config, json: bool) -> Result<ExitCode, Failure> {
     if json {
         let needed: serde_json::Map<_, _> =
             done.needed.iter().map(|(id, count)| (id.clone(), (*count).into())).collect();
-        output::json(&serde_json::json!({ "rewrapped": done.rewrapped, "versions": done.versions, "needed": needed }));
+        output::json(&serde_json::json!({
+            "rewrapped": done.rewrapped,
+            "versions": done.versions,
+            "needed": needed,
+            "damaged": done.damaged,
+        }));
         return Ok(ExitCode::SUCCESS);
     }
     output::line(&format!("{} of {} versions wrapped anew", done.rewrapped, done.versions));
     for (id, count) in &done.needed {
         output::line(&format!("{count} versions and uploads still need the key {id}: keep it"));
+    }
+    if done.damaged > 0 {
+        output::line(&format!("no key opens the envelopes of {} versions and uploads", done.damaged));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::cipher::{CipherError, KeyRing, KeyRingError};
+use crate::cipher::{CipherError, KeyLoss, KeyRing, KeyRingError};
 use crate::identity::secret_file::{self, SecretFileError};
 use crate::limits::ENCRYPTION_KEYS_FILE_BYTES_MAX;
 
@@ -72,6 +72,17 @@ pub enum LoadKeyRingError {
     /// No key could be made.
     #[error("encryption keys: {0}")]
     Make(#[from] CipherError),
+    /// There is no room for one more key.
+    #[error("encryption keys in {}: there are so many that one more could not be read again", .0.display())]
+    Full(PathBuf),
+    /// What is kept is not what is used.
+    #[error("encryption keys in {}: {loss}: put the file back that the server was started with", path.display())]
+    Differs {
+        /// Which file.
+        path: PathBuf,
+        /// Which key.
+        loss: KeyLoss,
+    },
 }
 
 /// Loads the ring: the operator's file, else the environment's key, and always what is in `DIR/master.key`, so that
@@ -82,6 +93,11 @@ pub enum LoadKeyRingError {
 /// If a key is configured that cannot be used.
 pub fn load_or_create(settings: &KeyRingSettings, data_dir: &Path) -> Result<LoadedKeyRing, LoadKeyRingError> {
     if let Some(loaded) = load(settings, data_dir)? {
+        // Whoever wrote it may have been stopped before it was durable; from here on it is relied upon.
+        let kept = data_dir.join(FILE_NAME);
+        if kept.exists() {
+            secret_file::settle(&kept)?;
+        }
         return Ok(loaded);
     }
     let ring = KeyRing::generate()?;
@@ -112,16 +128,45 @@ pub fn load(settings: &KeyRingSettings, data_dir: &Path) -> Result<Option<Loaded
     Ok(source.map(|source| LoadedKeyRing { ring, source }))
 }
 
+/// As `load`, of a server that runs: what was there is still there, and is made durable before it is used.
+///
+/// # Errors
+/// If a key cannot be used, or is not there.
+pub(super) fn load_settled(settings: &KeyRingSettings, data_dir: &Path) -> Result<LoadedKeyRing, LoadKeyRingError> {
+    let kept = data_dir.join(FILE_NAME);
+    for path in settings.file.iter().chain([&kept]).filter(|path| path.exists()) {
+        secret_file::settle(path)?;
+    }
+    load(settings, data_dir)?.ok_or(LoadKeyRingError::Missing(kept))
+}
+
 /// Adds a new active key to `DIR/master.key`, which is made if it is not there; returns the key's id. The old keys
-/// stay, and a server uses the new one from its next start.
+/// stay. The caller holds the lock of the data directory: of a server that runs, only that itself changes the file.
 ///
 /// # Errors
 /// If the file cannot be read or written.
 pub fn rotate(data_dir: &Path) -> Result<String, LoadKeyRingError> {
-    let mut ring = read(&data_dir.join(FILE_NAME))?.unwrap_or_default();
-    let id = ring.rotate()?.to_owned();
+    let ring = with_new_key(data_dir, &KeyRing::default())?;
+    Ok(ring.active_id().unwrap_or_default().to_owned())
+}
+
+/// The ring of `DIR/master.key` and of what is `used` with a new active key, which is durable there.
+///
+/// # Errors
+/// `Differs` if a key is another one in the file than in use; if the file cannot be read or written.
+pub(super) fn with_new_key(data_dir: &Path, used: &KeyRing) -> Result<KeyRing, LoadKeyRingError> {
+    let path = data_dir.join(FILE_NAME);
+    let kept = read(&path)?.unwrap_or_default();
+    let mut ring = used.clone().with(kept.clone());
+    if let Some(loss) = ring.loss_from(&kept) {
+        return Err(LoadKeyRingError::Differs { path, loss });
+    }
+    if ring.is_full() {
+        return Err(LoadKeyRingError::Full(path));
+    }
+    ring.rotate()?;
     secret_file::write(data_dir, FILE_NAME, &ring.to_text())?;
-    Ok(id)
+    Ok(ring)
 }
 
 fn read(path: &Path) -> Result<Option<KeyRing>, LoadKeyRingError> {

@@ -1,6 +1,7 @@
 //! Who is behind an access key: the keyring, root and other identities.
 
 pub mod access_key;
+pub mod encryption_keys;
 pub mod key_book;
 pub mod key_policy;
 pub mod keyring;
@@ -11,6 +12,7 @@ pub mod secret_file;
 pub mod session;
 
 pub use access_key::{NewKeyError, new_access_key};
+pub use encryption_keys::{EncryptionKeys, KeyRingFacts, KeyRingFault};
 pub use key_book::{KeyBook, KeyEdit, KeyFacts, KeyFault, KeyPlan, MadeKey};
 pub use key_policy::{
     NewPolicyError, Policies, check_session_policy, confining_policy, limits_of, own_policy, ready_made_names,

@@ -39,6 +39,43 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Option<Zeroizing<Strin
     Ok(Some(text))
 }
 
+/// Makes durable what is in a file and where it is found, whoever wrote it.
+///
+/// # Errors
+/// If that cannot be done, or it is no file.
+pub(crate) fn settle(path: &Path) -> Result<(), SecretFileError> {
+    let failed = |source| SecretFileError { step: "sync", path: path.to_owned(), source };
+    // A pipe would keep whoever opens it waiting, and keeps nothing itself.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")));
+    }
+    let file = File::open(path).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    // A link is found in one directory, and what it leads to in another.
+    for found in [path.to_owned(), path.canonicalize().map_err(failed)?] {
+        let parent = found.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match File::open(parent) {
+            Ok(directory) => directory.sync_all().map_err(failed)?,
+            // Who may use a directory may not always look into it.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => sync_all_around(&file).map_err(failed)?,
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Syncs the whole filesystem of a file.
+#[cfg(target_os = "linux")]
+fn sync_all_around(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(file)?)
+}
+
+/// There is no way to.
+#[cfg(not(target_os = "linux"))]
+fn sync_all_around(_: &File) -> io::Result<()> {
+    Err(ErrorKind::PermissionDenied.into())
+}
+
 /// Replaces `DIR/name`: temporary file with mode 0600, synced, renamed, directory synced.
 ///
 /// # Errors

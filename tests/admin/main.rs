@@ -17,6 +17,7 @@ mod support;
 mod buckets;
 mod control;
 mod door;
+mod encryption;
 mod keys;
 mod openapi;
 mod sessions;
