@@ -217,7 +217,7 @@ fn minio_iam(store: &StoreArgs, import: &IamImport, dry_run: bool, json: bool) -
         Ok::<_, Failure>(rows)
     })?;
     if !json && !rows.is_empty() {
-        output::table(&["KEY", "WAS", "POLICIES"], &rows);
+        output::table(&["KEY", "WAS", "POLICIES", "EXPIRES"], &rows);
     }
     Ok(tell(&tally.report(dry_run), json))
 }
@@ -248,7 +248,8 @@ async fn make(
                 tally.made();
                 let policies = key.policies.map(|policies| policies.into_iter().map(|policy| policy.name).collect());
                 let policies = policies.map_or_else(|| "-".to_owned(), |names: Vec<String>| names.join(","));
-                rows.push(vec![output::key(&id), output::key(&origin), policies]);
+                let expires = key.expires.map_or_else(|| "never".to_owned(), |end| end.iso_millis());
+                rows.push(vec![output::key(&id), output::key(&origin), policies, expires]);
             }
             Err(error) => tally.fault("", format!("key {id}"), output::describe(error.as_ref())),
         }
@@ -258,10 +259,11 @@ async fn make(
 
 /// A key as it is stored. It works for root, whose buckets those of MinIO become.
 fn key_of(plan: PlannedKey) -> Result<AccessKey, Failure> {
-    let PlannedKey { access_key_id, secret, policies, .. } = plan;
+    let PlannedKey { access_key_id, secret, policies, expires, .. } = plan;
     let pair = (access_key_id.clone(), secret.as_str().to_owned());
     let mut key = new_access_key(&access_key_id, Some(pair), SystemClock.now())?;
     key.owner = root_owner();
+    key.expires = expires;
     key.policies = match policies {
         Some(policies) => {
             Some(policies.iter().map(|policy| own_policy(&policy.name, &policy.document)).collect::<Result<_, _>>()?)

@@ -15,9 +15,6 @@ use crate::transfer::minio_policy::{Translated, policy_name, translate};
 use crate::transfer::{Tally, TransferError};
 use crate::types::Timestamp;
 
-/// What MinIO shows as the expiry of what never expires: the start of 1970, or of year 1.
-const NEVER: [&str; 2] = ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"];
-
 /// What to import.
 #[derive(Clone, Debug)]
 pub struct IamImport {
@@ -37,6 +34,8 @@ pub struct PlannedKey {
     pub secret: Zeroizing<String>,
     /// What limits it; `None` if nothing does, as with a service account of root.
     pub policies: Option<Vec<PlannedPolicy>>,
+    /// When it ends; `None` for never.
+    pub expires: Option<Timestamp>,
     /// What it was: `user`, or `service account of …`.
     pub origin: String,
 }
@@ -111,6 +110,7 @@ impl<'a> Planner<'a> {
                     access_key_id: id.clone(),
                     secret: Zeroizing::new(user.secret_key.clone()),
                     policies: rights.policies,
+                    expires: None,
                     origin: "user".to_owned(),
                 }),
                 Err(reason) => self.tally.fault("", what, reason),
@@ -127,11 +127,23 @@ impl<'a> Planner<'a> {
                 self.tally.pass_over(what, "it is disabled");
                 continue;
             }
+            let expires = match end_of(account) {
+                Ok(Some(end)) if end <= self.now => {
+                    self.tally.pass_over(what, format!("it expired at {}", end.iso_millis()));
+                    continue;
+                }
+                Ok(end) => end,
+                Err(reason) => {
+                    self.tally.fault("", what, reason);
+                    continue;
+                }
+            };
             match self.rights_of_account(account) {
                 Ok(rights) => keys.push(PlannedKey {
                     access_key_id: id.clone(),
                     secret: Zeroizing::new(account.secret_key.clone()),
                     policies: rights.policies,
+                    expires,
                     origin: format!("service account of {}", account.parent),
                 }),
                 Err(reason) => self.tally.fault("", what, reason),
@@ -173,13 +185,7 @@ impl<'a> Planner<'a> {
     }
 
     fn rights_of_account(&self, account: &Account) -> Result<Rights, String> {
-        let Account { parent, session_policy, claims, expiration, .. } = account;
-        if let Some(expiration) = expiration.as_deref().filter(|text| !text.is_empty() && !NEVER.contains(text)) {
-            return Err(match Timestamp::parse_iso(expiration) {
-                Some(end) if end <= self.now => format!("it expired at {expiration}"),
-                _ => format!("it expires at {expiration}, and would not here"),
-            });
-        }
+        let Account { parent, session_policy, claims, .. } = account;
         let rights = of_account(self.rights_of_parent(parent)?, parent)?;
         let own = session_policy.as_ref().filter(|policy| has_statements(policy));
         let claim = claims.as_ref().and_then(|claims| claims.get("sa-policy")).and_then(Value::as_str);
@@ -216,6 +222,13 @@ impl<'a> Planner<'a> {
             )),
         }
     }
+}
+
+/// When an account ends. What never does has an end in the archive too: the start of 1970, or of year 1.
+fn end_of(account: &Account) -> Result<Option<Timestamp>, String> {
+    let Some(text) = account.expiration.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+    let end = Timestamp::parse_iso(text).ok_or_else(|| format!("its end is no time: {text:?}"))?;
+    Ok(Some(end).filter(|end| end.seconds() > 0))
 }
 
 /// In MinIO a service account has the user name of its parent; a key here has its own. So the parent's is written down.
@@ -263,7 +276,8 @@ fn unused(name: String, policies: &[PlannedPolicy]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{PlannedPolicy, Rights, of_account, unused};
+    use super::{PlannedPolicy, Rights, end_of, of_account, unused};
+    use crate::transfer::archive::Account;
 
     fn rights(document: &str) -> Rights {
         let policies = vec![PlannedPolicy { name: "p".to_owned(), document: document.to_owned() }];
@@ -283,5 +297,20 @@ mod tests {
         let taken = rights("{}").policies.unwrap();
         assert_eq!(unused("q".to_owned(), &taken), "q");
         assert_ne!(unused("p".to_owned(), &taken), "p");
+    }
+    #[test]
+    fn the_end_of_what_never_ends_is_the_start_of_time() {
+        let end = |text: &str| {
+            let account: Account = serde_json::from_value(serde_json::json!({"expiration": text})).unwrap();
+            end_of(&account).map(|end| end.map(|end| end.iso_millis()))
+        };
+        for never in ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00", ""] {
+            assert_eq!(end(never), Ok(None), "{never}");
+        }
+        let told = Ok(Some("2040-02-03T04:05:06.789Z".to_owned()));
+        for text in ["2040-02-03T04:05:06.789123456Z", "2040-02-03T06:05:06.789+02:00"] {
+            assert_eq!(end(text), told, "{text}");
+        }
+        assert!(end("tomorrow").is_err());
     }
 }

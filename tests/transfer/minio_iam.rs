@@ -95,7 +95,9 @@ fn users_groups_and_service_accounts_become_keys() {
             "annown": account("annown", "ann", json!({"sessionPolicy": own})),
             "bobown": account("bobown", "bob", json!({"sessionPolicy": own})),
             "rootapp": account("rootapp", "minioadmin", json!({})),
-            "expiring": account("expiring", "bob", json!({"expiration": "2040-01-01T00:00:00Z"})),
+            "expiring": account("expiring", "bob", json!({"expiration": "2040-01-01T02:00:00.5+02:00"})),
+            "expired": account("expired", "bob", json!({"expiration": "2020-01-01T00:00:00Z"})),
+            "whenever": account("whenever", "bob", json!({"expiration": "tomorrow"})),
             "stopped": account("stopped", "bob", json!({"status": "off"})),
             "stranger": account("stranger", "cn=x,dc=y", json!({})) }),
             ),
@@ -115,24 +117,24 @@ fn users_groups_and_service_accounts_become_keys() {
     );
 
     let dry = import(&server, &file, &["--dry-run", "--root-user", "minioadmin"]);
-    assert_eq!(dry["objects"], 6, "{dry:#}");
+    assert_eq!(dry["objects"], 7, "{dry:#}");
     as_key(&server, "ann").get("/photos/k").expect_error(403, "InvalidAccessKeyId");
 
     let told = import(&server, &file, &[]);
-    assert_eq!(told["objects"], 5, "{told:#}");
+    assert_eq!(told["objects"], 6, "{told:#}");
     assert_eq!(
         names(&told["failures"]),
         [
             "policy unreadable",
             "user eve",
             "service account annown",
-            "service account expiring",
             "service account rootapp",
             "service account stranger",
+            "service account whenever",
         ]
     );
     let passed_over = names(&told["notes"]);
-    for what in ["policy backup-put", "user off", "user ann", "service account stopped"] {
+    for what in ["policy backup-put", "user off", "user ann", "service account stopped", "service account expired"] {
         assert!(passed_over.contains(&what), "{what}: {told:#}");
     }
 
@@ -151,11 +153,15 @@ fn users_groups_and_service_accounts_become_keys() {
     as_key(&server, "bob").put("/photos/bob", "yes").expect(200);
     as_key(&server, "bobown").get("/photos/k").expect(200);
     as_key(&server, "bobown").get("/photos/bob").expect_error(403, "AccessDenied");
+    let ends = |name: &str| super::parsed(&server.command(&["key", "show", name, "--json"]))["expires"].clone();
+    assert_eq!((ends("expiring"), ends("bobown")), (json!("2040-01-01T00:00:00.500Z"), Value::Null));
+    as_key(&server, "expiring").get("/photos/k").expect(200);
+    as_key(&server, "expired").get("/photos/k").expect_error(403, "InvalidAccessKeyId");
     as_key(&server, "idle").get("/photos/k").expect_error(403, "AccessDenied");
     as_key(&server, "off").get("/photos/k").expect_error(403, "InvalidAccessKeyId");
 
     let again = import(&server, &file, &["--root-user", "minioadmin", "--session-policies-alone"]);
-    assert_eq!((again["objects"].as_u64(), again["skipped"].as_u64()), (Some(2), Some(5)), "{again:#}");
+    assert_eq!((again["objects"].as_u64(), again["skipped"].as_u64()), (Some(2), Some(6)), "{again:#}");
     let deadline = Instant::now() + Duration::from_secs(5);
     while as_key(&server, "rootapp").get("/photos/k").status != 200 {
         assert!(Instant::now() < deadline, "a new key is seen by a running server");
