@@ -46,7 +46,7 @@ pub fn open(config: &Config) -> Result<Arc<Insight>, StartError> {
     Ok(Arc::new(insight))
 }
 
-/// Notes by which names clients may call this server.
+/// Notes by which names clients may call this server, the likeliest first.
 pub fn name_hosts(insight: &Insight, config: &Config, s3: SocketAddr) {
     let port = s3.port();
     let own = match s3.ip() {
@@ -56,7 +56,18 @@ pub fn name_hosts(insight: &Insight, config: &Config, s3: SocketAddr) {
     };
     let usual = ["localhost", "127.0.0.1"].map(|name| format!("{name}:{port}"));
     let domains = config.domains.iter().take(4).map(|domain| format!("{domain}:{port}"));
-    let _ = insight.hosts.set(own.into_iter().chain(usual).chain(domains).collect());
+    let public = config.public_url.as_deref().map(signed_host);
+    let _ = insight.hosts.set(public.into_iter().chain(own).chain(usual).chain(domains).collect());
+}
+
+/// What clients sign as Host of a URL without a path: they leave the port out where it is the usual one.
+fn signed_host(url: &str) -> String {
+    let (host, usual) = match url.split_once("://") {
+        Some(("https", host)) => (host, ":443"),
+        Some((_, host)) => (host, ":80"),
+        None => (url, ""),
+    };
+    host.strip_suffix(usual).unwrap_or(host).to_ascii_lowercase()
 }
 
 /// Opens the log files again, after somebody moved them away.
@@ -70,4 +81,22 @@ pub fn reopen(insight: &Insight) {
 pub async fn close(insight: Arc<Insight>) {
     let flush = move || insight.access_file.get().into_iter().chain(audit_file()).for_each(LogFile::flush);
     let _ = tokio::task::spawn_blocking(flush).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signed_host;
+
+    #[test]
+    fn the_usual_port_is_no_part_of_host() {
+        for (url, host) in [
+            ("https://S3.example.com", "s3.example.com"),
+            ("https://s3.example.com:443", "s3.example.com"),
+            ("https://s3.example.com:80", "s3.example.com:80"),
+            ("http://nas:80", "nas"),
+            ("http://[::1]:9000", "[::1]:9000"),
+        ] {
+            assert_eq!(signed_host(url), host, "{url}");
+        }
+    }
 }

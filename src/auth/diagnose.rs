@@ -4,6 +4,7 @@
 //! Runs for refused requests only, a bounded number of tries each. Shows neither the secret nor a signature.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use aws_sigv4::sign::v4::calculate_signature;
 use http::request::Parts;
@@ -87,8 +88,8 @@ pub enum PathChange {
     Prefix,
 }
 
-/// Looks for what was signed. `hosts` are names by which the server may be called, with their ports. `None` if nothing
-/// that was tried holds, as with a secret that is another one.
+/// Looks for what was signed. `hosts` are names by which the server may be called, with their ports, the likeliest
+/// first. `None` if nothing that was tried holds, as with a secret that is another one.
 pub fn diagnose(
     mismatch: &Mismatch,
     head: &Parts,
@@ -223,14 +224,14 @@ fn try_host(search: &mut Search<'_>, canonical: &Canonical<'_>, known: &Known<'_
     ports.extend(known.header("x-forwarded-port"));
     ports.extend(port);
     ports.extend(known.hosts.iter().filter_map(|host| split_port(host).1));
-    ports.dedup();
     let mut candidates: Vec<String> = told.iter().map(|host| (*host).to_owned()).collect();
+    // What the operator says clients call comes before what is only possible.
+    candidates.extend(known.hosts.iter().flat_map(|host| [host.clone(), split_port(host).0.to_owned()]));
     candidates.push(name.to_owned());
     let names = told.iter().map(|host| split_port(host).0).chain([name]);
     candidates.extend(names.flat_map(|name| ports.iter().map(move |port| format!("{name}:{port}"))));
-    candidates.extend(known.hosts.iter().flat_map(|host| [host.clone(), split_port(host).0.to_owned()]));
-    candidates.dedup();
-    candidates.retain(|host| *host != arrived);
+    let mut seen = BTreeSet::from([arrived.clone()]);
+    candidates.retain(|host| seen.insert(host.clone()));
     // Half of the tries at most: a host is the usual culprit, and not the only one.
     candidates.truncate(SUSPICIONS_MAX / 2);
     let signed = candidates.into_iter().find(|host| search.holds(&canonical.with_header("host", host)))?;

@@ -49,6 +49,27 @@ fn a_proxy_that_drops_the_port_is_named() {
 }
 
 #[test]
+fn a_proxy_that_hides_the_public_name_is_named_where_that_name_is_known() {
+    for (url, signed) in [
+        ("https://s3.example.com", "s3.example.com"),
+        ("https://s3.example.com:443", "s3.example.com"),
+        ("http://s3.example.com:8080/", "s3.example.com:8080"),
+    ] {
+        let server = Server::start_with(&["--public-url", url]);
+        let upstream = server.address().to_string();
+        let host = upstream.clone();
+        // As nginx does without `proxy_set_header Host`: nothing that arrives tells the name.
+        let client = through(&server, move |head| proxy::set(&head, "host", Some(&host)));
+        let answer = client.call("GET", "/bkt").header("host", signed).send();
+        let answer = answer.expect_error(403, "SignatureDoesNotMatch");
+        let sentence = format!("A proxy changed Host: the request was signed for {signed} and arrived as {upstream};");
+        let explanation = expect_explained(&server, &answer, "signature", &sentence);
+        assert_eq!(fact(&explanation, "Host that was signed"), signed);
+        assert!(!answer.text().contains("proxy"), "who sent it is told nothing of the network: {}", answer.text());
+    }
+}
+
+#[test]
 fn a_path_that_is_written_anew_on_the_way_is_named() {
     let server = Server::start();
     server.client().bucket("bkt");
