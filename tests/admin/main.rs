@@ -15,6 +15,7 @@
 mod support;
 
 mod buckets;
+mod certificate;
 mod control;
 mod door;
 mod encryption;
