@@ -117,6 +117,16 @@ impl Admission {
         self.requests_max - self.requests.available_permits()
     }
 
+    /// Requests that may be in flight.
+    pub fn requests_max(&self) -> usize {
+        self.requests_max
+    }
+
+    /// Connections that may be open.
+    pub fn connections_max(&self) -> usize {
+        self.connections_max
+    }
+
     /// Connection slots taken now: connections open, and the one that the accept loop keeps ready.
     pub fn connections(&self) -> usize {
         self.connections_max - self.connections.available_permits()

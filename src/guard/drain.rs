@@ -16,6 +16,8 @@ pub enum EndCause {
     ClientGone,
     /// A timeout of ours.
     Deadline,
+    /// Too slow for a time in which connections are scarce.
+    Slow,
     /// The drain's deadline passed.
     Drain,
 }

@@ -130,6 +130,8 @@ pub struct RateLimiter {
 pub struct TooFast {
     /// What the limit is of: `key` or `address`.
     pub of: &'static str,
+    /// The limit.
+    pub rate: Rate,
     /// After what time it would be let in.
     pub retry_after: Duration,
 }
@@ -172,7 +174,7 @@ impl RateLimiter {
     fn admit(&self, source: impl Fn() -> Source, rates: SourceRates, of: &'static str) -> Result<(), TooFast> {
         let Some(rate) = rates.requests else { return Ok(()) };
         let account = self.account(source(), rates);
-        account.requests.try_take(rate, Instant::now()).map_err(|retry_after| TooFast { of, retry_after })
+        account.requests.try_take(rate, Instant::now()).map_err(|retry_after| TooFast { of, rate, retry_after })
     }
 
     /// The pace of the bodies of a request, in either direction; `None` if nothing bounds it. A key comes with its own
@@ -287,7 +289,8 @@ mod tests {
             assert_eq!(limiter.admit_key("a", NONE), Ok(()));
         }
         let refused = limiter.admit_key("a", NONE).unwrap_err();
-        assert_eq!(refused, TooFast { of: "key", retry_after: Duration::from_millis(100) });
+        let rate = Rate { per_second: 10, burst: 3 };
+        assert_eq!(refused, TooFast { of: "key", rate, retry_after: Duration::from_millis(100) });
         assert_eq!(limiter.admit_key("b", NONE), Ok(()), "another key has a rate of its own");
         tokio::time::advance(Duration::from_millis(99)).await;
         assert!(limiter.admit_key("a", NONE).is_err(), "a refusal costs nothing and brings nothing");

@@ -21,7 +21,7 @@ use crate::net::throughput::Throughput;
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// No byte for `BODY_PROGRESS_TIMEOUT_MS`, or the drain's deadline.
+    /// No byte for `BODY_PROGRESS_TIMEOUT_MS`, too few while connections are scarce, or the drain's deadline.
     #[error("the request was ended: {0:?}")]
     Ended(EndCause),
     /// The client hung up or broke HTTP framing.
@@ -291,8 +291,11 @@ impl Network {
         let since = self.receiving.wait(Instant::now());
         loop {
             let now = Instant::now();
-            if now >= since + timeout || (state.is_scarce() && self.receiving.is_slow(now, haste)) {
+            if now >= since + timeout {
                 return Poll::Ready(Some(Err(BodyError::Ended(EndCause::Deadline))));
+            }
+            if state.is_scarce() && self.receiving.is_slow(now, haste) {
+                return Poll::Ready(Some(Err(BodyError::Ended(EndCause::Slow))));
             }
             let next = (now + haste.patience).min(since + timeout);
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));

@@ -216,7 +216,7 @@ async fn drive<C: Driven>(mut connection: Pin<Box<C>>, state: &ConnectionState) 
                     return;
                 }
                 Expiry::Head | Expiry::Stalled | Expiry::Slow => {
-                    state.end(EndCause::Deadline);
+                    state.end(if expiry == Expiry::Slow { EndCause::Slow } else { EndCause::Deadline });
                     tracing::debug!(peer = %state.address, ?expiry, "connection timed out");
                     if state.is_within_head() {
                         let _ = tokio::time::timeout(state.settings.linger, connection.refuse_slow_head()).await;

@@ -79,6 +79,7 @@ impl Drop for Delivery {
         let cause = match self.busy.state().cause().unwrap_or(EndCause::ClientGone) {
             EndCause::ClientGone => "client gone",
             EndCause::Deadline => "deadline",
+            EndCause::Slow => "too slow while connections were scarce",
             EndCause::Drain => "drain",
         };
         tracing::info!(

@@ -13,12 +13,11 @@ use http::HeaderMap;
 use crate::auth::{ChunkedDecoder, ChunkedError, PayloadKind};
 use crate::digest::Tee;
 use crate::engine::{ByteSource, Checksumming, Expected, SourceError};
-use crate::guard::EndCause;
 use crate::limits::PART_BYTES_MAX;
 use crate::net::{BodyError, RequestBody};
 use crate::s3::authorize::call::Authorized;
 use crate::s3::form_feed::FormError;
-use crate::s3::{Code, S3Error};
+use crate::s3::{Code, S3Error, bound};
 use crate::types::{ChecksumAlgorithm, ChecksumValue};
 
 const CHECKSUM_PREFIX: &str = "x-amz-checksum-";
@@ -77,13 +76,17 @@ impl From<BodyFault> for S3Error {
     fn from(fault: BodyFault) -> Self {
         match fault {
             BodyFault::Transport(error) => {
-                let code = match &error {
-                    BodyError::Ended(EndCause::Deadline) => Code::RequestTimeout,
-                    BodyError::Ended(EndCause::Drain) => Code::ServiceUnavailable,
-                    BodyError::Ended(EndCause::ClientGone) | BodyError::Transport(_) => Code::IncompleteBody,
-                    BodyError::Producer(_) => Code::InternalError,
+                let ended = match &error {
+                    BodyError::Ended(cause) => bound::ended_body(*cause),
+                    BodyError::Transport(_) | BodyError::Producer(_) => None,
                 };
-                Self::new(code).cause(error)
+                match (ended, &error) {
+                    (Some((code, explanation)), _) => Self::new(code).cause(error).because(explanation),
+                    (None, BodyError::Producer(_)) => Self::new(Code::InternalError).cause(error),
+                    (None, BodyError::Ended(_) | BodyError::Transport(_)) => {
+                        Self::new(Code::IncompleteBody).cause(error)
+                    }
+                }
             }
             BodyFault::Chunked(error) => error.into(),
             BodyFault::TooShort { .. } => Self::new(Code::IncompleteBody).cause(fault),

@@ -11,6 +11,7 @@ pub(crate) mod auth_reason;
 pub(crate) mod authenticate;
 pub mod authorize;
 pub mod body;
+pub(crate) mod bound;
 pub(crate) mod bucket_document;
 pub(crate) mod bucket_facts;
 pub(crate) mod checksum_headers;

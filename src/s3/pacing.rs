@@ -8,7 +8,7 @@ use crate::identity::Principal;
 use crate::limits::RETRY_AFTER_SECONDS_MAX;
 use crate::net::Peer;
 use crate::s3::access::AccessRecord;
-use crate::s3::{Code, Gateway, S3Error};
+use crate::s3::{Code, Gateway, S3Error, bound};
 
 impl Gateway {
     /// Lets a request in as far as the rate of its address goes. Asked before anything is looked at, so that a flood
@@ -48,8 +48,8 @@ impl Gateway {
 fn slow_down(refused: &TooFast) -> S3Error {
     let seconds = refused.retry_after.as_millis().div_ceil(1000).clamp(1, u128::from(RETRY_AFTER_SECONDS_MAX));
     let seconds = u64::try_from(seconds).unwrap_or(RETRY_AFTER_SECONDS_MAX);
-    let mut error =
-        S3Error::new(Code::SlowDown).message(format!("Please reduce your request rate: {refused}.")).cause(refused);
+    let message = format!("Please reduce your request rate: {refused}.");
+    let mut error = S3Error::new(Code::SlowDown).message(message).cause(refused).because(bound::too_fast(refused));
     error.headers.retain(|(name, _)| *name != RETRY_AFTER);
     error.header(RETRY_AFTER, HeaderValue::from(seconds))
 }
@@ -60,11 +60,13 @@ mod tests {
 
     use super::slow_down;
     use crate::guard::TooFast;
+    use crate::types::Rate;
 
     #[test]
     fn a_refusal_says_once_and_in_whole_seconds_when_to_come_back() {
         for (milliseconds, seconds) in [(1, "1"), (1000, "1"), (1001, "2"), (3_600_000, "60")] {
-            let refused = TooFast { of: "key", retry_after: Duration::from_millis(milliseconds) };
+            let rate = Rate { per_second: 1, burst: 1 };
+            let refused = TooFast { of: "key", rate, retry_after: Duration::from_millis(milliseconds) };
             let response = slow_down(&refused).into_response("/", "R", "H");
             let told: Vec<_> = response.headers().get_all("retry-after").iter().collect();
             assert_eq!(told, [seconds], "{milliseconds} ms");

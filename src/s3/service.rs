@@ -26,7 +26,7 @@ use crate::s3::op::post_object;
 use crate::s3::requester_pays;
 use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
-use crate::s3::{Code, Gateway, Operation, S3Error, sts, website};
+use crate::s3::{Code, Gateway, Operation, S3Error, bound, sts, website};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
@@ -75,7 +75,8 @@ impl Gateway {
         self.admit_address(peer)?;
         self.refuse_long(body_bytes)?;
         self.admission.ticket().await.map_err(|refused| {
-            S3Error::new(Code::SlowDown).message(format!("Please reduce your request rate: {refused}.")).cause(refused)
+            let message = format!("Please reduce your request rate: {refused}.");
+            S3Error::new(Code::SlowDown).message(message).cause(refused).because(bound::no_ticket(&self.admission))
         })
     }
 
@@ -84,7 +85,8 @@ impl Gateway {
         if self.admission.is_scarce() && body_bytes.is_none_or(|bytes| bytes > SCARCE_BODY_BYTES_MAX) {
             let cause = "connections are scarce, and this one would last";
             let message = format!("Please reduce your request rate: {cause}.");
-            return Err(S3Error::new(Code::SlowDown).message(message).cause(cause));
+            let explanation = bound::no_connection(&self.admission, body_bytes);
+            return Err(S3Error::new(Code::SlowDown).message(message).cause(cause).because(explanation));
         }
         Ok(())
     }
@@ -114,7 +116,7 @@ impl Gateway {
             return preflight(self, &head, &routed).await;
         }
         if self.engine.is_paused() && !routed.operation.only_reads() {
-            return Err(S3Error::paused());
+            return Err(bound::paused(self.engine.current_pause().as_ref()));
         }
         let span = tracing::info_span!("request", id = request_id, operation = routed.operation.name());
         if routed.operation == Operation::PostObject {

@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounds;
 mod history;
 mod log_files;
 mod mismatches;

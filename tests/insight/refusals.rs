@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::support::{Answer, Credentials, Server};
+use crate::support::{Credentials, Server};
 use crate::{expect_explained, fact, got, remembered};
 
 #[test]
@@ -72,32 +72,6 @@ fn policies_are_told_with_the_statement_that_decided() {
 
     let answer = server.anonymous().put("/bkt/k", "x").expect_error(403, "AccessDenied");
     expect_explained(&server, &answer, "policy", "Nothing allows s3:PutObject");
-}
-
-#[test]
-fn refusals_for_lack_of_room_say_which_bound_it_was() {
-    let server = Server::start_with(&["--key-requests", "1:2"]);
-    let client = server.client();
-    let refused = |mut answers: Vec<Answer>| answers.pop().unwrap();
-    let mut answers = Vec::new();
-    for _ in 0..10 {
-        answers.push(client.get("/"));
-        if answers.last().unwrap().status == 503 {
-            break;
-        }
-    }
-    let answer = refused(answers).expect_error(503, "SlowDown");
-    assert!(answer.one("Message").contains("limit of its key"), "{}", answer.text());
-    expect_explained(&server, &answer, "overload", "more requests than the limit of its key");
-}
-
-#[test]
-fn a_pause_is_told_as_one() {
-    let server = Server::start();
-    let client = server.client();
-    assert!(server.command(&["control", "pause"]).status.success());
-    let answer = client.put("/bkt", "").expect_error(503, "ServiceUnavailable");
-    expect_explained(&server, &answer, "overload", "writes are paused");
 }
 
 #[test]
