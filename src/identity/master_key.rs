@@ -134,10 +134,15 @@ pub fn load(settings: &KeyRingSettings, data_dir: &Path) -> Result<Option<Loaded
 /// If a key cannot be used, or is not there.
 pub(super) fn load_settled(settings: &KeyRingSettings, data_dir: &Path) -> Result<LoadedKeyRing, LoadKeyRingError> {
     let kept = data_dir.join(FILE_NAME);
-    for path in settings.file.iter().chain([&kept]).filter(|path| path.exists()) {
-        secret_file::settle(path)?;
-    }
-    load(settings, data_dir)?.ok_or(LoadKeyRingError::Missing(kept))
+    let settle = || {
+        let mut paths = settings.file.iter().chain([&kept]).filter(|path| path.exists());
+        paths.try_for_each(|path| secret_file::settle(path))
+    };
+    // Before, so that nothing is read that is no file; after, because its owner may have written it in between.
+    settle()?;
+    let loaded = load(settings, data_dir)?;
+    settle()?;
+    loaded.ok_or(LoadKeyRingError::Missing(kept))
 }
 
 /// Adds a new active key to `DIR/master.key`, which is made if it is not there; returns the key's id. The old keys

@@ -50,18 +50,26 @@ pub(crate) fn settle(path: &Path) -> Result<(), SecretFileError> {
         return Err(failed(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")));
     }
     let file = File::open(path).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
+    sync(&file).map_err(failed)?;
     // A link is found in one directory, and what it leads to in another.
     for found in [path.to_owned(), path.canonicalize().map_err(failed)?] {
         let parent = found.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         match File::open(parent) {
-            Ok(directory) => directory.sync_all().map_err(failed)?,
+            Ok(directory) => sync(&directory).map_err(failed)?,
             // Who may use a directory may not always look into it.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => sync_all_around(&file).map_err(failed)?,
             Err(error) => return Err(failed(error)),
         }
     }
     Ok(())
+}
+
+/// Syncs a file or directory. A filesystem that cannot be written or knows no sync has nothing to sync.
+fn sync(file: &File) -> io::Result<()> {
+    file.sync_all().or_else(|error| match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::ReadOnlyFilesystem => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// Syncs the whole filesystem of a file.
@@ -104,4 +112,27 @@ pub(crate) fn write(directory: &Path, name: &str, text: &str) -> Result<(), Secr
         std::fs::remove_file(&path).map_err(failed("remove", &path))?;
     }
     synced.map_err(failed("sync", directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settle;
+
+    #[test]
+    fn files_and_links_to_them_are_settled_and_what_is_none_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::create_dir(at("elsewhere")).unwrap();
+        std::fs::write(at("elsewhere/file"), "x").unwrap();
+        std::os::unix::fs::symlink(at("elsewhere/file"), at("link")).unwrap();
+        settle(&at("elsewhere/file")).unwrap();
+        settle(&at("link")).unwrap();
+        assert_eq!(settle(&at("none")).unwrap_err().source.kind(), std::io::ErrorKind::NotFound);
+        // Nobody would ever write into this pipe.
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        for none in ["elsewhere", "pipe"] {
+            let refused = settle(&at(none)).unwrap_err().to_string();
+            assert!(refused.contains("no regular file"), "{refused}");
+        }
+    }
 }

@@ -6,9 +6,9 @@ use crate::engine::tests::objects::copy_request;
 use crate::engine::tests::{House, Pieces, bytes, md5, name, read};
 use crate::engine::{
     ClaimedPart, CompletionClaim, CopySource, CreateUpload, EngineError, Expected, FixedEncryption, OpenObject,
-    PartCopy, UploadPart, Written,
+    PartCopy, RewrapPass, UploadPart, Written,
 };
-use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, PART_BYTES_MIN};
+use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, PART_BYTES_MIN, REWRAP_STEP};
 use crate::meta::{CommitPut, NewBody, NewExtent};
 use crate::rules::{ReadPrecondition, Undelete, WritePrecondition};
 use crate::types::{
@@ -359,6 +359,51 @@ async fn after_a_rotation_all_keys_of_the_gateway_are_wrapped_anew() {
         }
         assert!(read(open, None).await.unwrap() == bytes(100_000, number as u64));
     }
+}
+
+#[tokio::test]
+async fn a_pass_goes_on_page_by_page_and_past_what_is_gone_by_then() {
+    let house = House::new().await;
+    let pages = [1, 2].map(|page| ((page - 1) * REWRAP_STEP..page * REWRAP_STEP).map(|number| format!("k{number:04}")));
+    for key in pages.iter().flat_map(Clone::clone) {
+        house.put_sealed(&key, &Some(Holder::Gateway), b"x").await;
+    }
+    let before = house.engine.keys();
+    let mut next = (*before).clone();
+    let active = next.rotate().unwrap().to_owned();
+    house.engine.keys.replace(next);
+    let mut pass = RewrapPass::default();
+    while pass.found.versions == 0 {
+        pass = house.engine.rewrap_step(pass).await.unwrap();
+    }
+    assert_eq!((pass.found.versions, pass.found.rewrapped), (u64::from(REWRAP_STEP), u64::from(REWRAP_STEP)));
+    let [first, second] = pages;
+    let told = Protection::Gateway { key: active };
+    for (key, is_new) in [("k0000", true), ("k0256", false)] {
+        let open = house.open(key).await.unwrap();
+        assert_eq!(open.lock().envelope().map(|envelope| *envelope.protection() == told), Some(is_new), "{key}");
+    }
+    for key in first.chain(second) {
+        house.delete(&key, None).await;
+    }
+    house.engine.delete_bucket(&house.bucket).await.unwrap();
+    while !pass.is_over() {
+        pass = house.engine.rewrap_step(pass).await.unwrap();
+    }
+    assert_eq!(pass.found.versions, u64::from(REWRAP_STEP));
+    assert!(pass.found.needed.is_empty() && pass.found.damaged == 0, "{:?}", pass.found);
+}
+
+#[tokio::test]
+async fn a_pass_counts_keys_that_are_missing_and_goes_on() {
+    let house = House::new().await;
+    house.put_sealed("a", &Some(Holder::Gateway), b"x").await;
+    house.put_sealed("b", &Some(kms("main")), b"x").await;
+    house.engine.keys.replace(crate::cipher::KeyRing::generate().unwrap());
+    house.put_sealed("c", &Some(Holder::Gateway), b"x").await;
+    let found = house.engine.rewrap().await.unwrap();
+    assert_eq!((found.versions, found.rewrapped, found.damaged), (3, 0, 0));
+    assert_eq!(found.needed, [("main".to_owned(), 2)].into());
 }
 
 #[tokio::test]
