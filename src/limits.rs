@@ -10,7 +10,7 @@ mod caching;
 mod doctor;
 mod hashing;
 pub mod insight;
-mod keeping;
+pub mod keeping;
 mod memory_plan;
 mod rate;
 mod telling;
