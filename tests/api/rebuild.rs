@@ -309,6 +309,6 @@ fn memory_does_not_grow_with_the_number_of_chunks() {
         assert!(!data.join("meta.sqlite.finds").exists(), "nothing is left of the work");
         peaks.push(peak);
     }
-    // With one entry of a label in memory for each chunk it would be a KiB and more for each: 12 MiB.
-    assert!(peaks[0] > 0 && peaks[1] < peaks[0] + (8 << 10), "{peaks:?} KiB");
+    // Caches fill, which takes a few MiB. With an entry in memory for each chunk it would be 2 KiB and more for each.
+    assert!(peaks[0] > 0 && peaks[1] < peaks[0] + (12 << 10), "{peaks:?} KiB");
 }

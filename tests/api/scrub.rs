@@ -256,6 +256,8 @@ fn a_flipped_bit_of_every_kind_of_small_body_is_found_by_check_and_scrub() {
     for key in ["renamed", "parts"] {
         client.delete(&format!("/small/{key}")).expect(204);
     }
-    server.eventually("the marks go with them", || marked() == Some(0.0));
-    server.stop_and_check();
+    server.eventually("their marks go with them", || marked() == Some(1.0));
+    let left = String::from_utf8_lossy(&server.command(&["scrub"]).stdout).into_owned();
+    assert!(left.contains("small/gone\trestorable version "), "what can still be restored stays: {left}");
+    assert!(server.stop().success());
 }
