@@ -118,10 +118,10 @@ impl CheckObserver for Watcher {
         if self.bar.is_hidden() {
             return;
         }
-        let CheckProgress { rows_done, files_done, chunks_done, chunks_total, .. } = progress;
+        let CheckProgress { rows_done, rows_total, files_done, chunks_done, chunks_total, .. } = progress;
         self.bar.set_message(match progress.stage {
             CheckStage::Metadata => "the database against itself".to_owned(),
-            CheckStage::SmallBodies => format!("{rows_done} rows, for small bodies"),
+            CheckStage::SmallBodies => format!("{rows_done}/{} rows, for small bodies", rows_total.max(rows_done)),
             CheckStage::Chunks => format!("{chunks_done}/{chunks_total} chunks"),
             CheckStage::Files => format!("{files_done} files"),
         });

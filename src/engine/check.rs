@@ -88,6 +88,8 @@ pub struct CheckProgress {
     pub stage: CheckStage,
     /// Rows that were looked at for small bodies.
     pub rows_done: u64,
+    /// About how many there were when the check began.
+    pub rows_total: u64,
     /// Chunk files that were compared with the rows.
     pub files_done: u64,
     /// Live chunks that were verified.
@@ -138,7 +140,8 @@ impl Engine {
     /// `Meta`, `Chunk` if the check itself cannot go on; what is wrong with the data is reported instead.
     pub async fn check(&self, open: &[Epoch], observer: &mut dyn CheckObserver) -> Result<CheckSummary, EngineError> {
         let mut summary = CheckSummary::default();
-        let mut progress = self.count_chunks().await?;
+        let rows_total = self.count_objects().await?;
+        let mut progress = CheckProgress { rows_total, ..self.count_chunks().await? };
         observer.progress(progress);
         let mut report = |fault: String| {
             summary.faults += 1;

@@ -147,8 +147,8 @@ impl Engine {
         self.keep_scrub(scrub).await
     }
 
-    /// How many objects there are, which is about how many rows the pass will look at.
-    async fn count_objects(&self) -> Result<u64, EngineError> {
+    /// How many objects there are, which is about how many rows have to be looked at for small bodies.
+    pub(crate) async fn count_objects(&self) -> Result<u64, EngineError> {
         let (mut count, mut after) = (0, Some(String::new()));
         while let Some(name) = after {
             let page = self.list_buckets(None, "", &name, PAGE_MAX).await?;

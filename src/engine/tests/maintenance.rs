@@ -168,6 +168,7 @@ async fn a_sound_house_has_no_faults_and_every_byte_is_read() {
     let progress = CheckProgress {
         stage: CheckStage::Files,
         rows_done: 7,
+        rows_total: 7,
         files_done: 12,
         chunks_done: 12,
         chunks_total: 12,
