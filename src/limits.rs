@@ -11,7 +11,7 @@ mod doctor;
 mod encryption;
 mod hashing;
 pub mod insight;
-mod keeping;
+pub mod keeping;
 mod memory_plan;
 mod rate;
 mod telling;

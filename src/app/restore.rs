@@ -23,11 +23,13 @@ use crate::chunk::{ChunkError, ChunkStore};
 use crate::engine::maintenance::visit_files;
 use crate::engine::{Adopted, Adopting, Engine, EngineError, Found, look_at_lock_clock};
 use crate::limits::{CHECK_POOL_BLOCKS, CHECK_STEP, GARBAGE_STEP};
-use crate::meta::{LostBody, MetaError, MetaStore, SqliteMeta, copy_database, snapshot_time};
+use crate::meta::{Finds, LostBody, MetaError, MetaStore, SqliteMeta, copy_database, snapshot_time};
 use crate::types::{ChunkId, Clock as _, Epoch, SystemClock, Timestamp};
 
 /// Directory in the data directory of chunk files that no row knows.
 pub const UNCLAIMED: &str = "unclaimed";
+/// Of the file beside the database of what was found so far. It goes at the end; what a crash left, at the next try.
+const FINDS: &str = ".finds";
 /// What SQLite keeps beside a database.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
@@ -169,7 +171,8 @@ async fn adopt(
         Adopting::Looked(chunks) => observer.looked(chunks),
         Adopting::Found(found) => observer.found(&found),
     };
-    restored.adopted = engine.adopt(since, &mut report).await?;
+    let finds = Finds::create(&beside(&data_dir::database(directory), FINDS))?;
+    restored.adopted = engine.adopt(since, finds, &mut report).await?;
     Ok(())
 }
 

@@ -11,9 +11,11 @@ use crate::app::Session;
 use crate::app::process::runtime;
 use crate::cli::settings::StoreArgs;
 use crate::cli::{Failure, output};
-use crate::engine::check::{CheckObserver, CheckProgress, CheckSummary, Fault};
+use crate::engine::check::{CheckObserver, CheckProgress, CheckStage, CheckSummary, Fault};
+use crate::engine::small::SmallName;
 use crate::identity::master_key;
 use crate::meta::{ChunkUse, ChunkUser};
+use crate::types::{BucketName, ObjectKey};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -52,12 +54,14 @@ pub fn run(arguments: CheckArgs) -> Result<ExitCode, Failure> {
     Ok(if summary.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Shows progress on a terminal, prints faults as they are found or collects them for JSON.
+/// Shows progress on a terminal, prints faults as they are found.
 struct Watcher {
     bar: ProgressBar,
-    faults: Vec<serde_json::Value>,
-    json: bool,
+    json: Option<output::JsonLists>,
 }
+
+/// Names of its lists in JSON.
+const LISTS: &[&str] = &["faults"];
 
 impl Watcher {
     fn new(json: bool) -> Self {
@@ -67,15 +71,14 @@ impl Watcher {
         }
         let form = "{bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} {msg}";
         bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, faults: Vec::new(), json }
+        Self { bar, json: json.then(|| output::JsonLists::new(LISTS)) }
     }
 
     fn finish(self, summary: &CheckSummary, server_runs: bool) {
         self.bar.finish_and_clear();
         let CheckSummary { chunks, bytes, inline, inline_bytes, shut, files, unclaimed, faults } = *summary;
-        if self.json {
-            output::json(&serde_json::json!({
-                "faults": self.faults,
+        if let Some(json) = self.json {
+            json.finish(&serde_json::json!({
                 "chunks": chunks,
                 "bytes": bytes,
                 "inline": inline,
@@ -103,10 +106,9 @@ impl Watcher {
 
 impl CheckObserver for Watcher {
     fn fault(&mut self, fault: Fault) {
-        if self.json {
-            self.faults.push(fault_json(&fault));
-        } else {
-            self.bar.suspend(|| output::line(&fault.to_string()));
+        match &mut self.json {
+            Some(json) => json.entry(LISTS[0], &fault_json(&fault)),
+            None => self.bar.suspend(|| output::line(&fault.to_string())),
         }
     }
 
@@ -116,7 +118,13 @@ impl CheckObserver for Watcher {
         if self.bar.is_hidden() {
             return;
         }
-        self.bar.set_message(format!("{}/{} chunks", progress.chunks_done, progress.chunks_total));
+        let CheckProgress { rows_done, rows_total, files_done, chunks_done, chunks_total, .. } = progress;
+        self.bar.set_message(match progress.stage {
+            CheckStage::Metadata => "the database against itself".to_owned(),
+            CheckStage::SmallBodies => format!("{rows_done}/{} rows, for small bodies", rows_total.max(rows_done)),
+            CheckStage::Chunks => format!("{chunks_done}/{chunks_total} chunks"),
+            CheckStage::Files => format!("{files_done} files"),
+        });
     }
 }
 
@@ -124,9 +132,9 @@ fn fault_json(fault: &Fault) -> serde_json::Value {
     let (kind, chunk, objects) = match fault {
         Fault::Metadata(_) => ("metadata", None, Vec::new()),
         Fault::Chunk { chunk, uses, .. } => ("chunk", Some(chunk), uses.iter().map(use_json).collect()),
-        Fault::Inline { bucket, key, version, .. } => {
-            let version = version.to_string();
-            let object = serde_json::json!({ "bucket": bucket.as_str(), "key": key.as_str(), "version": version });
+        Fault::Inline { name: SmallName { used, part }, .. } => {
+            let mut object = bearer_json(&used.bucket, &used.key, used.of);
+            object["part"] = (*part).into();
             ("inline", None, vec![object])
         }
         Fault::Orphan { chunk } => ("orphan", Some(chunk), Vec::new()),
@@ -137,14 +145,18 @@ fn fault_json(fault: &Fault) -> serde_json::Value {
 
 /// Whose bytes are in a chunk, as JSON.
 pub fn use_json(found: &ChunkUse) -> serde_json::Value {
-    let (version, upload, restorable) = match found.of {
+    bearer_json(&found.bucket, &found.key, found.of)
+}
+
+fn bearer_json(bucket: &BucketName, key: &ObjectKey, of: ChunkUser) -> serde_json::Value {
+    let (version, upload, restorable) = match of {
         ChunkUser::Version(version) => (Some(version.to_string()), None, None),
         ChunkUser::Upload(upload) => (None, Some(upload.to_string()), None),
         ChunkUser::Retained(id) => (None, None, Some(id)),
     };
     serde_json::json!({
-        "bucket": found.bucket.as_str(),
-        "key": found.key.as_str(),
+        "bucket": bucket.as_str(),
+        "key": key.as_str(),
         "version": version,
         "upload": upload,
         "restorable": restorable,

@@ -25,6 +25,76 @@ pub fn json(value: &serde_json::Value) {
     line(&format!("{value:#}"));
 }
 
+/// A result as one JSON object whose lists are printed while they are found: a store may have more to tell of than there
+/// is memory for. Dropped before its end, it says `"ended_early": true`, so that what was printed reads in any case.
+pub struct JsonLists {
+    /// Their names, in the order in which they come.
+    names: &'static [&'static str],
+    /// How many of them have begun.
+    begun: usize,
+    /// Whether the one that began last has an entry.
+    has_entry: bool,
+    print: fn(&str),
+}
+
+impl JsonLists {
+    /// An object with these lists. Prints nothing yet.
+    pub fn new(names: &'static [&'static str]) -> Self {
+        let print = |text: &str| {
+            let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        };
+        Self { names, begun: 0, has_entry: false, print }
+    }
+
+    /// Prints an entry of a list; those before it have ended.
+    ///
+    /// # Panics
+    /// If there is no such list, or it has ended.
+    pub fn entry(&mut self, list: &str, value: &serde_json::Value) {
+        while self.begun == 0 || self.names[self.begun - 1] != list {
+            self.begin_next();
+        }
+        let before = if self.has_entry { ",\n    " } else { "\n    " };
+        self.has_entry = true;
+        (self.print)(&format!("{before}{value}"));
+    }
+
+    /// Prints the rest of the object: `facts` are its other fields.
+    pub fn finish(mut self, facts: &serde_json::Value) {
+        self.close(facts);
+    }
+
+    fn begin_next(&mut self) {
+        let before = match (self.begun, self.has_entry) {
+            (0, _) => "{\n  ",
+            (_, true) => "\n  ],\n  ",
+            (_, false) => "],\n  ",
+        };
+        (self.print)(&format!("{before}\"{}\": [", self.names[self.begun]));
+        (self.begun, self.has_entry) = (self.begun + 1, false);
+    }
+
+    fn close(&mut self, facts: &serde_json::Value) {
+        while self.begun < self.names.len() {
+            self.begin_next();
+        }
+        (self.print)(if self.has_entry { "\n  ]" } else { "]" });
+        for (name, value) in facts.as_object().into_iter().flatten() {
+            (self.print)(&format!(",\n  \"{name}\": {value}"));
+        }
+        (self.print)("\n}\n");
+        self.begun = usize::MAX;
+    }
+}
+
+impl Drop for JsonLists {
+    fn drop(&mut self) {
+        if (1..=self.names.len()).contains(&self.begun) {
+            self.close(&serde_json::json!({ "ended_early": true }));
+        }
+    }
+}
+
 /// An object's key as it may be shown on a terminal: control characters, which could rewrite what is on it, are
 /// escaped.
 pub fn key(key: &str) -> String {
@@ -117,7 +187,44 @@ fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Colour, aligned, describe, key, painted};
+    use std::cell::RefCell;
+
+    use serde_json::{Value, json};
+
+    use super::{Colour, JsonLists, aligned, describe, key, painted};
+
+    thread_local! {
+        static PRINTED: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+
+    /// What `tell` prints of an object with the lists `a`, `b` and `c`.
+    fn printed(tell: impl FnOnce(JsonLists)) -> String {
+        let print = |text: &str| PRINTED.with_borrow_mut(|printed| printed.push_str(text));
+        tell(JsonLists { print, ..JsonLists::new(&["a", "b", "c"]) });
+        PRINTED.take()
+    }
+
+    #[test]
+    fn lists_that_are_printed_as_they_are_found_are_one_object() {
+        let text = printed(|mut lists| {
+            lists.entry("a", &json!({ "x": 1 }));
+            lists.entry("a", &json!("\""));
+            lists.entry("c", &json!(null));
+            lists.finish(&json!({ "n": 2, "text": "t" }));
+        });
+        let read: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(read, json!({ "a": [{ "x": 1 }, "\""], "b": [], "c": [null], "n": 2, "text": "t" }));
+        let empty = printed(|lists| lists.finish(&json!({})));
+        assert_eq!(serde_json::from_str::<Value>(&empty).unwrap(), json!({ "a": [], "b": [], "c": [] }));
+    }
+
+    #[test]
+    fn an_object_that_ended_early_reads_and_says_so_and_one_that_never_began_is_not_printed() {
+        let text = printed(|mut lists| lists.entry("b", &json!(1)));
+        let read: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(read, json!({ "a": [], "b": [1], "c": [], "ended_early": true }));
+        assert_eq!(printed(drop), "");
+    }
 
     #[derive(Debug, thiserror::Error)]
     #[error("open database")]

@@ -38,18 +38,19 @@ pub fn run(arguments: &RestoreArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what is worth a line while it happens, or collects it for JSON, and shows how far it has come.
+/// Prints what is worth a line, or an entry in JSON, while it happens, and shows how far it has come.
 pub(super) struct Teller {
     spinner: ProgressBar,
-    json: bool,
-    lost: Vec<serde_json::Value>,
-    found: Vec<serde_json::Value>,
+    json: Option<output::JsonLists>,
 }
+
+/// Names of its lists in JSON, in the order in which they come.
+const LISTS: &[&str] = &["lost_bodies", "found_bodies"];
 
 impl Teller {
     pub(super) fn new(json: bool) -> Self {
         let form = "{spinner} {human_pos} chunks looked at, {per_sec}";
-        Self { spinner: output::spinner(form, json), json, lost: Vec::new(), found: Vec::new() }
+        Self { spinner: output::spinner(form, json), json: json.then(|| output::JsonLists::new(LISTS)) }
     }
 
     fn line(&self, text: &str) {
@@ -60,8 +61,8 @@ impl Teller {
     pub(super) fn finish(self, restored: &Restored, directory: &Path, verdict: &str) {
         self.spinner.finish_and_clear();
         let Restored { replaced, lost, adopted, set_aside, brought_back } = restored;
-        if self.json {
-            output::json(&serde_json::json!({
+        if let Some(json) = self.json {
+            json.finish(&serde_json::json!({
                 "replaced": replaced.as_ref().map(|path| path.to_string_lossy()),
                 "lost": lost,
                 "found": adopted.objects,
@@ -69,8 +70,6 @@ impl Teller {
                 "left": adopted.left,
                 "set_aside": set_aside,
                 "brought_back": brought_back,
-                "lost_bodies": self.lost,
-                "found_bodies": self.found,
             }));
         } else {
             tell(restored, directory);
@@ -82,10 +81,11 @@ impl Teller {
 impl RestoreObserver for Teller {
     fn lost(&mut self, lost: &LostBody) {
         let LostBody { bucket, key, of, is_kept } = lost;
-        if self.json {
-            self.lost.push(serde_json::json!({
+        if let Some(json) = &mut self.json {
+            let lost = serde_json::json!({
                 "bucket": bucket.as_str(), "key": key.as_str(), "of": of.to_string(), "is_kept": is_kept
-            }));
+            });
+            json.entry(LISTS[0], &lost);
             return;
         }
         let what = if *is_kept { "damaged, kept because it is locked" } else { "gone" };
@@ -101,9 +101,9 @@ impl RestoreObserver for Teller {
             Outcome::Incomplete(why) => ("incomplete", format!("incomplete: {why}")),
             Outcome::Refused(why) => ("refused", format!("refused: {why}")),
         };
-        if self.json {
+        if let Some(json) = &mut self.json {
             let found = serde_json::json!({ "bucket": bucket, "key": key, "outcome": word, "detail": what });
-            self.found.push(found);
+            json.entry(LISTS[1], &found);
         } else {
             self.line(&format!("{what}\t{}/{}", output::key(bucket), output::key(key)));
         }

@@ -63,9 +63,10 @@ async fn show(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure> {
             }
         }
     }
-    for SmallMark { bucket, key, version, found, detail } in &scrub.small_marks {
-        let found = Timestamp(*found).iso_millis();
-        output::line(&format!("{bucket}/{}\tversion {version}: since {found}: {detail}", output::key(key)));
+    for mark in &scrub.small_marks {
+        let SmallMark { bucket, key, found, detail, .. } = mark;
+        let (of, found) = (bearer_text(mark), Timestamp(*found).iso_millis());
+        output::line(&format!("{bucket}/{}\t{of}: since {found}: {detail}", output::key(key)));
     }
     let verdict = match (chunks, scrub.small_marks.len()) {
         (0, 0) => "no damage".to_owned(),
@@ -75,6 +76,16 @@ async fn show(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure> {
     };
     output::line(&verdict);
     Ok(chunks > 0 || !scrub.small_marks.is_empty())
+}
+
+fn bearer_text(mark: &SmallMark) -> String {
+    let SmallMark { version, upload, restorable, part, .. } = mark;
+    let bearer = match (upload, restorable) {
+        (Some(upload), _) => format!("upload {upload}"),
+        (None, Some(id)) => format!("restorable version {id}"),
+        (None, None) => format!("version {version}"),
+    };
+    part.map_or_else(|| bearer.clone(), |part| format!("{bearer}, part {part}"))
 }
 
 fn last_text(pass: &Pass) -> String {
@@ -99,40 +110,41 @@ fn small_text(pass: &Pass) -> String {
 }
 
 async fn show_json(scrub: &Scrub, meta: &dyn MetaStore) -> Result<bool, Failure> {
-    let mut chunks = Vec::new();
+    let mut lists = output::JsonLists::new(&["damaged_chunks", "damaged_small_bodies"]);
+    let mut is_damaged = !scrub.small_marks.is_empty();
     let mut after = None;
     loop {
         let (page, uses) = damage_page(meta, after).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.chunk);
-        chunks.extend(page.iter().map(|DamagedChunk { chunk, damage }| {
+        is_damaged = true;
+        for DamagedChunk { chunk, damage } in &page {
             let objects: Vec<_> = uses.iter().filter(|found| found.chunk == *chunk).map(use_json).collect();
-            serde_json::json!({
+            let damaged = serde_json::json!({
                 "chunk": chunk.to_string(),
                 "found": damage.found.iso_millis(),
                 "detail": damage.detail,
                 "objects": objects,
-            })
-        }));
+            });
+            lists.entry("damaged_chunks", &damaged);
+        }
     }
-    let is_damaged = !chunks.is_empty() || !scrub.small_marks.is_empty();
-    let small = scrub.small_marks.iter().map(|SmallMark { bucket, key, version, found, detail }| {
-        serde_json::json!({
+    for mark in &scrub.small_marks {
+        let SmallMark { bucket, key, version, upload, restorable, part, found, detail, .. } = mark;
+        let damaged = serde_json::json!({
             "bucket": bucket,
             "key": key,
-            "version": version,
+            "version": Some(version).filter(|version| !version.is_empty()),
+            "upload": upload,
+            "restorable": restorable,
+            "part": part,
             "found": Timestamp(*found).iso_millis(),
             "detail": detail,
-        })
-    });
-    let small: Vec<_> = small.collect();
+        });
+        lists.entry("damaged_small_bodies", &damaged);
+    }
     let (last, pass) = (scrub.last.as_ref().map(pass_json), scrub.pass.as_ref().map(pass_json));
-    output::json(&serde_json::json!({
-        "last_pass": last,
-        "this_pass": pass,
-        "damaged_chunks": chunks,
-        "damaged_small_bodies": small,
-    }));
+    lists.finish(&serde_json::json!({ "last_pass": last, "this_pass": pass }));
     Ok(is_damaged)
 }
 

@@ -5,20 +5,22 @@
 //! what was deleted a moment before may come back; ids of versions; copies and new names, which moved no bytes, so that
 //! those are found under the key that they were written under.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 
 use crate::chunk::ChunkRecord;
-use crate::engine::label::{End, Label, ObjectFacts, read_label};
+use crate::engine::catalogue::{Candidate, Catalogue};
+use crate::engine::label::{Label, ObjectFacts};
 use crate::engine::maintenance::visit_files;
 use crate::engine::record::RecordLine;
 use crate::engine::{Engine, EngineError};
+use crate::limits::keeping::ADOPT_BODIES_AT_ONCE;
 use crate::limits::{ADOPT_PARTS_AT_ONCE, ADOPTION_SLACK_SECONDS, BLOCK_BYTES};
 use crate::meta::{
-    CommitPart, CommitPut, CompleteUpload, MetaError, NewBody, NewBucket, NewExtent, NewUpload, PartSelection,
+    CommitPart, CommitPut, CompleteUpload, Finds, FoundBody, MetaError, NewBody, NewBucket, NewExtent, NewUpload,
+    PartSelection,
 };
 use crate::rules::{Versioning, WritePrecondition};
 use crate::types::{Bucket, BucketName, ChunkId, ObjectKey, OwnerId, Timestamp, UploadId};
@@ -69,24 +71,6 @@ pub struct Adopted {
     pub left: u64,
 }
 
-/// A body as its chunks are found.
-#[derive(Default)]
-struct Body {
-    pieces: BTreeMap<u64, ChunkRecord>,
-    /// Bucket and key.
-    name: (String, String),
-    last: Option<Box<Label>>,
-    is_part: bool,
-}
-
-/// A whole body that makes an object.
-struct Candidate {
-    at: Timestamp,
-    label: Label,
-    object: ObjectFacts,
-    pieces: Vec<ChunkRecord>,
-}
-
 /// Why a candidate is no object: an error of the store, or what is wrong with it.
 pub(super) enum Setback {
     Failed(EngineError),
@@ -106,90 +90,150 @@ fn incomplete(what: &str) -> Setback {
     Setback::Left(Outcome::Incomplete(what.to_owned()))
 }
 
+/// A candidate and where it belongs.
+struct Placed {
+    bucket: Bucket,
+    key: ObjectKey,
+    candidate: Candidate,
+}
+
+/// An adoption under way. Bodies are taken in the order in which they were written; some wait for each other, so that
+/// their commits share a sync.
+struct Adoption<'a> {
+    engine: &'a Engine,
+    since: Option<Timestamp>,
+    report: &'a mut (dyn FnMut(Adopting) + Send),
+    waiting: Vec<Placed>,
+    done: Adopted,
+}
+
+impl Adoption<'_> {
+    fn tell(&mut self, (bucket, key): (String, String), outcome: Outcome) {
+        match outcome {
+            Outcome::Adopted | Outcome::AdoptedInPart => self.done.objects += 1,
+            Outcome::Incomplete(_) => self.done.incomplete += 1,
+            Outcome::Older | Outcome::Refused(_) => self.done.left += 1,
+        }
+        (self.report)(Adopting::Found(Found { bucket, key, outcome }));
+    }
+
+    /// Takes the next body.
+    async fn take(&mut self, catalogue: &Catalogue, found: FoundBody) -> Result<(), EngineError> {
+        let candidate = match catalogue.candidate(found).await? {
+            Ok(candidate) if self.since.is_some_and(|since| candidate.at < since) => return Ok(()),
+            Ok(candidate) => candidate,
+            Err(fragment) => {
+                self.tell(fragment.name, Outcome::Incomplete(fragment.why.to_owned()));
+                return Ok(());
+            }
+        };
+        let name = (candidate.label.bucket.clone(), candidate.label.key.clone());
+        let placed = match self.engine.place(candidate).await {
+            Ok(placed) => placed,
+            Err(Setback::Left(outcome)) => {
+                self.tell(name, outcome);
+                return Ok(());
+            }
+            Err(Setback::Failed(error)) => return Err(error),
+        };
+        // Of a key the older one first. An upload may share chunks of any that were written before.
+        let is_upload = placed.candidate.label.completed.is_some();
+        let has_same_key = |other: &Placed| other.bucket.id == placed.bucket.id && other.key == placed.key;
+        if is_upload || self.waiting.len() >= ADOPT_BODIES_AT_ONCE || self.waiting.iter().any(has_same_key) {
+            self.settle().await?;
+        }
+        self.waiting.push(placed);
+        if is_upload { self.settle().await } else { Ok(()) }
+    }
+
+    /// Makes objects of what waits.
+    async fn settle(&mut self) -> Result<(), EngineError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let name = |placed: &Placed| (placed.candidate.label.bucket.clone(), placed.candidate.label.key.clone());
+        let names: Vec<_> = waiting.iter().map(name).collect();
+        let outcomes = join_all(waiting.into_iter().map(|placed| self.engine.adopt_one(placed))).await;
+        for (name, outcome) in names.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(outcome) | Err(Setback::Left(outcome)) => self.tell(name, outcome),
+                Err(Setback::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Engine {
     /// Adopts the bodies among the chunk files without rows, the oldest first, and tells `report` of each. With `since`
-    /// only what was written at that time or later. No server may run.
+    /// only what was written at that time or later. What is found on the way goes to `finds`, which are empty, so that
+    /// memory does not grow with the number of files. No server may run.
     ///
     /// # Errors
     /// `Meta`, `Chunk`.
     pub async fn adopt(
         &self,
         since: Option<Timestamp>,
+        finds: Finds,
         report: &mut (dyn FnMut(Adopting) + Send),
     ) -> Result<Adopted, EngineError> {
-        let mut adopted = Adopted::default();
-        let mut candidates = Vec::new();
+        let catalogue = Catalogue::new(finds, Arc::clone(&self.chunks));
+        self.find_bodies(&catalogue, report).await?;
         let since = since.map(|since| since.plus_seconds(-ADOPTION_SLACK_SECONDS));
-        for body in self.find_bodies(report).await?.into_values() {
-            // Parts are adopted through the record of their upload.
-            if body.is_part {
-                continue;
-            }
-            let name = body.name.clone();
-            match whole(body) {
-                Ok(candidate) if since.is_some_and(|since| candidate.at < since) => {}
-                Ok(candidate) => candidates.push(candidate),
-                Err(what) => {
-                    adopted.incomplete += 1;
-                    let outcome = Outcome::Incomplete(what.to_owned());
-                    report(Adopting::Found(Found { bucket: name.0, key: name.1, outcome }));
-                }
+        let mut adoption = Adoption { engine: self, since, report, waiting: Vec::new(), done: Adopted::default() };
+        let mut after = None;
+        while let Some((next, fragments)) = catalogue.endless(after).await? {
+            after = Some(next);
+            for fragment in fragments {
+                adoption.tell(fragment.name, Outcome::Incomplete(fragment.why.to_owned()));
             }
         }
-        candidates.sort_by_key(|candidate| candidate.at);
-        for candidate in candidates {
-            let (bucket, key) = (candidate.label.bucket.clone(), candidate.label.key.clone());
-            let outcome = match self.adopt_one(candidate).await {
-                Ok(outcome) | Err(Setback::Left(outcome)) => outcome,
-                Err(Setback::Failed(error)) => return Err(error),
-            };
-            match outcome {
-                Outcome::Adopted | Outcome::AdoptedInPart => adopted.objects += 1,
-                Outcome::Incomplete(_) => adopted.incomplete += 1,
-                Outcome::Older | Outcome::Refused(_) => adopted.left += 1,
+        let mut last = None;
+        loop {
+            let page = catalogue.ended(last.as_ref()).await?;
+            last = page.last().copied();
+            if last.is_none() {
+                break;
             }
-            report(Adopting::Found(Found { bucket, key, outcome }));
+            for found in page {
+                adoption.take(&catalogue, found).await?;
+            }
         }
-        Ok(adopted)
+        adoption.settle().await?;
+        Ok(adoption.done)
     }
 
-    /// The bodies among the chunk files without rows.
+    /// Notes the chunk files without rows.
     async fn find_bodies(
         &self,
+        catalogue: &Catalogue,
         report: &mut (dyn FnMut(Adopting) + Send),
-    ) -> Result<HashMap<[u8; 16], Body>, EngineError> {
-        let mut bodies: HashMap<[u8; 16], Body> = HashMap::new();
+    ) -> Result<(), EngineError> {
         let chunks = Arc::clone(&self.chunks);
         for epoch in spawn_blocking(move || chunks.epochs()).await.map_err(|_| EngineError::Stopped)?? {
             let mut files = visit_files(&self.chunks, epoch);
             while let Some(batch) = files.next().await {
                 report(Adopting::Looked(batch.len()));
-                let unknown = self.without_rows(batch).await?;
-                let chunks = Arc::clone(&self.chunks);
-                let labelled = spawn_blocking(move || {
-                    let inspect = |chunk| chunks.inspect(chunk).ok();
-                    let label = |(record, appendix): (ChunkRecord, Vec<u8>)| Some((record, read_label(&appendix)?));
-                    unknown.into_iter().filter_map(inspect).filter_map(label).collect::<Vec<_>>()
-                });
-                for (record, label) in labelled.await.map_err(|_| EngineError::Stopped)? {
-                    bodies.entry(label.body).or_default().add(record, label);
-                }
+                catalogue.note(self.without_rows(batch).await?).await?;
             }
             files.finish().await?;
         }
-        Ok(bodies)
+        Ok(())
     }
 
-    async fn adopt_one(&self, candidate: Candidate) -> Result<Outcome, Setback> {
-        let Candidate { label, object, at, .. } = &candidate;
-        let key = ObjectKey::parse(label.key.as_str()).map_err(|_| incomplete("its key does not read"))?;
-        let bucket = self.bucket_of(label, *at).await?;
+    /// Finds or makes the bucket of a candidate.
+    async fn place(&self, candidate: Candidate) -> Result<Placed, Setback> {
+        let key = ObjectKey::parse(candidate.label.key.as_str()).map_err(|_| incomplete("its key does not read"))?;
+        let bucket = self.bucket_of(&candidate.label, candidate.at).await?;
+        Ok(Placed { bucket, key, candidate })
+    }
+
+    async fn adopt_one(&self, placed: Placed) -> Result<Outcome, Setback> {
+        let Placed { bucket, key, candidate } = placed;
         let current = self.meta.version(bucket.id, &key, None).await?;
-        if current.is_some_and(|current| current.version.modified >= *at) {
+        if current.is_some_and(|current| current.version.modified >= candidate.at) {
             return Ok(Outcome::Older);
         }
-        let cut = object.cut;
-        match &label.completed {
+        let cut = candidate.object.cut;
+        match &candidate.label.completed {
             None => self.adopt_object(&bucket, key, candidate).await?,
             Some(_) => self.adopt_upload(&bucket, key, candidate).await?,
         }
@@ -346,36 +390,6 @@ impl Engine {
     }
 }
 
-impl Body {
-    fn add(&mut self, record: ChunkRecord, label: Label) {
-        self.pieces.insert(label.start, record);
-        self.is_part = label.part.is_some();
-        if self.name.1.is_empty() {
-            self.name = (label.bucket.clone(), label.key.clone());
-        }
-        if label.end.is_some() {
-            self.last = Some(Box::new(label));
-        }
-    }
-}
-
-/// The object that a body makes, if all of it is there.
-fn whole(body: Body) -> Result<Candidate, &'static str> {
-    let mut label = *body.last.ok_or("its last chunk is missing")?;
-    let Some(End { bytes, at, object: Some(object) }) = label.end.take() else { return Err("its label does not read") };
-    let mut expected = 0;
-    for (start, piece) in &body.pieces {
-        if *start != expected {
-            return Err("a chunk of it is missing");
-        }
-        expected += piece.length;
-    }
-    if expected != bytes {
-        return Err("a chunk of it is missing");
-    }
-    Ok(Candidate { at: Timestamp(at), label, object, pieces: body.pieces.into_values().collect() })
-}
-
 fn sealed(record: &ChunkRecord) -> NewExtent {
     NewExtent::Sealed { id: record.id, length: record.length, seal: record.seal }
 }
@@ -391,59 +405,7 @@ pub(super) fn take_lines(text: &mut Vec<u8>) -> Result<Vec<RecordLine>, Setback>
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, take_lines, whole};
-    use crate::chunk::ChunkRecord;
-    use crate::digest::Tee;
-    use crate::engine::label::{BodyLabel, join, read_label};
-    use crate::types::{
-        Bucket, BucketId, BucketName, ChecksumAlgorithm, ChunkId, Epoch, ObjectKey, ObjectMetadata, OwnerId, Timestamp,
-    };
-
-    /// A body of three chunks with 5, 5 and 2 bytes, as its labels are found.
-    fn found() -> Vec<(ChunkRecord, crate::engine::label::Label)> {
-        let bucket = Bucket {
-            id: BucketId(1),
-            name: BucketName::parse("bucket").unwrap(),
-            owner: OwnerId("o".to_owned()),
-            created: Timestamp(0),
-            location: String::new(),
-            generation: 0,
-            is_versioned: false,
-        };
-        let key = ObjectKey::parse("key").unwrap();
-        let label = BodyLabel::object((&bucket, &key), &ObjectMetadata::default(), None, Timestamp(7));
-        let mut tee = Tee::new(ChecksumAlgorithm::Crc32);
-        tee.update(b"twelve bytes");
-        let digests = tee.finish();
-        let chunk = |number, start, length, end| {
-            let record = ChunkRecord { id: ChunkId::new(Epoch(1), number), length, seal: 0 };
-            (record, read_label(&join(&label.chunk(start, end), &[])).unwrap())
-        };
-        vec![chunk(1, 0, 5, None), chunk(2, 5, 5, None), chunk(3, 10, 2, Some(&digests))]
-    }
-
-    fn body(found: impl IntoIterator<Item = (ChunkRecord, crate::engine::label::Label)>) -> Body {
-        let mut body = Body::default();
-        found.into_iter().for_each(|(record, label)| body.add(record, label));
-        body
-    }
-
-    #[test]
-    fn a_body_is_whole_only_with_all_of_its_chunks() {
-        let candidate = whole(body(found().into_iter().rev())).unwrap_or_else(|what| panic!("in any order: {what}"));
-        assert_eq!((candidate.at, candidate.pieces.len(), candidate.object.size), (Timestamp(7), 3, 12));
-        for missing in 0..3 {
-            let mut found = found();
-            found.remove(missing);
-            assert!(whole(body(found)).is_err(), "without chunk {missing}");
-        }
-        let mut cut = found();
-        cut[1].0.length = 4;
-        assert!(whole(body(cut)).is_err());
-        let mut cut = found();
-        cut[2].0.length = 1;
-        assert!(whole(body(cut)).is_err());
-    }
+    use super::take_lines;
 
     #[test]
     fn lines_are_taken_whole() {

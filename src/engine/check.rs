@@ -9,10 +9,10 @@ use tokio::task::spawn_blocking;
 use crate::buffer::{Block, PoolShare};
 use crate::chunk::{ChunkError, ChunkRecord, ChunkStore};
 use crate::engine::maintenance::visit_files;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, SmallName};
 use crate::limits::{BLOCK_BYTES, CHECK_CHUNKS_AT_ONCE, CHECK_STEP, CHUNK_USES_MAX};
-use crate::meta::ChunkUse;
-use crate::types::{BucketName, ChunkId, Epoch, ObjectKey, VersionId};
+use crate::meta::{BodyUse, ChunkUse};
+use crate::types::{ChunkId, Epoch, ObjectKey};
 
 /// One thing that is wrong with the stored data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +30,8 @@ pub enum Fault {
     },
     /// A body that lies beside its row does not match its checksum.
     Inline {
-        /// The bucket.
-        bucket: BucketName,
-        /// Its key.
-        key: ObjectKey,
-        /// Its version.
-        version: VersionId,
+        /// Whose it is.
+        name: SmallName,
         /// What is wrong with it.
         detail: String,
     },
@@ -57,8 +53,9 @@ impl std::fmt::Display for Fault {
                     write!(f, "{before} {bucket}/{} ({of})", printable(key))
                 })
             }
-            Self::Inline { bucket, key, version, detail } => {
-                write!(f, "{bucket}/{} (version {version}): {detail}", printable(key))
+            Self::Inline { name, detail } => {
+                let BodyUse { bucket, key, .. } = &name.used;
+                write!(f, "{bucket}/{} ({name}): {detail}", printable(key))
             }
             Self::Orphan { chunk } => write!(f, "chunk {chunk}: its file has no row"),
         }
@@ -70,9 +67,31 @@ fn printable(key: &ObjectKey) -> String {
     key.as_str().replace(char::is_control, "\u{fffd}")
 }
 
+/// What a check is at, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CheckStage {
+    /// The metadata against itself.
+    #[default]
+    Metadata,
+    /// Bodies beside their rows.
+    SmallBodies,
+    /// Live chunks.
+    Chunks,
+    /// Chunk files against the rows.
+    Files,
+}
+
 /// How far a check has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckProgress {
+    /// What it is at.
+    pub stage: CheckStage,
+    /// Rows that were looked at for small bodies.
+    pub rows_done: u64,
+    /// About how many there were when the check began.
+    pub rows_total: u64,
+    /// Chunk files that were compared with the rows.
+    pub files_done: u64,
     /// Live chunks that were verified.
     pub chunks_done: u64,
     /// Live chunks when the check began.
@@ -108,7 +127,7 @@ pub struct CheckSummary {
 pub trait CheckObserver: Send {
     /// Something is wrong.
     fn fault(&mut self, fault: Fault);
-    /// Another chunk was verified.
+    /// The check went on.
     fn progress(&mut self, progress: CheckProgress);
 }
 
@@ -121,23 +140,28 @@ impl Engine {
     /// `Meta`, `Chunk` if the check itself cannot go on; what is wrong with the data is reported instead.
     pub async fn check(&self, open: &[Epoch], observer: &mut dyn CheckObserver) -> Result<CheckSummary, EngineError> {
         let mut summary = CheckSummary::default();
+        let rows_total = self.count_objects().await?;
+        let mut progress = CheckProgress { rows_total, ..self.count_chunks().await? };
+        observer.progress(progress);
         let mut report = |fault: String| {
             summary.faults += 1;
             observer.fault(Fault::Metadata(fault));
         };
         self.meta.verify(&mut report).await?;
-        self.check_inline(&mut summary, observer).await?;
-        self.check_chunks(&mut summary, observer).await?;
-        self.check_files(open, &mut summary, observer).await?;
+        progress.stage = CheckStage::SmallBodies;
+        self.check_inline((&mut summary, &mut progress), observer).await?;
+        progress.stage = CheckStage::Chunks;
+        self.check_chunks((&mut summary, &mut progress), observer).await?;
+        progress.stage = CheckStage::Files;
+        self.check_files(open, (&mut summary, &mut progress), observer).await?;
         Ok(summary)
     }
 
     async fn check_chunks(
         &self,
-        summary: &mut CheckSummary,
+        (summary, progress): (&mut CheckSummary, &mut CheckProgress),
         observer: &mut dyn CheckObserver,
     ) -> Result<(), EngineError> {
-        let mut progress = self.count_chunks().await?;
         let mut after = None;
         loop {
             let page = self.meta.chunks(after, CHECK_STEP).await?;
@@ -154,7 +178,7 @@ impl Engine {
                 progress.chunks_done += 1;
                 progress.bytes_done += record.length;
                 damaged.extend(fault?.map(|detail| (record.id, detail)));
-                observer.progress(progress);
+                observer.progress(*progress);
             }
             summary.faults += damaged.len() as u64;
             self.report_damage(damaged, observer).await?;
@@ -223,7 +247,7 @@ impl Engine {
     async fn check_files(
         &self,
         open: &[Epoch],
-        summary: &mut CheckSummary,
+        (summary, progress): (&mut CheckSummary, &mut CheckProgress),
         observer: &mut dyn CheckObserver,
     ) -> Result<(), EngineError> {
         let chunks = Arc::clone(&self.chunks);
@@ -232,6 +256,8 @@ impl Engine {
             let mut files = visit_files(&self.chunks, epoch);
             while let Some(batch) = files.next().await {
                 summary.files += batch.len() as u64;
+                progress.files_done = summary.files;
+                observer.progress(*progress);
                 let orphans = self.without_rows(batch).await?;
                 if open.contains(&epoch) {
                     summary.unclaimed += orphans.len() as u64;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::chunk::ChunkRecord;
 use crate::engine::check::error_text;
 use crate::engine::{Engine, EngineError};
-use crate::limits::{SCRUB_STEP, SCRUB_SUSPECTS_STEP};
+use crate::limits::{PAGE_MAX, SCRUB_STEP, SCRUB_SUSPECTS_STEP};
 use crate::meta::{Damage, MetaError, MetaStore};
 use crate::rules::scrub::{Pass, Scrub};
 use crate::telemetry::record;
@@ -112,7 +112,10 @@ impl Engine {
             Some(pass) => pass,
             None if scrub.is_due(self.clock.now(), budget.interval_seconds) => {
                 let total = self.count_chunks().await?;
-                Pass::begin(self.clock.now(), total.chunks_total, total.bytes_total)
+                let rows_total = self.count_objects().await?;
+                let mut pass = Pass::begin(self.clock.now(), total.chunks_total, total.bytes_total);
+                pass.rows_total = rows_total;
+                pass
             }
             None => {
                 step.is_waiting = true;
@@ -142,6 +145,24 @@ impl Engine {
         }
         scrub.pass = Some(pass);
         self.keep_scrub(scrub).await
+    }
+
+    /// How many objects there are, which is about how many rows have to be looked at for small bodies.
+    pub(crate) async fn count_objects(&self) -> Result<u64, EngineError> {
+        let (mut count, mut after) = (0, Some(String::new()));
+        while let Some(name) = after {
+            let page = self.list_buckets(None, "", &name, PAGE_MAX).await?;
+            for bucket in &page.buckets {
+                match self.meta.bucket_usage(bucket.id).await {
+                    Ok(usage) => count += usage.objects,
+                    // It went meanwhile.
+                    Err(MetaError::NoSuchBucket) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            after = page.next_after;
+        }
+        Ok(count)
     }
 
     async fn keep_scrub(&self, scrub: &Scrub) -> Result<(), EngineError> {
@@ -204,9 +225,9 @@ impl ScrubStep {
         self.marked += u64::from(is_damaged);
     }
 
-    pub(crate) fn add_small(&mut self, length: u64) {
-        self.small += 1;
-        self.bytes += length;
-        self.cost += length;
+    pub(crate) fn add_small(&mut self, bodies: u64, bytes: u64) {
+        self.small += bodies;
+        self.bytes += bytes;
+        self.cost += bytes;
     }
 }

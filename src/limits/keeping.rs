@@ -24,6 +24,8 @@ pub const SCRUB_STEP: u32 = 256;
 pub const SCRUB_ROW_BYTES: u64 = 512;
 /// Small bodies that stay marked as damaged. Each is looked at in every step; beyond, damage is logged only.
 pub const SCRUB_MARKS_MAX: usize = 64;
+/// Restorable versions that check and scrub read at once, with their small bodies. Bounds the memory of those.
+pub const SMALL_BODIES_STEP: u32 = 64;
 /// Milliseconds between two looks for damage that readers met.
 pub const SCRUB_LOOK_MS: u64 = 1_000;
 /// Chunks that showed damage to readers and wait for scrub.
@@ -52,6 +54,10 @@ pub const SNAPSHOT_FREE_FACTOR: u64 = 2;
 pub const CHUNK_LABEL_BYTES_MAX: usize = 8 * KIB as usize;
 /// Parts whose extents are read at once while the record of an upload is written. Bounds its memory.
 pub const RECORD_PARTS_STEP: u32 = 8;
+/// Bodies that a rebuild reads from its list at once.
+pub const ADOPT_STEP: u32 = 256;
+/// Bodies that a rebuild commits at once, so that they share group commits. Bounds the labels in memory.
+pub const ADOPT_BODIES_AT_ONCE: usize = 64;
 /// Parts of one upload that a rebuild commits at once, so that they share group commits.
 pub const ADOPT_PARTS_AT_ONCE: usize = 64;
 /// Seconds before a snapshot from which bodies are adopted: one may have been sealed before it and committed after it.

@@ -11,6 +11,7 @@ mod happening;
 pub mod memory;
 pub mod origin;
 pub mod selection;
+pub mod small;
 pub mod sqlite;
 pub mod store;
 pub mod upkeep;
@@ -25,7 +26,11 @@ pub use fact::{
 pub use memory::MemoryMeta;
 pub use origin::{carrying_origin, current_origin, on_behalf_of};
 pub use selection::PartSelection;
-pub use sqlite::{SqliteMeta, SqliteSettings, copy_database, read_metadata, snapshot_time, write_metadata};
+pub use small::{BodyUse, InlinePart, InlineParts, PartPlace, RetainedBody, SmallBody};
+pub use sqlite::{
+    BodyName, Finds, FoundBody, FoundEnd, FoundPiece, SqliteMeta, SqliteSettings, copy_database, read_metadata,
+    snapshot_time, write_metadata,
+};
 pub use store::MetaStore;
 pub use upkeep::{
     Admission, ExpireVersion, ExpiryOutcome, OwnerAccount, RestoreVersion, RetainedEnvelope, RetainedQuery,

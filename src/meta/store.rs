@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload, OwnerAccount, PartExtents,
-    PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart, StoredVersion,
-    UploadRecord,
+    AccessKey, Admission, BodyUse, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut,
+    CommitRename, CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion,
+    ExpiryOutcome, Extent, GatewaySecret, InlineParts, KeyChange, KeyPolicy, LostBody, MetaError, NewBucket, NewUpload,
+    OwnerAccount, PartExtents, PartPlace, PutOutcome, RestoreVersion, RetainedBody, RetainedEnvelope, RetainedQuery,
+    RetainedVersion, SmallBody, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::object::BucketListing;
@@ -252,6 +252,13 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn damaged_chunks(&self, after: Option<ChunkId>, max: u32) -> Result<Vec<DamagedChunk>, MetaError>;
     /// Who has bytes in these chunks, in the order of the chunks, at most `max`. Walks all extents.
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError>;
+    /// Restorable versions with ids above `after`, in order, at most `max`, each with its body if that is small.
+    async fn retained_bodies(&self, after: u64, max: u32) -> Result<Vec<RetainedBody>, MetaError>;
+    /// Looks at up to `max` parts after `after`, in the order of their manifests and numbers, for those whose bytes lie
+    /// beside their rows.
+    async fn inline_parts(&self, after: Option<PartPlace>, max: u32) -> Result<InlineParts, MetaError>;
+    /// Who has a small body, at most `max`; nobody if it is gone. Walks all versions.
+    async fn small_body_uses(&self, body: SmallBody, max: u32) -> Result<Vec<BodyUse>, MetaError>;
     /// Removes everything that has bytes in one of these chunks, which are lost, and tells nobody: versions, uploads,
     /// restorable versions. A version that is locked at `lock_time` stays. Walks all extents.
     async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError>;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::SCRUB_ROW_BYTES;
 use crate::types::{ChunkId, Timestamp};
 
 /// How far scrub has come. Kept across restarts.
@@ -29,8 +30,23 @@ pub struct SmallMark {
     pub bucket: String,
     /// The key.
     pub key: String,
-    /// The version, in the words of clients.
+    /// The version, in the words of clients; empty if it is none.
     pub version: String,
+    /// The open upload, if it is one of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
+    /// The restorable version, if it is one of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restorable: Option<u64>,
+    /// The part, if it is a body of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<u16>,
+    /// Row of the body, whatever its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
+    /// Manifest of the part, whatever its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<i64>,
     /// When it was found first, in microseconds since 1970.
     pub found: i64,
     /// What was found.
@@ -38,14 +54,28 @@ pub struct SmallMark {
 }
 
 impl SmallMark {
-    /// Whether `other` is of the same version.
+    /// Whether `other` is of the same body of the same bearer.
     pub fn names_same(&self, other: &Self) -> bool {
+        let bearer = |mark: &Self| (mark.restorable, mark.part);
         (&self.bucket, &self.key, &self.version) == (&other.bucket, &other.key, &other.version)
+            && (&self.upload, bearer(self)) == (&other.upload, bearer(other))
     }
 }
 
-/// How far a pass has come with small bodies: after this version of this key, or at the beginning of the bucket if
-/// there is no key.
+/// Which small bodies a pass reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SmallStage {
+    /// Those of versions.
+    #[default]
+    Versions,
+    /// Those of restorable versions with ids above this one.
+    Restorable(u64),
+    /// Those of parts after this one, by manifest and number.
+    Parts(Option<(i64, u16)>),
+}
+
+/// How far a pass has come with small bodies: among versions after this version of this key, or at the beginning of the
+/// bucket if there is no key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SmallPlace {
@@ -55,6 +85,15 @@ pub struct SmallPlace {
     pub key: String,
     /// The version.
     pub version: Option<String>,
+    /// Which bodies.
+    pub stage: SmallStage,
+}
+
+impl SmallPlace {
+    /// The beginning of a stage, or a place in one that is not of versions.
+    pub fn at(stage: SmallStage) -> Self {
+        Self { stage, ..Self::default() }
+    }
 }
 
 /// One pass over all chunks.
@@ -79,6 +118,10 @@ pub struct Pass {
     pub damaged: u64,
     /// How far it is with the small bodies, once it has begun with them.
     pub small: Option<SmallPlace>,
+    /// Rows that were looked at for small bodies.
+    pub rows: u64,
+    /// About how many there were when it began.
+    pub rows_total: u64,
     /// Small bodies verified.
     pub small_bodies: u64,
     /// Their bytes.
@@ -116,19 +159,22 @@ impl Pass {
         self.damaged += u64::from(is_damaged);
     }
 
-    /// Adds a small body that was verified.
-    pub fn verified_small(&mut self, length: u64, is_damaged: bool) {
-        self.small_bodies += 1;
-        self.small_bytes += length;
-        self.small_damaged += u64::from(is_damaged);
+    /// Adds small bodies that were verified, and how many of them are damaged.
+    pub fn verified_small(&mut self, bodies: u64, bytes: u64, damaged: u64) {
+        self.small_bodies += bodies;
+        self.small_bytes += bytes;
+        self.small_damaged += damaged;
     }
 }
 
 impl Scrub {
-    /// How much of the pass under way is done, by bytes of chunks; `None` if none is.
+    /// How much of the pass under way is done, by what it costs: bytes of chunks, and rows that may have a small body.
+    /// `None` if none is under way.
     pub fn part(&self) -> Option<f64> {
         let pass = self.pass.as_ref()?;
-        Some(if pass.bytes_total == 0 { 0.0 } else { (pass.bytes as f64 / pass.bytes_total as f64).min(1.0) })
+        let cost = |bytes: u64, rows: u64| bytes as f64 + rows as f64 * SCRUB_ROW_BYTES as f64;
+        let total = cost(pass.bytes_total, pass.rows_total);
+        Some(if total == 0.0 { 0.0 } else { (cost(pass.bytes, pass.rows) / total).min(1.0) })
     }
 
     /// The pass under way, or else the last one, in words.
@@ -171,8 +217,8 @@ pub fn rest(bytes: u64, elapsed: Duration, rate: u64) -> Duration {
 mod tests {
     use std::time::Duration;
 
-    use super::{Pass, Scrub, SmallPlace, rest};
-    use crate::limits::MIB;
+    use super::{Pass, Scrub, SmallPlace, SmallStage, rest};
+    use crate::limits::{MIB, SCRUB_ROW_BYTES};
     use crate::types::{ChunkId, Epoch, Timestamp};
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -197,10 +243,10 @@ mod tests {
         pass.verified(ChunkId::new(Epoch(1), 4), 5, true);
         pass.verified(chunk, 7, false);
         assert_eq!((pass.chunks, pass.bytes, pass.damaged, pass.after()), (2, 12, 1, Some(chunk)));
-        pass.verified_small(3, false);
-        pass.verified_small(4, true);
+        pass.verified_small(1, 3, 0);
+        pass.verified_small(1, 4, 1);
         assert_eq!((pass.small_bodies, pass.small_bytes, pass.small_damaged), (2, 7, 1));
-        pass.small = Some(SmallPlace { bucket: "b".to_owned(), key: "k".to_owned(), version: None });
+        pass.small = Some(SmallPlace { bucket: "b".to_owned(), key: "k".to_owned(), ..SmallPlace::default() });
         let mut scrub = Scrub { pass: Some(pass), ..Scrub::default() };
         let read = |scrub: &Scrub| serde_json::from_slice::<Scrub>(&serde_json::to_vec(scrub).unwrap()).unwrap();
         assert_eq!(read(&scrub), scrub);
@@ -208,12 +254,36 @@ mod tests {
         assert_eq!(read(&scrub), scrub);
         let last = scrub.last.unwrap();
         assert_eq!((last.after(), last.small.clone(), last.ended()), (None, None, Some(NOW.plus_seconds(9))));
-        let old: Scrub = serde_json::from_str(r#"{"pass":{"started":7,"after":9},"last":null}"#).unwrap();
+        for stage in [SmallStage::Restorable(7), SmallStage::Parts(None), SmallStage::Parts(Some((5, 6)))] {
+            let pass = Pass { small: Some(SmallPlace::at(stage)), ..Pass::default() };
+            let scrub = Scrub { pass: Some(pass), ..Scrub::default() };
+            assert_eq!(read(&scrub), scrub);
+        }
+        let old: Scrub = serde_json::from_str(
+            r#"{"pass":{"started":7,"after":9,"small":{"bucket":"b","key":"k"}},"last":null,
+                "small_marks":[{"bucket":"b","key":"k","version":"null","found":1,"detail":"d"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(old.small_marks[0].row, None);
         assert_eq!(
             old.pass.unwrap().after(),
             Some(ChunkId::from_i64(9)),
             "a place that was kept before there were more"
         );
+    }
+
+    #[test]
+    fn a_pass_is_done_by_what_it_costs_small_bodies_too() {
+        let part = |bytes, rows| {
+            let pass = Pass { bytes, rows, rows_total: 4, ..Pass::begin(NOW, 1, 4 * SCRUB_ROW_BYTES) };
+            Scrub { pass: Some(pass), ..Scrub::default() }.part()
+        };
+        assert_eq!(part(0, 0), Some(0.0));
+        assert_eq!(part(4 * SCRUB_ROW_BYTES, 0), Some(0.5), "the chunks are not all");
+        assert_eq!(part(4 * SCRUB_ROW_BYTES, 3), Some(0.875));
+        assert_eq!(part(4 * SCRUB_ROW_BYTES, 9), Some(1.0), "more rows than were expected");
+        assert_eq!(Scrub::default().part(), None);
+        assert_eq!(Scrub { pass: Some(Pass::begin(NOW, 0, 0)), ..Scrub::default() }.part(), Some(0.0));
     }
 
     #[test]

@@ -1,6 +1,18 @@
 //! A database of what the chunk files say: what comes back, byte for byte, and what does not.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use md5::Digest as _;
+use sluicegate::chunk::ChunkStore as _;
+use sluicegate::chunk::local::LocalChunks;
+use sluicegate::engine::label::{End, Label, ObjectFacts};
+use sluicegate::meta::write_metadata;
+use sluicegate::types::{Epoch, ObjectMetadata, StorageClass};
 
 use super::scrub::flip;
 use super::snapshots::{refusal, restore, snapshot};
@@ -221,4 +233,82 @@ fn an_upload_that_was_open_in_a_snapshot_is_the_object_that_it_became() {
     client.delete("/box/k").expect(204);
     server.eventually("every file is freed", || server.chunk_files().is_empty());
     server.stop_and_check();
+}
+
+/// Makes a store of `count` objects of one chunk each, as a server that lost its database leaves it.
+fn chunks_without_rows(data: &Path, count: u64) {
+    let chunks = LocalChunks::open_buffered(data, Epoch(1)).unwrap();
+    let class = StorageClass::Standard.name().to_owned();
+    let metadata = STANDARD_NO_PAD.encode(write_metadata(&ObjectMetadata::default()));
+    for number in 0..count {
+        let body = b"a body";
+        let md5 = md5::Md5::digest(body).into();
+        let (class, metadata, size) = (class.clone(), metadata.clone(), body.len() as u64);
+        let object = ObjectFacts { size, md5, parts: None, sha256: None, checksum: None, class, metadata, cut: false };
+        let label = Label {
+            bucket: "box".to_owned(),
+            owner: "o".repeat(64),
+            versioned: false,
+            key: format!("{number:0200}"),
+            body: u128::from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).to_le_bytes(),
+            start: 0,
+            part: None,
+            completed: None,
+            end: Some(End { bytes: size, at: 1_700_000_000_000_000 + number as i64, object: Some(object) }),
+        };
+        let label = serde_json::to_vec(&label).unwrap();
+        let mut writer = chunks.create().unwrap();
+        writer.append(body).unwrap();
+        writer.attach([&(label.len() as u16).to_le_bytes()[..], &label].concat());
+        writer.seal().unwrap();
+    }
+}
+
+/// Rebuilds with `flags` beside the data directory; the most memory that it had, in KiB, and what it printed.
+fn rebuild_watched(data: &Path, flags: &[&str]) -> (u64, Vec<u8>) {
+    let mut rebuild = std::process::Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+    rebuild.arg("rebuild").args(flags).arg("--data-dir").arg(data).stdout(std::process::Stdio::piped());
+    let mut rebuild = rebuild.spawn().unwrap();
+    let status = format!("/proc/{}/status", rebuild.id());
+    let mut stdout = rebuild.stdout.take().unwrap();
+    let printed = std::thread::spawn(move || {
+        let mut printed = Vec::new();
+        stdout.read_to_end(&mut printed).map(|_| printed)
+    });
+    let mut peak = 0;
+    let ended = loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0).max(peak);
+        if let Some(ended) = rebuild.try_wait().unwrap() {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(ended.success());
+    (peak, printed.join().unwrap().unwrap())
+}
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_chunks() {
+    const FEW: u64 = 1_000;
+    const MANY: u64 = 12_000;
+    // Where a sync costs nothing, if there is such a place.
+    let shared = Path::new("/dev/shm");
+    let directory = if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() }.unwrap();
+    let mut peaks = Vec::new();
+    for count in [FEW, MANY] {
+        let data = directory.path().join(count.to_string());
+        chunks_without_rows(&data, count);
+        // What a crash left there.
+        std::fs::write(data.join("meta.sqlite.finds"), "half a file").unwrap();
+        let (peak, printed) = rebuild_watched(&data, &["--json"]);
+        let printed: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+        assert_eq!((&printed["found"], &printed["set_aside"]), (&count.into(), &0.into()));
+        assert_eq!(printed["found_bodies"].as_array().unwrap().len() as u64, count);
+        assert!(!data.join("meta.sqlite.finds").exists(), "nothing is left of the work");
+        peaks.push(peak);
+    }
+    // Caches fill, which takes a few MiB. With an entry in memory for each chunk it would be 2 KiB and more for each.
+    assert!(peaks[0] > 0 && peaks[1] < peaks[0] + (12 << 10), "{peaks:?} KiB");
 }

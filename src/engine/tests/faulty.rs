@@ -8,11 +8,11 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount,
-    PartExtents, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart,
-    StoredVersion, UploadRecord,
+    AccessKey, Admission, BodyUse, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut,
+    CommitRename, CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion,
+    ExpiryOutcome, Extent, GatewaySecret, InlineParts, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket,
+    NewUpload, OwnerAccount, PartExtents, PartPlace, PutOutcome, RestoreVersion, RetainedBody, RetainedEnvelope,
+    RetainedQuery, RetainedVersion, SmallBody, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -398,6 +398,18 @@ impl MetaStore for FaultyMeta {
 
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
         self.inner.chunk_uses(chunks, max).await
+    }
+
+    async fn retained_bodies(&self, after: u64, max: u32) -> Result<Vec<RetainedBody>, MetaError> {
+        self.inner.retained_bodies(after, max).await
+    }
+
+    async fn inline_parts(&self, after: Option<PartPlace>, max: u32) -> Result<InlineParts, MetaError> {
+        self.inner.inline_parts(after, max).await
+    }
+
+    async fn small_body_uses(&self, body: SmallBody, max: u32) -> Result<Vec<BodyUse>, MetaError> {
+        self.inner.small_body_uses(body, max).await
     }
 
     async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {

@@ -10,8 +10,8 @@ use crate::buffer::BlockPool;
 use crate::chunk::local::LocalChunks;
 use crate::chunk::{ChunkStore, ChunkWriter};
 use crate::engine::{
-    CheckObserver, CheckProgress, CheckSummary, Collected, CreateBucket, DeleteObject, Engine, EngineError, Expected,
-    Fault, PutObject, Swept,
+    CheckObserver, CheckProgress, CheckStage, CheckSummary, Collected, CreateBucket, DeleteObject, Engine, EngineError,
+    Expected, Fault, PutObject, Swept,
 };
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, GARBAGE_MANIFESTS_AT_ONCE};
 use crate::meta::MetaStore;
@@ -123,8 +123,8 @@ async fn a_lease_has_one_holder_until_it_ends_or_is_given_back() {
 }
 
 #[derive(Default)]
-struct Noted {
-    faults: Vec<Fault>,
+pub(super) struct Noted {
+    pub(super) faults: Vec<Fault>,
     last: CheckProgress,
 }
 
@@ -165,7 +165,16 @@ async fn a_sound_house_has_no_faults_and_every_byte_is_read() {
     assert_eq!(noted.faults, []);
     let bytes = size as u64 * 6;
     assert_eq!((summary.chunks, summary.bytes, summary.files), (12, bytes, 12));
-    let progress = CheckProgress { chunks_done: 12, chunks_total: 12, bytes_done: bytes, bytes_total: bytes };
+    let progress = CheckProgress {
+        stage: CheckStage::Files,
+        rows_done: 7,
+        rows_total: 7,
+        files_done: 12,
+        chunks_done: 12,
+        chunks_total: 12,
+        bytes_done: bytes,
+        bytes_total: bytes,
+    };
     assert_eq!(noted.last, progress);
 }
 

@@ -2,12 +2,17 @@
 
 use bytes::Bytes;
 
+use super::maintenance::Noted;
 use super::{House, NOW, Pieces, bytes, md5, name};
-use crate::engine::{CreateBucket, EngineError, Expected, ScrubBudget, ScrubStep, scrub_state};
+use crate::engine::{
+    ClaimedPart, CompletionClaim, CreateBucket, EngineError, Expected, RenameObject, ScrubBudget, ScrubStep,
+    scrub_state,
+};
 use crate::limits::{BLOCK_BYTES, SCRUB_MARKS_MAX, SCRUB_ROW_BYTES, SCRUB_STEP};
-use crate::meta::{CommitPut, DamagedChunk, NewBody};
-use crate::rules::WritePrecondition;
-use crate::types::{BucketName, ChunkId, ETag, ObjectMetadata, OwnerId};
+use crate::meta::{CommitCopy, CommitPart, CommitPut, DamagedChunk, NewBody};
+use crate::rules::scrub::SmallMark;
+use crate::rules::{ReadPrecondition, Undelete, WritePrecondition};
+use crate::types::{BucketName, ChecksumAlgorithm, ChecksumValue, ChunkId, ETag, ObjectMetadata, OwnerId, UploadId};
 
 const BUDGET: ScrubBudget = ScrubBudget { step_bytes: 1, interval_seconds: 100 };
 
@@ -70,7 +75,9 @@ async fn a_step_ends_with_its_budget_and_the_next_goes_on_there() {
         let pass = scrub_state(house.meta.as_ref()).await.unwrap().pass.unwrap();
         assert_eq!(pass.chunks, chunks, "the place is kept: a restart goes on there");
     }
-    assert_eq!(house.scrub().await.chunks, 0);
+    for rows in ["of versions", "of other small bodies"] {
+        assert_eq!(house.scrub().await.chunks, 0, "{rows}");
+    }
     assert!(house.scrub().await.is_waiting);
 }
 
@@ -150,7 +157,8 @@ async fn small_bodies_are_read_after_the_chunks_page_by_page() {
     let small: Vec<_> = steps.iter().map(|step| step.small).collect();
     // The large one has a row too.
     let first = u64::from(SCRUB_STEP) - 1;
-    assert_eq!(small, [0, 1, first, 21, 0], "the chunk, a bucket, a page, the rest, and nothing is due");
+    let expected = [0, 1, first, 21, 0, 0];
+    assert_eq!(small, expected, "the chunk, a bucket, a page, the rest, no other bodies, and nothing is due");
     assert_eq!(steps[2].cost, u64::from(SCRUB_STEP) * SCRUB_ROW_BYTES + 3 * first, "each row has its price");
     let last = scrub_state(house.meta.as_ref()).await.unwrap().last.unwrap();
     assert_eq!((last.small_bodies, last.small_bytes, last.small_damaged), (u64::from(SCRUB_STEP) + 21, 833, 0));
@@ -211,4 +219,145 @@ fn rotten(house: &House, key: &str) -> CommitPut {
         body,
         now: NOW,
     }
+}
+
+/// A part of `upload` that lies beside its row and is not what its MD5 says.
+fn rotten_part(house: &House, upload: UploadId) -> CommitPart {
+    let body = NewBody::Inline(Bytes::from_static(b"rotten"));
+    CommitPart {
+        bucket: house.bucket.id,
+        key: name("big"),
+        upload,
+        number: 1,
+        size: body.length(),
+        md5: md5(b"sound!"),
+        sha256: None,
+        checksum: ChecksumValue::new(ChecksumAlgorithm::Crc64Nvme, [0; 8]),
+        body,
+        now: NOW,
+    }
+}
+
+impl House {
+    /// The marks of small bodies after a step that reads nothing else: key, who has it, part.
+    async fn small_marks(&self) -> Vec<(String, &'static str, Option<u16>)> {
+        self.engine.scrub_step(ScrubBudget { step_bytes: 0, ..BUDGET }).await.unwrap();
+        let scrub = scrub_state(self.meta.as_ref()).await.unwrap();
+        let of = |mark: &SmallMark| match (&mark.upload, mark.restorable) {
+            (Some(_), _) => "upload",
+            (None, Some(_)) => "restorable",
+            (None, None) => "version",
+        };
+        scrub.small_marks.into_iter().map(|mark| (mark.key.clone(), of(&mark), mark.part)).collect()
+    }
+
+    async fn set_window(&self, days: u32) {
+        self.engine.set_undelete_window(&self.bucket, Undelete { days }).await.unwrap();
+    }
+
+    async fn rename(&self, from: &str, to: &str) {
+        let rename = RenameObject {
+            bucket: self.bucket.clone(),
+            source: name(from),
+            source_precondition: ReadPrecondition::default(),
+            key: name(to),
+            precondition: ReadPrecondition::default(),
+        };
+        self.engine.rename_object(rename).await.unwrap();
+    }
+}
+
+fn mark(key: &str, of: &'static str, part: Option<u16>) -> (String, &'static str, Option<u16>) {
+    (key.to_owned(), of, part)
+}
+
+#[tokio::test]
+async fn small_bodies_of_restorable_versions_and_of_parts_are_read_too() {
+    let house = House::new().await;
+    house.set_window(7).await;
+    house.meta.commit_put(rotten(&house, "gone")).await.unwrap();
+    house.put("sound", &bytes(100, 1)).await.unwrap();
+    for key in ["gone", "sound"] {
+        house.delete(key, None).await;
+    }
+    let upload = house.create_upload(None).await.upload;
+    house.meta.commit_part(rotten_part(&house, upload)).await.unwrap();
+    let sound = NewBody::Inline(Bytes::from_static(b"sound!"));
+    house.meta.commit_part(CommitPart { number: 2, body: sound, ..rotten_part(&house, upload) }).await.unwrap();
+    house.scrub_pass().await;
+    let last = scrub_state(house.meta.as_ref()).await.unwrap().last.unwrap();
+    assert_eq!((last.small_bodies, last.small_bytes, last.small_damaged), (4, 118, 2));
+    let expected = [mark("gone", "restorable", None), mark("big", "upload", Some(1))];
+    assert_eq!(house.small_marks().await, expected);
+    house.clock.set(NOW.plus_seconds(100));
+    house.scrub_pass().await;
+    assert_eq!(house.small_marks().await, expected, "marked once");
+
+    let mut noted = Noted::default();
+    let summary = house.engine.check(&[], &mut noted).await.unwrap();
+    assert_eq!((summary.inline, summary.inline_bytes, summary.faults), (2, 106, 2));
+    let told: Vec<_> = noted.faults.iter().map(ToString::to_string).collect();
+    assert!(told[0].starts_with("bucket/gone (restorable version "), "{told:?}");
+    assert!(told[1].starts_with("bucket/big (upload ") && told[1].contains(", part 1)"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_mark_follows_its_body_to_every_name_and_goes_with_it() {
+    let house = House::new().await;
+    house.set_window(7).await;
+    house.meta.commit_put(rotten(&house, "a")).await.unwrap();
+    house.scrub_pass().await;
+    assert_eq!(house.small_marks().await, [mark("a", "version", None)]);
+    house.rename("a", "b").await;
+    house.put("a", b"sound").await.unwrap();
+    assert_eq!(house.small_marks().await, [mark("b", "version", None)]);
+    house.put("b", b"sound").await.unwrap();
+    assert_eq!(house.small_marks().await, [mark("b", "restorable", None)]);
+    house.engine.restore_key(&house.bucket, name("b"), None).await.unwrap();
+    assert_eq!(house.small_marks().await, [mark("b", "version", None)]);
+    house.delete("b", None).await;
+    assert_eq!(house.small_marks().await, [mark("b", "restorable", None)]);
+    house.set_window(0).await;
+    house.meta.collect_retained(NOW.plus_seconds(1), 9).await.unwrap();
+    assert_eq!(house.small_marks().await, []);
+}
+
+#[tokio::test]
+async fn a_mark_of_a_part_is_kept_for_each_object_that_has_it() {
+    let house = House::new().await;
+    let upload = house.create_upload(None).await.upload;
+    house.meta.commit_part(rotten_part(&house, upload)).await.unwrap();
+    house.scrub_pass().await;
+    assert_eq!(house.small_marks().await, [mark("big", "upload", Some(1))]);
+    let mut completion = house.engine.begin_completion(&house.bucket, &name("big"), upload).await.unwrap();
+    let claimed = ClaimedPart { number: 1, etag: ETag::single(md5(b"sound!")), checksum: None };
+    completion.push(claimed).await.unwrap();
+    completion.finish(CompletionClaim::default()).await.unwrap();
+    assert_eq!(house.small_marks().await, [mark("big", "version", Some(1))]);
+    assert!(matches!(house.get("big").await, Err(EngineError::Damaged(_))));
+    let order = house.meta.version(house.bucket.id, &name("big"), None).await.unwrap().unwrap().order;
+    let copy = CommitCopy {
+        source_bucket: house.bucket.id,
+        source_key: name("big"),
+        source_order: order,
+        bucket: house.bucket.id,
+        key: name("copy"),
+        precondition: WritePrecondition::default(),
+        checksum: None,
+        metadata: ObjectMetadata::default(),
+        now: NOW,
+    };
+    house.meta.commit_copy(copy).await.unwrap();
+    house.clock.set(NOW.plus_seconds(100));
+    house.scrub_pass().await;
+    assert_eq!(house.small_marks().await, [mark("big", "version", Some(1)), mark("copy", "version", Some(1))]);
+    house.rename("copy", "moved").await;
+    house.delete("big", None).await;
+    assert_eq!(house.small_marks().await, [mark("moved", "version", Some(1))]);
+    house.delete("moved", None).await;
+    assert_eq!(house.small_marks().await, [], "before the collector has been there");
+    house.collect().await;
+    house.clock.set(NOW.plus_seconds(200));
+    house.scrub_pass().await;
+    assert_eq!(house.small_marks().await, []);
 }

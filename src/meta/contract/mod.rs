@@ -15,6 +15,7 @@ mod lock;
 mod model;
 mod object;
 mod rename;
+mod small;
 mod undelete;
 mod upload;
 mod usage;
@@ -176,4 +177,7 @@ contract! {
         what_lost_its_bytes_is_dropped_unless_it_is_locked,
         no_copy_shares_a_marked_chunk,
         a_mark_stays_when_its_object_is_renamed;
+    small: small_bodies_of_restorable_versions_are_read_with_their_facts,
+        small_parts_are_found_in_pages_whoever_has_them,
+        a_small_body_is_found_under_every_name_that_it_gets;
 }

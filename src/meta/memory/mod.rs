@@ -10,6 +10,7 @@ mod key;
 mod listing;
 mod object;
 mod port;
+mod small;
 mod state;
 mod upkeep;
 mod upload;

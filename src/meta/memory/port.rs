@@ -8,11 +8,11 @@ use bytes::Bytes;
 use super::MemoryMeta;
 use super::upload::upload_name;
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount,
-    PartExtents, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart,
-    StoredVersion, UploadRecord,
+    AccessKey, Admission, BodyUse, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut,
+    CommitRename, CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion,
+    ExpiryOutcome, Extent, GatewaySecret, InlineParts, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket,
+    NewUpload, OwnerAccount, PartExtents, PartPlace, PutOutcome, RestoreVersion, RetainedBody, RetainedEnvelope,
+    RetainedQuery, RetainedVersion, SmallBody, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -377,6 +377,18 @@ impl MetaStore for MemoryMeta {
 
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
         self.transact(|state| Ok(state.chunk_uses(&chunks, max)))
+    }
+
+    async fn retained_bodies(&self, after: u64, max: u32) -> Result<Vec<RetainedBody>, MetaError> {
+        self.transact(|state| Ok(state.retained_bodies(after, max)))
+    }
+
+    async fn inline_parts(&self, after: Option<PartPlace>, max: u32) -> Result<InlineParts, MetaError> {
+        self.transact(|state| Ok(state.inline_parts(after, max)))
+    }
+
+    async fn small_body_uses(&self, body: SmallBody, max: u32) -> Result<Vec<BodyUse>, MetaError> {
+        self.transact(|state| Ok(state.small_body_uses(body, max)))
     }
 
     async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {

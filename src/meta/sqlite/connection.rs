@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use super::row::signed;
 use crate::limits::{
     KIB, SQLITE_BUSY_TIMEOUT_MS, SQLITE_PAGE_BYTES, SQLITE_READER_CACHE_BYTES, SQLITE_STATEMENTS_CACHED_MAX,
-    SQLITE_WAL_BYTES_MAX,
+    SQLITE_WAL_BYTES_MAX, SQLITE_WRITER_CACHE_BYTES,
 };
 use crate::meta::MetaError;
 
@@ -41,6 +41,25 @@ pub(super) fn open_copied(path: &Path, flags: OpenFlags) -> rusqlite::Result<Con
     connection.pragma_update(None, "temp_store", "FILE")?;
     connection.pragma_update(None, "mmap_size", 0)?;
     Ok(connection)
+}
+
+/// Opens the one connection to a new database that is thrown away with its process: nothing in it is ever durable, and
+/// no change of it can be taken back.
+pub(super) fn open_passing(path: &Path) -> Result<Connection, MetaError> {
+    create_file(path).map_err(|error| MetaError::Storage(format!("create {}: {error}", path.display())))?;
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = open_tuned(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.pragma_update(None, "page_size", signed(SQLITE_PAGE_BYTES))?;
+        connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "cache_size", cache_kibibytes(SQLITE_WRITER_CACHE_BYTES))?;
+        connection.pragma_update(None, "temp_store", "FILE")?;
+        connection.pragma_update(None, "mmap_size", 0)?;
+        Ok(connection)
+    };
+    open().map_err(|error| MetaError::Storage(format!("open {}: {error}", path.display())))
 }
 
 /// Syncs the directory of `path`, so that a database that was just created is still there after a power

@@ -4,11 +4,11 @@
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
-use super::row::{array, count, key, unsigned, version_id};
+use super::row::{array, count, key, version_id};
 use super::transaction::Transaction;
 use super::upload::{self, UploadName};
 use super::{retiring, sql, undelete, version};
-use crate::meta::{ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody, MetaError};
+use crate::meta::{BodyUse, ChunkUse, ChunkUser, Damage, DamagedChunk, LostBody, MetaError};
 use crate::rules::lock;
 use crate::types::{BucketId, BucketName, ChunkId, ObjectKey, Timestamp, UploadId};
 
@@ -92,14 +92,20 @@ pub(super) fn uses(connection: &Connection, chunks: &[ChunkId], max: u32) -> Res
 }
 
 fn read_use(row: &Row<'_>) -> Result<ChunkUse, Failure> {
-    let name: String = row.get(1)?;
+    let BodyUse { bucket, key, of } = read_use_at(row, 1)?;
+    Ok(ChunkUse { chunk: ChunkId::from_i64(row.get(0)?), bucket, key, of })
+}
+
+/// Somebody who has a body, from six columns: bucket, key, kind, order, salt, upload.
+pub(super) fn read_use_at(row: &Row<'_>, first: usize) -> Result<BodyUse, Failure> {
+    let name: String = row.get(first)?;
     let bucket = BucketName::parse(&name).map_err(|_| Failure::Corrupt("bucket name"))?;
-    let of = match row.get::<_, i64>(3)? {
-        0 => ChunkUser::Version(version_id(count(row, 4)?, row.get(5)?)),
-        1 => ChunkUser::Upload(UploadId(array(row, 6)?)),
-        _ => ChunkUser::Retained(unsigned(row.get(4)?)?),
+    let of = match row.get::<_, i64>(first + 2)? {
+        0 => ChunkUser::Version(version_id(count(row, first + 3)?, row.get(first + 4)?)),
+        1 => ChunkUser::Upload(UploadId(array(row, first + 5)?)),
+        _ => ChunkUser::Retained(count(row, first + 3)?),
     };
-    Ok(ChunkUse { chunk: ChunkId::from_i64(row.get(0)?), bucket, key: key(row, 2)?, of })
+    Ok(BodyUse { bucket, key: key(row, first + 1)?, of })
 }
 
 fn json_list(chunks: &[ChunkId]) -> String {

@@ -17,6 +17,7 @@ mod errno;
 mod event;
 mod expiry;
 mod failure;
+mod finds;
 mod garbage;
 mod group;
 mod key;
@@ -32,6 +33,7 @@ mod retiring;
 mod row;
 mod seats;
 mod settle;
+mod small;
 mod snapshot;
 mod sql;
 #[cfg(test)]
@@ -50,6 +52,7 @@ use std::sync::Arc;
 
 use crate::limits::{SQLITE_READER_CACHE_BYTES, SQLITE_READERS, SQLITE_WRITER_CACHE_BYTES};
 use crate::meta::{MetaError, current_origin};
+pub use finds::{BodyName, Finds, FoundBody, FoundEnd, FoundPiece};
 use group::Committer;
 pub use metadata::{read_metadata, write_metadata};
 use reader::Readers;

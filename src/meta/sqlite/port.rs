@@ -9,14 +9,14 @@ use tokio::sync::mpsc;
 use super::upload::UploadName;
 use super::{
     SqliteMeta, admission, body, boot, bucket, bucket_change, complete, damage, document, event, expiry, garbage, key,
-    listing, object, rename, undelete, upload, usage, verify, version, version_listing,
+    listing, object, rename, small, undelete, upload, usage, verify, version, version_listing,
 };
 use crate::meta::{
-    AccessKey, Admission, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut, CommitRename,
-    CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion, ExpiryOutcome, Extent,
-    GatewaySecret, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket, NewUpload, OwnerAccount,
-    PartExtents, PutOutcome, RestoreVersion, RetainedEnvelope, RetainedQuery, RetainedVersion, StoredPart,
-    StoredVersion, UploadRecord,
+    AccessKey, Admission, BodyUse, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut,
+    CommitRename, CompleteUpload, Completed, Damage, DamagedChunk, DeleteOutcome, EpochStart, ExpireVersion,
+    ExpiryOutcome, Extent, GatewaySecret, InlineParts, KeyChange, KeyPolicy, LostBody, MetaError, MetaStore, NewBucket,
+    NewUpload, OwnerAccount, PartExtents, PartPlace, PutOutcome, RestoreVersion, RetainedBody, RetainedEnvelope,
+    RetainedQuery, RetainedVersion, SmallBody, StoredPart, StoredVersion, UploadRecord,
 };
 use crate::rules::{Quota, Seen, Undelete, Usage, Versioning};
 use crate::types::{
@@ -383,6 +383,18 @@ impl MetaStore for SqliteMeta {
 
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
         self.readers.read("find users of chunks", move |connection| damage::uses(connection, &chunks, max)).await
+    }
+
+    async fn retained_bodies(&self, after: u64, max: u32) -> Result<Vec<RetainedBody>, MetaError> {
+        self.readers.read("read restorable bodies", move |connection| small::retained(connection, after, max)).await
+    }
+
+    async fn inline_parts(&self, after: Option<PartPlace>, max: u32) -> Result<InlineParts, MetaError> {
+        self.readers.read("find small parts", move |connection| small::inline_parts(connection, after, max)).await
+    }
+
+    async fn small_body_uses(&self, body: SmallBody, max: u32) -> Result<Vec<BodyUse>, MetaError> {
+        self.readers.read("find users of a body", move |connection| small::uses(connection, body, max)).await
     }
 
     async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {
