@@ -143,8 +143,9 @@ impl Exporter {
     async fn send(&self, spans: Bytes) -> Result<u64, Failure> {
         let call = async {
             let answer = self.client.request(self.request(spans)).await.map_err(|error| {
-                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-                Failure { cause: format!("{error}{cause}"), may_pass: true }
+                let causes = std::iter::successors(error.source(), |cause| cause.source());
+                let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+                Failure { cause: format!("{error}{causes}"), may_pass: true }
             })?;
             let status = answer.status();
             // Read to its end, so that the connection can be used again.

@@ -22,7 +22,8 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span as SentSpan};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
-    Sampler, SamplingDecision, SdkTracerProvider, ShouldSample as _, Span as BuiltSpan, SpanData, SpanProcessor,
+    Sampler, SamplingDecision, SdkTracerProvider, ShouldSample as _, Span as BuiltSpan, SpanData, SpanLimits,
+    SpanProcessor,
 };
 use prost::Message as _;
 use tokio::sync::Notify;
@@ -265,6 +266,8 @@ impl Traces {
         // Which requests are traced is decided before there is a span, so that the others cost nothing.
         let provider = SdkTracerProvider::builder()
             .with_sampler(Sampler::AlwaysOn)
+            // Not what the environment says.
+            .with_span_limits(SpanLimits::default())
             .with_span_processor(Collect(Arc::clone(&queue)))
             .build();
         Self { sample, followed: PerSecond::default(), provider, queue }
