@@ -101,8 +101,13 @@ pub const TRACE_TEXT_BYTES_MAX: usize = 256;
 /// Waits for one body that become spans. The body may have thousands.
 pub const TRACE_READS_MAX: u32 = 16;
 
-/// All that is remembered, in bytes, at most. Lines that wait for log files, and spans
-/// that wait for a collector, come on top, only if there are some.
+/// Clients whose clocks are compared with ours.
+pub const CLIENT_CLOCKS: usize = 64;
+/// Minutes for which what a client's clock said counts.
+pub const CLIENT_CLOCK_MINUTES_MAX: u32 = 24 * 60;
+
+/// All that is remembered, in bytes, at most. Lines that wait for log files, and spans that wait
+/// for a collector, come on top, only if there are some.
 pub const INSIGHT_BYTES_MAX: usize = REFUSED_BYTES_MAX
     + MISSING_BYTES_MAX
     + SERVED_BYTES_MAX
