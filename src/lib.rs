@@ -14,7 +14,7 @@
 //! - **Decisions.** [`rules`] judges preconditions and places versions, pure. [`policy`] reads policy documents and says
 //!   whether they allow a request, and why. [`digest`] hashes streams in one pass, many at once.
 //!   [`cipher`] seals bodies and wraps their keys, without I/O. [`config`] turns flags, environment and file into
-//!   settings. [`telemetry`] is the table of metrics and the set-up of logs.
+//!   settings. [`telemetry`] is the table of metrics, and the set-up of logs and traces.
 //! - **Guards.** [`guard`] counts requests and connections and drains them. [`buffer`] is the fixed pool of blocks, the
 //!   only place where body bytes live. [`auth`] judges signatures and decodes `aws-chunked`, without I/O.
 //! - **Stores.** [`chunk`] keeps immutable chunk files that prove themselves; [`meta`] keeps every fact, in

@@ -8,8 +8,8 @@ use crate::chunk::ChunkError;
 use crate::identity::{LoadKeyRingError, RootError};
 use crate::meta::MetaError;
 use crate::notify::WebhookError;
-use crate::telemetry::LogError;
 use crate::telemetry::metric::MetricError;
+use crate::telemetry::{LogError, OtlpError};
 
 /// Why a server or a command could not start.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,9 @@ pub enum StartError {
     /// A webhook cannot be used.
     #[error("set up webhooks")]
     Webhook(#[from] WebhookError),
+    /// Traces cannot be sent.
+    #[error("set up traces")]
+    Traces(#[from] OtlpError),
     /// The chunk store could not be opened.
     #[error("open chunk store")]
     Chunk(#[source] ChunkError),

@@ -14,8 +14,12 @@ pub mod store;
 pub mod systemd;
 pub(crate) mod workers;
 
-use crate::config::{Config, LogFormat};
-use crate::telemetry::{LogForm, Recorder, log};
+use std::time::Duration;
+
+use crate::config::{Config, LogFormat, TraceConfig};
+use crate::limits::insight::TRACE_CLOSE_MS;
+use crate::telemetry::otlp::Sending;
+use crate::telemetry::{Exporter, LogForm, OtlpSettings, Recorder, Traces, log};
 
 pub use data_dir::DataLock;
 pub use error::StartError;
@@ -60,16 +64,45 @@ pub fn run(config: Config, announce: &(dyn Fn(Announcement) + Sync)) -> Result<E
         LogFormat::Text => LogForm::Text,
         LogFormat::Json => LogForm::Json,
     };
-    log::init(form, &config.log_filter)?;
+    let traces = config.traces.as_ref().map(|settings| Traces::new(settings.sample));
+    log::init(form, &config.log_filter, traces.as_ref())?;
     let recorder = Recorder::install()?;
+    let exporter = match (config.traces.clone(), traces) {
+        (Some(settings), Some(traces)) => Some(prepare_traces(settings, traces)?),
+        _ => None,
+    };
     let runtime = process::runtime()?;
+    let patience = config.drain_timeout.min(Duration::from_millis(TRACE_CLOSE_MS));
     let ended = runtime.block_on(async {
         let mut signals = signal::Signals::listen()?;
+        let sending = exporter.map(Exporter::start);
         let server = Server::start(config, recorder, announce).await?;
         systemd::ready();
-        Ok(server.run(&mut signals).await)
+        let ended = server.run(&mut signals).await;
+        if let Some(sending) = sending
+            && ended != Ended::Forced
+        {
+            close_traces(sending, patience, &mut signals).await;
+        }
+        Ok(ended)
     });
     // What still blocks belongs to requests that were cancelled, or to a stop that was forced: not waited for.
     runtime.shutdown_background();
     ended
+}
+
+/// Makes traces those of the process, and what sends them ready.
+fn prepare_traces(settings: TraceConfig, traces: Traces) -> Result<Exporter, StartError> {
+    let TraceConfig { uri, headers, .. } = settings;
+    let exporter = Exporter::new(OtlpSettings { uri, headers }, traces.queue())?;
+    traces.trace_requests();
+    Ok(exporter)
+}
+
+/// Sends what is left, once everything that could be traced is over. A second stop signal ends this too.
+async fn close_traces(sending: Sending, patience: Duration, signals: &mut signal::Signals) {
+    tokio::select! {
+        () = sending.close(patience) => {}
+        () = signals.stop() => {}
+    }
 }

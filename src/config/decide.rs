@@ -12,6 +12,7 @@ use crate::config::keeping::Keeping;
 use crate::config::log_files::LogFiles;
 use crate::config::rate::decide_rates;
 use crate::config::span::decide_span;
+use crate::config::traces::TraceConfig;
 use crate::config::value::{parse_address, parse_domain, parse_flag, parse_region, parse_size};
 use crate::config::webhook::{WebhookConfig, decide_webhooks};
 use crate::config::{ConfigError, RawConfig};
@@ -116,6 +117,8 @@ pub struct Config {
     pub keeping: Keeping,
     /// Log files beside the log.
     pub log_files: LogFiles,
+    /// Traces, if there is a collector for them.
+    pub traces: Option<TraceConfig>,
     /// Limits of rates.
     pub rates: RateLimits,
     /// Root's credentials, if they were configured.
@@ -153,7 +156,7 @@ impl Config {
         }
         let (memory_bytes, memory_lowered) = decide_memory(raw.memory.as_deref(), cgroup_limit_bytes)?;
         let keeping = Keeping::decide(&raw)?;
-        let log_files = LogFiles::decide(&raw)?;
+        let (log_files, traces) = (LogFiles::decide(&raw)?, TraceConfig::decide(&raw)?);
         let rates = decide_rates(&raw)?;
         let tls = decide_tls(raw.tls_cert, raw.tls_key)?;
         let domains = decide_domains("domain", &raw.domain)?;
@@ -194,6 +197,7 @@ impl Config {
             )?,
             keeping,
             log_files,
+            traces,
             rates,
             root,
             encryption_keys: raw.encryption_keys,

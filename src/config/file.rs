@@ -74,6 +74,9 @@ mod tests {
             access-key-id = "AKIA"
             secret-access-key = "hidden"
             access-log-interval = 60
+            otlp-endpoint = "http://127.0.0.1:4318"
+            otlp-sample = 0.5
+            otlp-headers = "authorization=hidden"
             key-requests = 50
             key-bandwidth = "10MiB"
             address-requests = "50:100"
@@ -94,6 +97,8 @@ mod tests {
         assert_eq!((raw.webhook[0].name.as_str(), raw.webhook[0].url.as_str()), ("hook", "https://example.com/events"));
         assert_eq!(raw.webhook[0].token.as_deref().map(String::as_str), Some("hidden"));
         assert_eq!(raw.access_log_interval.as_deref(), Some("60"));
+        assert_eq!(raw.otlp_sample.as_deref(), Some("0.5"));
+        assert_eq!(raw.otlp_headers.as_deref().map(String::as_str), Some("authorization=hidden"));
         assert_eq!(raw.key_requests.as_deref(), Some("50"));
         assert_eq!(raw.bandwidth.as_deref(), Some("08:00=2MiB,18:00=off"));
         assert_eq!(raw.secret_access_key.as_deref().map(String::as_str), Some("hidden"));

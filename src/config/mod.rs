@@ -12,6 +12,7 @@ pub mod raw;
 mod span;
 #[cfg(test)]
 mod tests;
+pub mod traces;
 pub mod value;
 pub mod webhook;
 
@@ -21,5 +22,6 @@ pub use file::load_file;
 pub use keeping::Keeping;
 pub use log_files::{LineTarget, LogFiles};
 pub use raw::RawConfig;
+pub use traces::TraceConfig;
 pub use value::format_size;
 pub use webhook::{RawWebhook, WebhookConfig};

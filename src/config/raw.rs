@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use crate::config::traces;
 use crate::config::webhook::{self, RawWebhook};
 
 /// Environment variable of root's access key id. No flag: command lines are visible to every user.
@@ -15,6 +16,9 @@ pub const SECRET_ACCESS_KEY_VARIABLE: &str = "SLUICEGATE_SECRET_ACCESS_KEY";
 
 /// Environment variable of the key that wraps the data keys of encrypted objects.
 pub const MASTER_KEY_VARIABLE: &str = "SLUICEGATE_MASTER_KEY";
+
+/// Environment variable of headers that go with traces, as OpenTelemetry names it.
+pub const OTLP_HEADERS_VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
 /// Settings as they were given. Values stay text until `Config::decide` judges them all in one place.
 #[derive(clap::Args, Clone, Default, Deserialize)]
@@ -176,6 +180,22 @@ pub struct RawConfig {
     #[arg(long, env = "SLUICEGATE_AUDIT_LOG", value_name = "FILE")]
     pub audit_log: Option<PathBuf>,
 
+    /// Collector that gets traces of requests by OTLP over HTTP, e.g. http://127.0.0.1:4318; /v1/traces is appended
+    /// [default: no traces]
+    #[arg(long, env = "SLUICEGATE_OTLP_ENDPOINT", value_name = "URL")]
+    #[serde(deserialize_with = "scalar")]
+    pub otlp_endpoint: Option<String>,
+
+    /// Share of the requests that is traced, from 0 to 1; callers that trace themselves are followed [default: 1]
+    #[arg(long, env = "SLUICEGATE_OTLP_SAMPLE", value_name = "SHARE")]
+    #[serde(deserialize_with = "traces::share")]
+    pub otlp_sample: Option<String>,
+
+    /// Headers that go with traces: environment or file only.
+    #[arg(skip)]
+    #[serde(deserialize_with = "secret")]
+    pub otlp_headers: Option<Zeroizing<String>>,
+
     /// Bytes that scrub reads in a second to verify what is stored, e.g. 8MiB; 0 turns its passes off [default: 8MiB]
     #[arg(long, env = "SLUICEGATE_SCRUB_RATE", value_name = "SIZE")]
     #[serde(deserialize_with = "scalar")]
@@ -273,6 +293,9 @@ impl RawConfig {
             access_log_max_size: upper.access_log_max_size.or(lower.access_log_max_size),
             access_log_keep: upper.access_log_keep.or(lower.access_log_keep),
             audit_log: upper.audit_log.or(lower.audit_log),
+            otlp_endpoint: upper.otlp_endpoint.or(lower.otlp_endpoint),
+            otlp_sample: upper.otlp_sample.or(lower.otlp_sample),
+            otlp_headers: upper.otlp_headers.or(lower.otlp_headers),
             scrub_rate: upper.scrub_rate.or(lower.scrub_rate),
             scrub_interval: upper.scrub_interval.or(lower.scrub_interval),
             snapshot_interval: upper.snapshot_interval.or(lower.snapshot_interval),
@@ -288,13 +311,17 @@ impl RawConfig {
         }
     }
 
-    /// Takes root's credentials and the master key from the environment, which `variable` reads. They win over the
-    /// file; the credentials as a pair: an id from one place never meets a secret from another.
+    /// Takes the secrets from the environment, which `variable` reads: root's credentials, the master key, and headers
+    /// of traces. They win over the file; the credentials as a pair: an id from one place never meets a secret from
+    /// another.
     pub fn with_root_from(mut self, variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let id = variable(ACCESS_KEY_ID_VARIABLE).filter(|text| !text.is_empty());
         let secret = variable(SECRET_ACCESS_KEY_VARIABLE).filter(|text| !text.is_empty());
         if let Some(key) = variable(MASTER_KEY_VARIABLE).filter(|text| !text.is_empty()) {
             self.master_key = Some(Zeroizing::new(key));
+        }
+        if let Some(headers) = variable(OTLP_HEADERS_VARIABLE).filter(|text| !text.is_empty()) {
+            self.otlp_headers = Some(Zeroizing::new(headers));
         }
         if id.is_some() || secret.is_some() {
             self.access_key_id = id;
@@ -334,6 +361,9 @@ impl RawConfig {
             access_log_max_size: text(self.access_log_max_size),
             access_log_keep: text(self.access_log_keep),
             audit_log: path(self.audit_log),
+            otlp_endpoint: text(self.otlp_endpoint),
+            otlp_sample: text(self.otlp_sample),
+            otlp_headers: self.otlp_headers.filter(|text| !text.is_empty()),
             scrub_rate: text(self.scrub_rate),
             scrub_interval: text(self.scrub_interval),
             snapshot_interval: text(self.snapshot_interval),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::chunk::ChunkStore;
 use crate::engine::EngineError;
@@ -19,6 +20,7 @@ use crate::engine::unclaimed::{Doubt, Unclaimed};
 use crate::engine::writer::StoredBody;
 use crate::limits::SETTLE_WAIT_MS;
 use crate::meta::{MetaError, MetaStore, NewBody, NewExtent, carrying_origin};
+use crate::telemetry::traces::{self, Step};
 use crate::types::ChunkId;
 
 /// A body that is ready to be committed.
@@ -83,6 +85,15 @@ impl Commits {
     /// # Errors
     /// Those of the transaction; `Stopped` once the engine shuts down.
     pub(crate) async fn run<T, C, F>(&self, body: PendingBody, transaction: C) -> Result<T, EngineError>
+    where
+        C: FnOnce(Arc<dyn MetaStore>, NewBody) -> F + Send + 'static,
+        F: Future<Output = Result<T, MetaError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.commit(body, transaction).instrument(traces::step(Step::Commit)).await
+    }
+
+    async fn commit<T, C, F>(&self, body: PendingBody, transaction: C) -> Result<T, EngineError>
     where
         C: FnOnce(Arc<dyn MetaStore>, NewBody) -> F + Send + 'static,
         F: Future<Output = Result<T, MetaError>> + Send + 'static,

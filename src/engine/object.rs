@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use crate::cipher::BodyKey;
 use crate::digest::Digests;
 use crate::engine::commit::PendingBody;
@@ -14,6 +16,7 @@ use crate::engine::{
 use crate::limits::PART_BYTES_MAX;
 use crate::meta::{ChangeAttributes, CommitDelete, CommitPut, CommitRename, MetaStore, PutOutcome};
 use crate::rules::{CurrentFacts, WritePrecondition};
+use crate::telemetry::traces::{self, Step};
 use crate::types::{
     AttributeChange, Bucket, BucketId, ChecksumAlgorithm, ETag, KeyListing, ListQuery, ObjectChecksum, ObjectKey,
     ObjectMetadata, ObjectVersion, VersionId, VersionListQuery, VersionListing,
@@ -183,7 +186,7 @@ impl Engine {
         let DeleteObject { bucket, key, version, precondition, bypass_governance } = request;
         let (bucket, lock_time, now) = (bucket.id, self.lock_time().await?, self.clock.now());
         let delete = CommitDelete { bucket, key, version, precondition, bypass_governance, lock_time, now };
-        let outcome = self.meta.commit_delete(delete).await?;
+        let outcome = self.meta.commit_delete(delete).instrument(traces::step(Step::Commit)).await?;
         Ok(Deleted { version: outcome.version, delete_marker: outcome.delete_marker })
     }
 

@@ -28,6 +28,7 @@ use crate::engine::pin::VersionPin;
 use crate::engine::reader::span::{AtOnce, Counted, LendingRight, OpenChunk, Piece, Wanted, read, read_at_once};
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, EXTENTS_PAGE, READ_COPY_BYTES_MAX, STALL_FLUSH_MS};
 use crate::meta::{BodySource, Extent, MetaError, MetaStore};
+use crate::telemetry::traces::ReadSteps;
 use crate::types::ManifestId;
 
 /// A piece of a body. If it wraps a leased block, dropping the last clone returns the block.
@@ -71,6 +72,7 @@ pub struct BodyReader {
     end: u64,
     bytes: BodyBytes,
     failed: bool,
+    waits: ReadSteps,
     /// Dropped last: while blocks are being read, the version must not be collected.
     _pin: VersionPin,
 }
@@ -98,7 +100,7 @@ impl BodyBytes {
 impl BodyReader {
     /// Reads `range` of `bytes`, while `pin` keeps their version.
     pub(crate) fn new(range: Range<u64>, bytes: BodyBytes, pin: VersionPin) -> Self {
-        Self { position: range.start, end: range.end, bytes, failed: false, _pin: pin }
+        Self { position: range.start, end: range.end, bytes, failed: false, waits: ReadSteps::default(), _pin: pin }
     }
 
     /// Bytes that are still to come.
@@ -115,7 +117,11 @@ impl BodyReader {
         let range = self.position..self.end;
         let next = match &mut self.bytes {
             BodyBytes::Inline(bytes) => slice_of(bytes, 0, &range),
-            BodyBytes::Extents(extents) => ready!(extents.poll_piece(cx, &range)),
+            BodyBytes::Extents(extents) => {
+                let piece = extents.poll_piece(cx, &range);
+                self.waits.note(piece.is_pending());
+                ready!(piece)
+            }
             BodyBytes::Shut(why) => Err(why.take().unwrap_or(CipherError::KeyNeeded.into())),
         };
         match &next {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tracing::Instrument as _;
 
 use crate::buffer::{Block, BlockPool, PoolShare};
 use crate::chunk::ChunkStore;
@@ -27,6 +28,7 @@ use crate::engine::unsealed::UnsealedChunk;
 use crate::engine::writer::job::{Load, Running, Sink};
 use crate::engine::{ByteSource, EngineError, SourceError};
 use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, STALL_FLUSH_MS};
+use crate::telemetry::traces::{self, Step};
 use crate::types::ChecksumAlgorithm;
 
 const _: () = assert!(BLOCKS_PER_STREAM == 2, "one block fills while one job runs");
@@ -90,16 +92,8 @@ pub async fn write_body(
         is_slow: false,
         written: WriteBehind::new(&context),
     };
-    loop {
-        body.lease_ahead().await;
-        match body.pull(source).await {
-            Pulled::Piece(piece) => body.take(piece).await?,
-            Pulled::Failed(error) => return Err(error.into()),
-            Pulled::Stalled => body.stall().await?,
-            Pulled::End => break,
-        }
-    }
-    body.finish().await
+    body.receive(source).instrument(traces::step(Step::ReceiveBody)).await?;
+    body.finish().instrument(traces::step(Step::StoreBody)).await
 }
 
 /// What the source did.
@@ -125,6 +119,19 @@ struct IncomingBody<'a> {
 }
 
 impl IncomingBody<'_> {
+    /// Takes all of the source in.
+    async fn receive(&mut self, source: &mut dyn ByteSource) -> Result<(), EngineError> {
+        loop {
+            self.lease_ahead().await;
+            match self.pull(source).await {
+                Pulled::Piece(piece) => self.take(piece).await?,
+                Pulled::Failed(error) => return Err(error.into()),
+                Pulled::Stalled => self.stall().await?,
+                Pulled::End => return Ok(()),
+            }
+        }
+    }
+
     /// Leases a block before asking for bytes that the stash has no room for. An upload that waits for its turn
     /// then holds no bytes, however many wait; only a slow one gathers some first, to be worth a block.
     async fn lease_ahead(&mut self) {

@@ -74,12 +74,40 @@ pub const AUDIT_LOG_FILE_BYTES: u64 = 100 * MIB;
 /// Rotated audit logs that are kept.
 pub const AUDIT_LOG_FILES_KEPT: usize = 20;
 
+/// Bytes of spans that wait to be sent to the collector of traces, encoded. Beyond, they are dropped and counted: a
+/// collector that hangs holds up no request. As many again are on their way, so that traces cost twice this.
+pub const TRACE_QUEUE_BYTES_MAX: usize = MIB as usize;
+/// Milliseconds that spans wait for others to go with them.
+pub const TRACE_SEND_MS: u64 = 1_000;
+/// Milliseconds that the collector has to take a batch.
+pub const TRACE_ANSWER_MS: u64 = 10_000;
+/// Most bytes of its answer that are read.
+pub const TRACE_ANSWER_BYTES_MAX: usize = 16 * KIB as usize;
+/// Cap of the read buffer of the connection to it, in bytes.
+pub const TRACE_BUFFER_BYTES_MAX: usize = 16 * KIB as usize;
+/// Tries of one batch, if what failed may pass…
+pub const TRACE_TRIES_MAX: u32 = 3;
+/// …and milliseconds between the first two; doubled for each that follows.
+pub const TRACE_RETRY_MS: u64 = 1_000;
+/// Seconds between two lines of the log that tell of the collector.
+pub const TRACE_TOLD_SECONDS: u64 = 60;
+/// Milliseconds that a stop waits for the last batch, if the drain may take as long.
+pub const TRACE_CLOSE_MS: u64 = 2_000;
+/// Traces in one second that are followed because their callers say so, beyond the share of `--otlp-sample`: callers
+/// need no key to say it.
+pub const FOLLOWED_TRACES_PER_SECOND_MAX: u64 = 50;
+/// Most bytes of one attribute of a span: a client makes them as long as it likes.
+pub const TRACE_TEXT_BYTES_MAX: usize = 256;
+/// Waits for one body that become spans. The body may have thousands.
+pub const TRACE_READS_MAX: u32 = 16;
+
 /// Clients whose clocks are compared with ours.
 pub const CLIENT_CLOCKS: usize = 64;
 /// Minutes for which what a client's clock said counts.
 pub const CLIENT_CLOCK_MINUTES_MAX: u32 = 24 * 60;
 
-/// All that is remembered, in bytes, at most. Lines that wait for log files come on top, only if there are some.
+/// All that is remembered, in bytes, at most. Lines that wait for log files, and spans that wait
+/// for a collector, come on top, only if there are some.
 pub const INSIGHT_BYTES_MAX: usize = REFUSED_BYTES_MAX
     + MISSING_BYTES_MAX
     + SERVED_BYTES_MAX

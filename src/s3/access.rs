@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::engine::Engine;
 use crate::guard::{Pace, Ticket};
@@ -25,6 +26,7 @@ use crate::s3::route::Routed;
 use crate::s3::{Code, S3Error, redact};
 use crate::telemetry::log::ACCESS_TARGET;
 use crate::telemetry::record::{self, EndedRequest};
+use crate::telemetry::traces::{self, TracedEnd};
 use crate::telemetry::{AccessEntry, Explanation, Insight, LogFile, RememberedRequest, RunningUpload, UploadGuard};
 use crate::types::{Clock as _, SystemClock};
 
@@ -55,11 +57,14 @@ pub(crate) struct AccessRecord {
     line: Option<Box<(Arc<Engine>, AccessLine)>>,
     /// What slows the answer down.
     pace: Option<Box<Pace>>,
+    /// The span of its trace, if it has one.
+    traced: Span,
 }
 
 impl AccessRecord {
     /// Begins with what the head says.
     pub(crate) fn begin(head: &Parts, request_id: &str, insight: &Arc<Insight>) -> Self {
+        let peer = head.extensions.get::<Peer>();
         Self {
             insight: Arc::clone(insight),
             request_id: request_id.to_owned(),
@@ -71,7 +76,7 @@ impl AccessRecord {
             key: String::new(),
             principal: String::new(),
             access_key_id: String::new(),
-            peer: head.extensions.get::<Peer>().map(|peer| peer.address.to_string()).unwrap_or_default(),
+            peer: peer.map(|peer| peer.address.to_string()).unwrap_or_default(),
             cause: None,
             code: None,
             explanation: None,
@@ -82,7 +87,13 @@ impl AccessRecord {
             sent_bytes: 0,
             line: None,
             pace: None,
+            traced: traces::begin(head, request_id, peer.map(|peer| (peer.address, peer.tls))),
         }
+    }
+
+    /// The span of its trace, to work in.
+    pub(crate) fn traced(&self) -> Span {
+        self.traced.clone()
     }
 
     /// The path as it was sent.
@@ -118,6 +129,7 @@ impl AccessRecord {
         self.operation = routed.operation.name();
         self.bucket = routed.bucket.as_ref().map(ToString::to_string).unwrap_or_default();
         self.key = routed.key.as_ref().map(ToString::to_string).unwrap_or_default();
+        traces::note_operation(&self.traced, self.operation, &self.bucket);
     }
 
     /// Notes the key that only the body names.
@@ -128,6 +140,7 @@ impl AccessRecord {
     /// Notes an operation of another service.
     pub(crate) fn note_operation(&mut self, operation: &'static str) {
         self.operation = operation;
+        traces::note_operation(&self.traced, operation, "");
     }
 
     /// Notes that an operation of another service is refused.
@@ -277,6 +290,9 @@ impl Drop for AccessRecord {
             received_bytes,
             sent_bytes: self.sent_bytes,
         });
+        let status = self.status.map(|status| status.as_u16());
+        let (complete, code, sent_bytes) = (self.complete, self.code, self.sent_bytes);
+        traces::end(&self.traced, &TracedEnd { status, complete, code, received_bytes, sent_bytes });
         if let Some(line) = self.line.take() {
             let (engine, line) = *line;
             line.end(&engine, Ending { status: self.status, sent_bytes: self.sent_bytes, elapsed });
@@ -329,7 +345,7 @@ impl Body for TrackedBody {
         if let Some(pace) = &mut this.record.pace {
             ready!(pace.poll_ready(cx));
         }
-        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        let frame = ready!(this.record.traced.in_scope(|| Pin::new(&mut this.inner).poll_frame(cx)));
         match &frame {
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);

@@ -27,6 +27,7 @@ use crate::s3::requester_pays;
 use crate::s3::route::{Routed, route, route_website};
 use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::{Code, Gateway, Operation, S3Error, bound, sts, website};
+use crate::telemetry::traces::{self, Step};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
@@ -40,7 +41,11 @@ impl Gateway {
         let mut crossing = Crossing::of(&head);
         let peer = head.extensions.get::<Peer>().copied();
         let (ticket, outcome) = match self.admit(peer, body.content_length()).await {
-            Ok(ticket) => (Some(ticket), self.run(head, body, &request_id, &mut record, crossing.as_mut()).await),
+            Ok(ticket) => {
+                let traced = record.traced();
+                let run = self.run(head, body, &request_id, &mut record, crossing.as_mut());
+                (Some(ticket), run.instrument(traced).await)
+            }
             Err(refused) => (None, Err(refused)),
         };
         // An answer of unknown length tells of something that was done.
@@ -128,7 +133,8 @@ impl Gateway {
         let body = body.at_pace(self.admit_principal(&authenticated.principal, peer, record)?);
         let origin = self.origin(&authenticated.principal, peer, request_id);
         let work = async {
-            let call = Box::pin(authorize(self, authenticated, request_id, record.received())).await?;
+            let call = authorize(self, authenticated, request_id, record.received());
+            let call = Box::pin(call.instrument(traces::step(Step::Authorize))).await?;
             refuse_unbuilt_headers(&call)?;
             let is_upload = matches!(call.operation, Operation::PutObject | Operation::UploadPart);
             let _watched = is_upload.then(|| record.watch_upload(body.content_length()));

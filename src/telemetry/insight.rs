@@ -1,6 +1,5 @@
 //! All that the gateway remembers to explain itself, in one place that requests write to and operators read.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -8,6 +7,7 @@ use crate::limits::insight::SUSPICIONS_PER_SECOND_MAX;
 use crate::telemetry::clocks::ClientClocks;
 use crate::telemetry::history::History;
 use crate::telemetry::log_file::LogFile;
+use crate::telemetry::per_second::PerSecond;
 use crate::telemetry::requests::RequestLog;
 use crate::telemetry::tally::Tally;
 use crate::telemetry::uploads::RunningUploads;
@@ -30,9 +30,7 @@ pub struct Insight {
     /// Names, with their ports, by which clients may call this server. Where a signature does not match, one of them
     /// may be what was signed.
     pub hosts: OnceLock<Vec<String>>,
-    began: Instant,
-    /// The second since `began` in which signatures were last looked into, and how often: 32 bits each.
-    suspicions: AtomicU64,
+    suspicions: PerSecond,
 }
 
 impl Default for Insight {
@@ -45,8 +43,7 @@ impl Default for Insight {
             history: History::default(),
             access_file: OnceLock::new(),
             hosts: OnceLock::new(),
-            began: Instant::now(),
-            suspicions: AtomicU64::new(0),
+            suspicions: PerSecond::default(),
         }
     }
 }
@@ -55,15 +52,7 @@ impl Insight {
     /// Whether a wrong signature may be looked into at `now`: a few in each second, so that nobody keeps the processor
     /// busy with it.
     pub fn may_suspect(&self, now: Instant) -> bool {
-        let second = now.saturating_duration_since(self.began).as_secs() & u64::from(u32::MAX);
-        let taken = self.suspicions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-            match (last >> 32 == second, last & u64::from(u32::MAX)) {
-                (true, taken) if taken >= SUSPICIONS_PER_SECOND_MAX => None,
-                (true, _) => Some(last + 1),
-                (false, _) => Some(second << 32 | 1),
-            }
-        });
-        taken.is_ok()
+        self.suspicions.may(now, SUSPICIONS_PER_SECOND_MAX)
     }
 }
 

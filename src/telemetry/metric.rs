@@ -120,6 +120,10 @@ table! {
         "Lines of server access logs that were dropped: too many waited, or their target bucket is gone.";
     LOG_FILE_DROPPED: Counter "sluicegate_log_file_lines_dropped_total" Count ["file"]
         "Lines of the access or audit log file that were dropped because its disk took no more.";
+    TRACE_SPANS_SENT: Counter "sluicegate_trace_spans_sent_total" Count []
+        "Spans of traces that the collector of --otlp-endpoint took.";
+    TRACE_SPANS_DROPPED: Counter "sluicegate_trace_spans_dropped_total" Count []
+        "Spans of traces that were dropped: the collector refused them, or took them too slowly or not at all.";
     MEMORY_PLAN: Gauge "sluicegate_memory_plan_bytes" Bytes ["term"]
         "How --memory is split: total, pool, sqlite, connections, requests.";
     RESIDENT: Gauge "process_resident_memory_bytes" Bytes []

@@ -158,6 +158,16 @@ pub fn log_file_dropped(file: &'static str, lines: u64) {
     metrics::counter!(metric::LOG_FILE_DROPPED.name, "file" => file).increment(lines);
 }
 
+/// The collector took so many spans.
+pub fn trace_spans_sent(spans: u64) {
+    metrics::counter!(metric::TRACE_SPANS_SENT.name).increment(spans);
+}
+
+/// So many spans were dropped.
+pub fn trace_spans_dropped(spans: u64) {
+    metrics::counter!(metric::TRACE_SPANS_DROPPED.name).increment(spans);
+}
+
 /// The values that are fixed once the process runs.
 pub fn started(plan: &MemoryPlan, open_files_max: u64) {
     for (term, bytes) in plan_terms(plan) {

@@ -50,6 +50,8 @@ const WORRY: &[(&str, &str)] = &[
     ("sluicegate_events_dropped_total", "any growth"),
     ("sluicegate_access_log_lines_dropped_total", "any growth"),
     ("sluicegate_log_file_lines_dropped_total", "any growth: the disk of that file is full or fails"),
+    ("sluicegate_trace_spans_sent_total", "–"),
+    ("sluicegate_trace_spans_dropped_total", "it grows: the collector is down or slow; the log says why"),
     ("sluicegate_memory_plan_bytes", "–"),
     ("process_resident_memory_bytes", "above `--memory` plus 32 MiB"),
     ("process_open_fds", "above four fifths of `process_max_fds`"),

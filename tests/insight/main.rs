@@ -21,6 +21,7 @@ mod mismatches;
 mod proxy;
 mod refusals;
 mod ring;
+mod traces;
 mod uploads;
 
 use std::io::{Read as _, Write as _};

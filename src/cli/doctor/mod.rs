@@ -106,6 +106,9 @@ pub fn run(arguments: DoctorArgs) -> Result<ExitCode, Failure> {
     if let Some(url) = &config.public_url {
         findings.extend(runtime.block_on(peer::public_url(url, &config.region, root(&config))));
     }
+    if let Some(traces) = &config.traces {
+        findings.push(runtime.block_on(peer::collector(traces)));
+    }
     // A database check that was given up may still run.
     runtime.shutdown_background();
     let is_bad = findings.iter().any(|finding| finding.grade == Grade::Bad);

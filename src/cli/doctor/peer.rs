@@ -17,8 +17,10 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::auth::s3_signing;
 use crate::cli::doctor::{Finding, Grade};
+use crate::config::TraceConfig;
 use crate::identity::RootCredentials;
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, DOCTOR_ANSWER_BYTES_MAX, DOCTOR_ASK_MS};
+use crate::telemetry::{OtlpSettings, otlp};
 use crate::types::{Clock as _, SystemClock, Timestamp};
 
 /// Seconds between two clocks that are nobody's concern: the answer takes its time, and `Date` has whole seconds.
@@ -66,6 +68,17 @@ pub(super) fn judge_difference(ahead: i64, other: &str) -> Finding {
         Finding::new(Grade::Warning, "clock", format!("{detail}: run a time service"))
     } else {
         Finding::new(Grade::Bad, "clock", format!("{detail}: requests of clients whose clock is right are refused"))
+    }
+}
+
+/// Whether the collector of traces takes some.
+pub async fn collector(traces: &TraceConfig) -> Finding {
+    // No more of the URL than its host: its path may be a secret.
+    let host = traces.uri.host().unwrap_or_default();
+    let settings = OtlpSettings { uri: traces.uri.clone(), headers: traces.headers.clone() };
+    match otlp::ask(settings).await {
+        Ok(()) => Finding::new(Grade::Good, "traces", format!("{host} takes them")),
+        Err(cause) => Finding::new(Grade::Warning, "traces", format!("{host} does not take them: {cause}")),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::limits::{BLOCK_BYTES, BLOCKS_PER_STREAM, PART_BYTES_MIN, READ_COPY_BY
 use crate::meta::memory::MemoryMeta;
 use crate::meta::{BodySource, Extent, MetaError};
 use crate::rules::WritePrecondition;
+use crate::telemetry::traces::ReadSteps;
 use crate::types::{
     BucketName, ChecksumValue, ChunkId, Epoch, ManualClock, ObjectKey, ObjectMetadata, OwnerId, ResolvedRange,
     Timestamp,
@@ -110,7 +111,14 @@ impl Readers {
     fn read(&self, pool: &BlockPool, start: u64, end: u64) -> BodyReader {
         let index: Arc<dyn BodyIndex> = Arc::clone(&self.index) as _;
         let extents = ExtentReader::new(index, Arc::clone(&self.chunks), pool.clone(), None);
-        BodyReader { position: start, end, bytes: BodyBytes::Extents(extents), failed: false, _pin: Box::new(()) }
+        BodyReader {
+            position: start,
+            end,
+            bytes: BodyBytes::Extents(extents),
+            failed: false,
+            waits: ReadSteps::default(),
+            _pin: Box::new(()),
+        }
     }
 }
 
@@ -308,6 +316,7 @@ async fn an_inline_body_is_sliced_from_memory() {
         end,
         bytes: BodyBytes::Inline(body.clone()),
         failed: false,
+        waits: ReadSteps::default(),
         _pin: Box::new(()),
     };
     assert_eq!(drain(&mut reader(2, 5)).now_or_never().unwrap().unwrap(), b"234");
