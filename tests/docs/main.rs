@@ -18,6 +18,8 @@ mod support;
 mod generated;
 mod links;
 mod packaging;
+mod proxies;
+mod proxy;
 mod snippets;
 
 use std::path::{Path, PathBuf};

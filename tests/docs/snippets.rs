@@ -13,14 +13,14 @@ const ENDPOINT: &str = "127.0.0.1:9000";
 const ID: &str = "admin";
 const SECRET: &str = "change-me-please";
 
-/// The marked blocks of a page.
-fn blocks(page: &str) -> Vec<String> {
+/// The blocks of a page whose mark is `mark`, as `sh tested`.
+pub fn blocks(page: &str, mark: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut is_inside = false;
     for line in read(page).lines() {
         match line.trim_start().strip_prefix("```") {
             Some(_) if is_inside => is_inside = false,
-            Some("sh tested") => {
+            Some(found_mark) if found_mark == mark => {
                 is_inside = true;
                 found.push(String::new());
             }
@@ -38,7 +38,7 @@ fn blocks(page: &str) -> Vec<String> {
 /// Runs a page and returns what it printed.
 #[track_caller]
 fn follow(page: &str) -> String {
-    let blocks = blocks(page);
+    let blocks = blocks(page, "sh tested");
     assert!(blocks.len() >= 3, "{page} has marked blocks");
     let scratch = tempfile::tempdir().unwrap();
     let at = scratch.path();
