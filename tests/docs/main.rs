@@ -20,6 +20,7 @@ mod links;
 mod packaging;
 mod proxies;
 mod proxy;
+mod registry;
 mod snippets;
 
 use std::path::{Path, PathBuf};
