@@ -159,8 +159,18 @@ fn doctor_finds_nothing(place: &Place) {
 }
 
 fn keys_arrive_as_sent(place: &Place) {
-    let keys =
-        ["plus+sign", "a//b", "a///b", "space in it", "percent%2Fslash", "ünï/日本", "dot/./x", "x/../y", "z?#&;=", "d/"];
+    let keys = [
+        "plus+sign",
+        "a//b",
+        "a///b",
+        "space in it",
+        "percent%2Fslash",
+        "ünï/日本",
+        "dot/./x",
+        "x/../y",
+        "z?#&;=",
+        "d/",
+    ];
     for key in keys {
         let target = format!("/photos/keys/{}", escape_path(key));
         place.put(&target, key).expect(200);

@@ -128,7 +128,10 @@ fn s3cmd() {
 #[test]
 fn minio_sdk() {
     let told = follow("docs/how-to/minio-sdk.md");
-    assert!(told.contains("2026/report.txt 11") && told.contains("X-Amz-Signature=") && told.contains("20971520"), "{told}");
+    assert!(
+        told.contains("2026/report.txt 11") && told.contains("X-Amz-Signature=") && told.contains("20971520"),
+        "{told}"
+    );
 }
 
 #[test]
