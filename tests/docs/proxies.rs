@@ -115,19 +115,14 @@ fn pass_everything(kind: Kind) {
 fn aws_works(place: &Place) {
     let home = tempfile::tempdir().unwrap();
     let at = home.path();
-    std::fs::write(at.join("large"), noise(1, 20 << 20)).unwrap();
     std::fs::create_dir(at.join("tree")).unwrap();
+    std::fs::write(at.join("tree").join("large"), noise(1, 20 << 20)).unwrap();
     for name in ["plus+sign", "space in it", "ünïcödé-日本", "percent%2Fslash", "small"] {
         std::fs::write(at.join("tree").join(name), name).unwrap();
     }
-    place.aws(at, &["s3", "mb", "s3://daily"]);
-    place.aws(at, &["s3", "cp", "--only-show-errors", "large", "s3://daily/large"]);
-    place.aws(at, &["s3", "cp", "--only-show-errors", "s3://daily/large", "back"]);
-    assert!(std::fs::read(at.join("back")).unwrap() == noise(1, 20 << 20));
-    place.aws(at, &["s3", "sync", "--only-show-errors", "tree", "s3://daily/tree"]);
-    assert_eq!(place.aws(at, &["s3", "sync", "tree", "s3://daily/tree"]).trim(), "", "all is there");
-    place.aws(at, &["s3", "sync", "--only-show-errors", "s3://daily/tree", "tree.back"]);
-    told(Command::new("diff").args(["-r", "tree", "tree.back"]).current_dir(at));
+    place.aws(at, &["s3", "sync", "--only-show-errors", "tree", "s3://photos/tree"]);
+    place.aws(at, &["s3", "sync", "--only-show-errors", "s3://photos/tree", "back"]);
+    told(Command::new("diff").args(["-r", "tree", "back"]).current_dir(at));
 }
 
 /// Both styles of addresses, signed by one program and used by another.
