@@ -103,6 +103,9 @@ fn pass_everything(kind: Kind) {
     headers_arrive_as_sent(&place);
     buckets_are_found_by_their_host(&place);
     an_upload_may_ask_first(&place);
+    if kind == Kind::Caddy {
+        a_question_is_answered_by_the_server(&place);
+    }
     an_upload_arrives_while_it_is_sent(&place);
     a_refusal_arrives(&place);
     bytes_come_back_as_stored(&place);
@@ -209,6 +212,17 @@ fn an_upload_may_ask_first(place: &Place) {
     assert!(place.server.client().get("/photos/asked").expect(200).body == noise(3, LARGE));
 }
 
+/// Who asks first hears a refusal before the body was sent. nginx answers the question itself, with yes.
+fn a_question_is_answered_by_the_server(place: &Place) {
+    let stranger = place.proxy.client("AKIANOBODYNOBODYNOBO", "no secret");
+    let call = stranger.call("PUT", "/photos/refused").header("host", place.proxy.host()).body(noise(3, LARGE));
+    let mut wire = place.proxy.connect("localhost");
+    let head = String::from_utf8(call.head()).unwrap().replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    wire.get_mut().write_all(head.as_bytes()).unwrap();
+    let told = read_until(&mut wire, "\r\n\r\n");
+    assert!(told.starts_with("HTTP/1.1 403 "), "{told}");
+}
+
 /// The server gets the first bytes before the client has sent the last ones.
 fn an_upload_arrives_while_it_is_sent(place: &Place) {
     let body = noise(4, 2 * LARGE);
@@ -227,11 +241,13 @@ fn an_upload_arrives_while_it_is_sent(place: &Place) {
     assert!(place.server.client().get("/photos/slow").expect(200).body == body);
 }
 
-/// A refused upload gets the server's answer, though its body was on its way.
+/// A refused upload gets the server's answer, though its body was on its way: the server reads the rest of so much.
 fn a_refusal_arrives(place: &Place) {
     let stranger = place.proxy.client("AKIANOBODYNOBODYNOBO", "no secret");
-    let call = stranger.call("PUT", "/photos/refused").body(noise(5, LARGE));
-    place.proxy.send("PUT", call).expect_error(403, "InvalidAccessKeyId");
+    for length in [1000, 900_000] {
+        let call = stranger.call("PUT", "/photos/refused").body(noise(5, length));
+        place.proxy.send("PUT", call).expect_error(403, "InvalidAccessKeyId");
+    }
 }
 
 fn bytes_come_back_as_stored(place: &Place) {
