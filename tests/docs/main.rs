@@ -18,6 +18,9 @@ mod support;
 mod generated;
 mod links;
 mod packaging;
+mod proxies;
+mod proxy;
+mod registry;
 mod snippets;
 
 use std::path::{Path, PathBuf};

@@ -13,14 +13,14 @@ const ENDPOINT: &str = "127.0.0.1:9000";
 const ID: &str = "admin";
 const SECRET: &str = "change-me-please";
 
-/// The marked blocks of a page.
-fn blocks(page: &str) -> Vec<String> {
+/// The blocks of a page whose mark is `mark`, as `sh tested`.
+pub fn blocks(page: &str, mark: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut is_inside = false;
     for line in read(page).lines() {
         match line.trim_start().strip_prefix("```") {
             Some(_) if is_inside => is_inside = false,
-            Some("sh tested") => {
+            Some(found_mark) if found_mark == mark => {
                 is_inside = true;
                 found.push(String::new());
             }
@@ -38,13 +38,20 @@ fn blocks(page: &str) -> Vec<String> {
 /// Runs a page and returns what it printed.
 #[track_caller]
 fn follow(page: &str) -> String {
-    let blocks = blocks(page);
+    follow_with(page, |_| {})
+}
+
+/// As `follow`, in a directory that something was done to.
+#[track_caller]
+fn follow_with(page: &str, prepare: impl FnOnce(&Path)) -> String {
+    let blocks = blocks(page, "sh tested");
     assert!(blocks.len() >= 3, "{page} has marked blocks");
     let scratch = tempfile::tempdir().unwrap();
     let at = scratch.path();
     let named = [("SLUICEGATE_ACCESS_KEY_ID", ID), ("SLUICEGATE_SECRET_ACCESS_KEY", SECRET)];
     let server = Server::start_in_with(&at.join("data"), &[], &named);
     std::fs::write(at.join("README.md"), read("README.md")).unwrap();
+    prepare(at);
     let mut script = "set -euo pipefail\n".to_owned();
     for block in &blocks {
         script.push_str(&block.replace(ENDPOINT, &server.address().to_string()));
@@ -110,4 +117,37 @@ fn restic() {
 fn boto3() {
     let told = follow("docs/how-to/boto3.md");
     assert!(told.contains("all is well\nreport.txt 11\n20971520"), "{told}");
+}
+
+#[test]
+fn s3cmd() {
+    let told = follow("docs/how-to/s3cmd.md");
+    assert!(told.contains("s3://photos/2026/cat.txt") && told.contains("Signature="), "{told}");
+}
+
+#[test]
+fn minio_sdk() {
+    let told = follow("docs/how-to/minio-sdk.md");
+    assert!(
+        told.contains("2026/report.txt 11") && told.contains("X-Amz-Signature=") && told.contains("20971520"),
+        "{told}"
+    );
+}
+
+#[test]
+fn javascript() {
+    // Where the `npm install` of the page puts its modules; scripts/test has installed them.
+    let found = Command::new("npm").args(["root", "--global"]).output().expect("run npm; is it installed?");
+    let modules = String::from_utf8(found.stdout).unwrap();
+    let told = follow_with("docs/how-to/javascript.md", |at| {
+        std::os::unix::fs::symlink(modules.trim(), at.join("node_modules")).unwrap();
+    });
+    assert!(told.contains("all is well\n2026/report.txt 11\n20000000\n200"), "{told}");
+}
+
+/// What Veeam's documentation says that it does; Veeam itself is not to be had.
+#[test]
+fn veeam() {
+    let told = follow("docs/how-to/veeam.md");
+    assert!(told.contains("COMPLIANCE") && told.ends_with("it is locked\n"), "{told}");
 }

@@ -1,7 +1,7 @@
 //! An S3 client that speaks HTTP/1.1 over a socket itself and signs with the `aws-sigv4` crate, which shares
 //! no code with the gateway's verification.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime};
 
@@ -387,12 +387,12 @@ impl Call {
 }
 
 /// Reads one answer. Interim answers (100) are skipped.
-pub fn read_answer(reader: &mut BufReader<TcpStream>, method: &str) -> Answer {
+pub fn read_answer(reader: &mut impl BufRead, method: &str) -> Answer {
     try_read_answer(reader, method).expect("an answer")
 }
 
 /// Reads one answer; `Err` if the connection ends before it is complete.
-pub fn try_read_answer(reader: &mut BufReader<TcpStream>, method: &str) -> std::io::Result<Answer> {
+pub fn try_read_answer(reader: &mut impl BufRead, method: &str) -> std::io::Result<Answer> {
     let truncated = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
