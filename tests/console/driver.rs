@@ -175,6 +175,13 @@ impl Browser {
         self.post(&format!("/element/{id}/value"), &json!({"text": text})).map(drop)
     }
 
+    /// Sets what is in a field, as the browser's own picker does.
+    pub fn set_value(&self, Element(id): &Element, value: &str) -> Done<()> {
+        let set = "arguments[0].value = arguments[1];
+            for (const name of ['input', 'change']) arguments[0].dispatchEvent(new Event(name, {bubbles: true}))";
+        self.post("/execute/sync", &json!({"script": set, "args": [{ELEMENT: id}, value]})).map(drop)
+    }
+
     /// A property of it as text.
     pub fn property(&self, Element(id): &Element, name: &str) -> Done<String> {
         let value = self.get(&format!("/element/{id}/property/{name}"))?;

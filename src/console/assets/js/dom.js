@@ -188,9 +188,13 @@ export function panel(title, ...children) {
 
 /** Copies a text, also where the browser has no clipboard for pages without TLS. */
 export async function copyText(text) {
-  if (navigator.clipboard && window.isSecureContext) {
-    await navigator.clipboard.writeText(text);
-  } else {
+  const isCopied = navigator.clipboard
+    ? await navigator.clipboard.writeText(text).then(
+        () => true,
+        () => false,
+      )
+    : false;
+  if (!isCopied) {
     const area = h("textarea", { class: "unseen", value: text, "aria-hidden": "true" });
     const home = [...document.querySelectorAll("dialog[open]")].pop() ?? document.body;
     const before = document.activeElement;
