@@ -16,6 +16,8 @@ use crate::support::Client;
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The tab key.
 pub const TAB: &str = "\u{e004}";
+/// The escape key.
+pub const ESCAPE: &str = "\u{e00c}";
 /// The enter key.
 pub const ENTER: &str = "\u{e007}";
 

@@ -1,6 +1,7 @@
 //! Keys: one for backups that cannot delete, a new secret, and its end.
 
 use crate::browser::Page;
+use crate::driver::ESCAPE;
 use crate::support::{Client, Credentials};
 
 #[test]
@@ -23,6 +24,9 @@ fn a_key_for_restic_adds_and_cannot_delete() {
     page.press("aws");
     let snippet = page.value("aws");
     assert!(snippet.contains(&id) && snippet.contains(&page.server.endpoint()), "{snippet}");
+    // What is shown once is not lost by a key that was hit by mistake.
+    page.keys(ESCAPE);
+    page.see("shown this once");
     page.press("I have copied it");
     page.see("laptop");
 

@@ -216,7 +216,9 @@ export function copyable(label, text, { area = false } = {}) {
         id,
         readOnly: true,
         value: text,
-        rows: Math.min(12, text.split("\n").length),
+        rows: Math.min(12, text.split("\n").length + 1),
+        // A line that is copied by hand must be one line.
+        wrap: "off",
         spellcheck: "false",
       })
     : h("input", { id, type: "text", readOnly: true, value: text, spellcheck: "false" });

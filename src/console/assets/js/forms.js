@@ -86,9 +86,10 @@ export function form({ submit, danger = false, work, cancel }, ...children) {
 
 /**
  * Opens a dialog. `build(close, signal)` returns its content; `signal` ends with the dialog, however it is closed, and
- * stops what still runs for it. The promise ends with what `close` was given.
+ * stops what still runs for it. The promise ends with what `close` was given. A dialog that is `sticky` shows what
+ * cannot be shown again: only its own button closes it.
  */
-export function openDialog(title, build, { wide = false } = {}) {
+export function openDialog(title, build, { wide = false, sticky = false } = {}) {
   return new Promise((resolve) => {
     const id = uniqueId("dialog");
     let outcome = null;
@@ -104,7 +105,8 @@ export function openDialog(title, build, { wide = false } = {}) {
       "×",
     );
     const body = h("div", { class: "dialog-body" });
-    put(dialog, h("header", {}, h("h2", { id }, title), shut), body);
+    put(dialog, h("header", {}, h("h2", { id }, title), sticky ? null : shut), body);
+    dialog.addEventListener("cancel", (event) => sticky && event.preventDefault());
     const before = document.activeElement;
     dialog.addEventListener("close", () => {
       ended.abort();

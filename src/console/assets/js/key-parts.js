@@ -93,7 +93,7 @@ export function showSecret(title, key, client) {
           h("button", { type: "button", class: "primary", onclick: () => close(true) }, "I have copied it"),
         ),
       ),
-    { wide: true },
+    { wide: true, sticky: true },
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { get, post } from "../api.js";
 import { badge, button, every, facts, h, meter, put, toast } from "../dom.js";
-import { ago, date, number } from "../format.js";
+import { ago, date, duration, number } from "../format.js";
 
 const LOOK_SECONDS = 3;
 const STATES = { running: "good", resting: "", failing: "bad", done: "good" };
@@ -57,7 +57,8 @@ function card(job, look) {
             `${(share * 100).toFixed(1)} %`,
           ),
       facts([
-        ["Pace", pace],
+        // The server counts in seconds, also when they are many.
+        ["Pace", pace?.replace(/^(\d+) s/, (_, seconds) => duration(Number(seconds)))],
         ["Last step", last ? h("span", { title: date(last) }, ago(last)) : "none yet"],
         ["Last result", last ? (error ? "failed" : "went well") : null],
         ["Steps", number(steps)],
