@@ -13,7 +13,7 @@ use crate::admin::shared::{S3Url, Shared};
 use crate::auth::request_host;
 use crate::engine::EngineError;
 use crate::limits::PAGE_MAX;
-use crate::telemetry::record;
+use crate::telemetry::{ClockDifference, record};
 use crate::types::{Clock as _, SystemClock};
 
 /// The description of the API.
@@ -73,6 +73,7 @@ pub(crate) async fn overview(admin: Arc<Shared>, call: Call) -> Outcome {
         "buckets": count_buckets(&admin).await?,
         "s3_url": s3_url(&admin.parts.s3_url, &call.head),
         "region": admin.parts.region,
+        "client_clocks": admin.parts.insight.clocks.difference(now.seconds()).map(client_clocks),
     });
     if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
         shown.extend(more);
@@ -97,6 +98,10 @@ fn counts(admin: &Shared) -> Value {
         "resident_bytes": record::resident_bytes(),
         "memory_plan_bytes": terms,
     })
+}
+
+fn client_clocks(ClockDifference { clients, median_seconds, farthest_seconds }: ClockDifference) -> Value {
+    json!({"clients": clients, "median_seconds": median_seconds, "farthest_seconds": farthest_seconds})
 }
 
 fn disk(data_dir: &Path) -> Value {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, sign};
 use aws_sigv4::sign::v4;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -15,12 +15,8 @@ use crate::admin::overview::s3_url;
 use crate::admin::shared::Shared;
 use crate::auth::{SecretLookup as _, s3_signing};
 use crate::limits::admin::PRESIGN_SECONDS_MAX;
-use crate::types::{BucketName, Clock as _, ObjectKey, SystemClock};
+use crate::types::{BucketName, Clock as _, ObjectKey, SystemClock, URL_PATH, URL_VALUE};
 
-/// What S3 leaves as it is in a path.
-const PATH: &AsciiSet = &VALUE.remove(b'/');
-/// What S3 leaves as it is in a value of the query.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Methods that need nothing beside the URL.
 const METHODS: [&str; 4] = ["GET", "HEAD", "PUT", "DELETE"];
 
@@ -45,10 +41,10 @@ pub(crate) fn presign(admin: &Shared, call: &Call) -> Outcome {
     }
     let bucket = BucketName::parse(&wanted.bucket).map_err(|_| Fault::bad("bad-bucket", "That is no bucket name."))?;
     let key = ObjectKey::parse(wanted.key).map_err(|_| Fault::bad("bad-object-key", "That is no object key."))?;
-    let path = utf8_percent_encode(key.as_str(), PATH);
+    let path = utf8_percent_encode(key.as_str(), URL_PATH);
     let mut url = format!("{}/{bucket}/{path}", s3_url(&admin.parts.s3_url, &call.head));
     if let Some(version) = &wanted.version_id {
-        url.push_str(&format!("?versionId={}", utf8_percent_encode(version, VALUE)));
+        url.push_str(&format!("?versionId={}", utf8_percent_encode(version, URL_VALUE)));
     }
     let id = &call.caller()?.access_key_id;
     let secret = admin.keyring.secret(id).ok_or_else(not_signed_in)?;
@@ -56,7 +52,7 @@ pub(crate) fn presign(admin: &Shared, call: &Call) -> Outcome {
     let added = signature(&wanted.method, &url, credentials, &admin.auth.region, wanted.expires_seconds)?;
     let separator = if wanted.version_id.is_some() { '&' } else { '?' };
     let pairs: Vec<String> =
-        added.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, VALUE))).collect();
+        added.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, URL_VALUE))).collect();
     ok(&json!({"url": format!("{url}{separator}{}", pairs.join("&"))}))
 }
 

@@ -10,14 +10,10 @@
 use std::borrow::Cow;
 
 use http::HeaderMap;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
+use percent_encoding::{percent_decode, percent_encode};
 
 use crate::auth::head::Head;
-
-/// What AWS escapes in a query: everything but the unreserved characters of RFC 3986.
-const QUERY_ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// What AWS escapes in a path: the same, but slashes stay.
-const PATH_ESCAPED: &AsciiSet = &QUERY_ESCAPED.remove(b'/');
+use crate::types::{URL_PATH, URL_VALUE};
 
 /// How the path or the query is spelled in the canonical request.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,8 +32,8 @@ pub(super) fn path<'a>(head: &Head<'a>, spelling: Spelling) -> Cow<'a, str> {
         Spelling::Canonical => {
             let decoded: Cow<'a, [u8]> = percent_decode(raw.as_bytes()).into();
             match decoded {
-                Cow::Borrowed(bytes) => percent_encode(bytes, PATH_ESCAPED).into(),
-                Cow::Owned(bytes) => Cow::Owned(Cow::from(percent_encode(&bytes, PATH_ESCAPED)).into_owned()),
+                Cow::Borrowed(bytes) => percent_encode(bytes, URL_PATH).into(),
+                Cow::Owned(bytes) => Cow::Owned(Cow::from(percent_encode(&bytes, URL_PATH)).into_owned()),
             }
         }
     }
@@ -69,7 +65,7 @@ pub(super) fn query(head: &Head<'_>, spelling: Spelling, left_out: Option<&str>)
 
 fn spell<'a>(spelling: Spelling, raw: &'a [u8], decoded: &'a [u8]) -> Cow<'a, str> {
     match spelling {
-        Spelling::Canonical => percent_encode(decoded, QUERY_ESCAPED).into(),
+        Spelling::Canonical => percent_encode(decoded, URL_VALUE).into(),
         // A URI is UTF-8 by construction, and pairs are cut at ASCII bytes.
         Spelling::AsSent => String::from_utf8_lossy(raw),
     }

@@ -86,7 +86,7 @@ pub(super) fn verify_header(
     }
     // A date that stands among the x-amz headers is signed there; the date line is then empty.
     let date_line = if amz_date.is_some() { "" } else { text };
-    let claim = Claim { access_key_id, signature, date_line, presigned: false, now };
+    let claim = Claim { access_key_id, signature, date_line, presigned: false, signed_at: Some(time), now };
     verify_claim(head, &claim, keys, settings)
 }
 
@@ -108,7 +108,7 @@ pub(super) fn verify_query(
     if now > expires {
         return Err(AuthError::Expired { expires_seconds: None, expires, server_time: now });
     }
-    let claim = Claim { access_key_id, signature, date_line: expires_text, presigned: true, now };
+    let claim = Claim { access_key_id, signature, date_line: expires_text, presigned: true, signed_at: None, now };
     verify_claim(head, &claim, keys, settings)
 }
 
@@ -119,6 +119,7 @@ struct Claim<'a> {
     /// The fourth line of the string to sign: the date, nothing, or when the URL expires.
     date_line: &'a str,
     presigned: bool,
+    signed_at: Option<Timestamp>,
     now: Timestamp,
 }
 
@@ -156,7 +157,7 @@ fn verify_claim(
     let promise = Promise::parse_optional(head.header("x-amz-content-sha256")?)?;
     let payload = payload_kind(head, promise, None)?;
     let (access_key_id, token) = (claim.access_key_id.to_owned(), token.map(str::to_owned));
-    Ok(Verified { access_key_id, token, payload, presigned: claim.presigned })
+    Ok(Verified { access_key_id, token, payload, presigned: claim.presigned, signed_at: claim.signed_at })
 }
 
 /// How the path ends in the canonical resource.

@@ -358,7 +358,8 @@ fn verify_claim(
     let payload = payload_kind(head, promise, Some(signing))?;
     let presigned = claim.place == Place::Query;
     let token = claim.token.map(str::to_owned);
-    Ok(Verified { access_key_id: access_key_id.to_owned(), token, payload, presigned })
+    let signed_at = Some(claim.time);
+    Ok(Verified { access_key_id: access_key_id.to_owned(), token, payload, presigned, signed_at })
 }
 
 /// Computes the signature of every canonical request that the client may have meant; one must be the one provided.

@@ -1,6 +1,7 @@
 //! What verification depends on, and what it says.
 
 use crate::auth::PayloadKind;
+use crate::types::Timestamp;
 
 /// What verification depends on beside the request.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Verified {
     pub payload: PayloadKind,
     /// Whether it was presigned.
     pub presigned: bool,
+    /// When it was signed, by the clock of who signed it; `None` if it only says until when it holds.
+    pub signed_at: Option<Timestamp>,
 }
 
 /// The verdict over a request's head.

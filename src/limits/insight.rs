@@ -74,6 +74,11 @@ pub const AUDIT_LOG_FILE_BYTES: u64 = 100 * MIB;
 /// Rotated audit logs that are kept.
 pub const AUDIT_LOG_FILES_KEPT: usize = 20;
 
+/// Clients whose clocks are compared with ours.
+pub const CLIENT_CLOCKS: usize = 64;
+/// Minutes for which what a client's clock said counts.
+pub const CLIENT_CLOCK_MINUTES_MAX: u32 = 24 * 60;
+
 /// All that is remembered, in bytes, at most. Lines that wait for log files come on top, only if there are some.
 pub const INSIGHT_BYTES_MAX: usize = REFUSED_BYTES_MAX
     + MISSING_BYTES_MAX

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HOST, REFERER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -18,12 +18,10 @@ use crate::limits::ACCESS_LOG_FIELD_BYTES_MAX;
 use crate::net::{Peer, Response};
 use crate::s3::route::Routed;
 use crate::s3::{Operation, redact};
-use crate::types::Timestamp;
+use crate::types::{ObjectKey, Timestamp, URL_PATH};
 
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[[[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000]");
-/// What stays as it is in a key.
-const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// A request that will be a line of its bucket's log.
 #[derive(Debug)]
@@ -79,7 +77,7 @@ impl AccessLine {
             request_id: request_id.to_owned(),
             host_id: Arc::clone(host_id),
             operation: operation_name(api, routed.operation, head.method.as_str()),
-            key: routed.key.as_ref().map(|key| utf8_percent_encode(key.as_str(), KEY).to_string()).unwrap_or_default(),
+            key: routed.key.as_ref().map(escaped).unwrap_or_default(),
             request: format!("{} {} {:?}", head.method, redact::target(&clean(target)), head.version),
             referer: header(REFERER.as_str()),
             user_agent: header(USER_AGENT.as_str()),
@@ -179,6 +177,11 @@ impl AccessLine {
 
 fn quoted(text: &str) -> String {
     if text.is_empty() { "\"-\"".to_owned() } else { format!("\"{text}\"") }
+}
+
+/// A key as one word of the line.
+fn escaped(key: &ObjectKey) -> String {
+    utf8_percent_encode(key.as_str(), URL_PATH).to_string()
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

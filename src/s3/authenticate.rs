@@ -4,7 +4,9 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::auth::{AuthError, FileSize, FormFields, FormVerdict, PayloadKind, Verdict, verify, verify_form};
+use crate::auth::{
+    AuthError, FileSize, FormFields, FormVerdict, PayloadKind, Verdict, claimed_key_id, verify, verify_form,
+};
 use crate::identity::{Principal, Proven};
 use crate::net::Peer;
 use crate::s3::endpoint::endpoint;
@@ -92,8 +94,11 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
     if let Some(proven) = head.extensions.get::<Proven>().cloned() {
         return authenticate_proven(gateway, routed, head, &proven);
     }
-    let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, gateway.clock.now())
-        .map_err(|error| gateway.unauthenticated(&head, error))?;
+    let now = gateway.clock.now();
+    let verdict = verify(&head, gateway.keyring.as_ref(), &gateway.settings.auth, now).map_err(|error| {
+        note_refused_clock(gateway, &head, &error);
+        gateway.unauthenticated(&head, error)
+    })?;
     let path = head.uri.path().to_owned();
     let (peer, endpoint) = (head.extensions.get::<Peer>().copied(), endpoint(&head));
     let mut headers = head.headers;
@@ -101,6 +106,10 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
         Verdict::Anonymous { payload } => (anonymous(gateway)?, payload, None),
         Verdict::Signed(verified) => {
             let principal = identity(gateway, &verified.access_key_id, verified.token.as_deref())?;
+            // One that is presigned may be old, and its sender's clock right.
+            if let Some(signed_at) = verified.signed_at.filter(|_| !verified.presigned) {
+                gateway.insight.clocks.note(&verified.access_key_id, signed_at.seconds(), now.seconds());
+            }
             let signature = Signature::of(&headers, &routed.query, verified.presigned);
             if verified.presigned {
                 hoist(&mut headers, &routed.query);
@@ -109,6 +118,16 @@ pub(crate) fn authenticate(gateway: &Gateway, routed: Routed, head: Parts) -> Re
         }
     };
     Ok(Authenticated { routed, principal, payload, signature, headers, path, peer, endpoint, _seal: () })
+}
+
+/// Where our own clock is wrong, every client is refused: those are the ones to compare with. Their signatures were not
+/// looked at, so they must name a key that there is.
+fn note_refused_clock(gateway: &Gateway, head: &Parts, error: &AuthError) {
+    let AuthError::RequestTimeTooSkewed { request_time, server_time } = error else { return };
+    let known = claimed_key_id(head).filter(|id| gateway.keyring.principal(id).is_some());
+    if let Some(id) = known {
+        gateway.insight.clocks.note(&id, request_time.seconds(), server_time.seconds());
+    }
 }
 
 /// A request of the console, whose sender another part of this process knows already. It counts as signed in a header,

@@ -6,21 +6,18 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use crate::engine::Engine;
 use crate::rules::lifecycle::{DayLength, Lifecycle, ObjectFacts};
 use crate::s3::Gateway;
 use crate::s3::authorize::call::Authorized;
 use crate::s3::metadata::insert_text;
-use crate::types::{Bucket, DocumentKind, ObjectKey, ObjectVersion, Timestamp, VersionId};
+use crate::types::{Bucket, DocumentKind, ObjectKey, ObjectVersion, Timestamp, URL_VALUE, VersionId};
 
 const EXPIRATION: HeaderName = HeaderName::from_static("x-amz-expiration");
 const ABORT_DATE: HeaderName = HeaderName::from_static("x-amz-abort-date");
 const ABORT_RULE: HeaderName = HeaderName::from_static("x-amz-abort-rule-id");
-
-/// What stays as it is in a rule's id: S3 shows it URL-encoded.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Whom to ask about the object of a request, also from a task that outlives the request.
 #[derive(Clone)]
@@ -51,7 +48,7 @@ impl ExpirationHeader {
         let Some(rules) = self.rules().await else { return };
         let object = ObjectFacts { size: version.size, tags: Some(&version.metadata.attributes.tags) };
         if let Some((at, rule)) = rules.expiry(self.key.as_str(), object, version.modified, self.day) {
-            let id = utf8_percent_encode(&rule.id, PLAIN);
+            let id = utf8_percent_encode(&rule.id, URL_VALUE);
             insert_text(headers, EXPIRATION, &format!("expiry-date=\"{}\", rule-id=\"{id}\"", at.http_date()));
         }
     }
@@ -71,7 +68,7 @@ impl ExpirationHeader {
         let Some(rules) = self.rules().await else { return };
         if let Some((at, rule)) = rules.abort(self.key.as_str(), initiated, self.day) {
             insert_text(headers, ABORT_DATE, &at.http_date());
-            insert_text(headers, ABORT_RULE, &utf8_percent_encode(&rule.id, PLAIN).to_string());
+            insert_text(headers, ABORT_RULE, &utf8_percent_encode(&rule.id, URL_VALUE).to_string());
         }
     }
 }

@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use crate::limits::{PAGE_MAX, PART_NUMBER_MAX};
 use crate::s3::query::Query;
 use crate::s3::{Code, S3Error};
-use crate::types::{UploadId, VersionId};
+use crate::types::{URL_PATH, UploadId, VersionId};
 
 /// The `versionId` of a request.
 ///
@@ -99,8 +99,7 @@ pub(crate) enum KeyEncoding {
 }
 
 /// What stays as it is under `encoding-type=url`. A raw `+` would be read back as a space.
-const URL_ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*').remove(b'/');
+const URL_ENCODED: &AsciiSet = &URL_PATH.remove(b'*');
 
 impl KeyEncoding {
     /// The text as it is written.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use http::header::{CONTENT_TYPE, HOST, LOCATION, REFERER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::auth::request_host;
 use crate::engine::EngineError;
@@ -23,7 +23,7 @@ use crate::s3::metadata::insert_text;
 use crate::s3::respond::respond_empty;
 use crate::s3::route::Routed;
 use crate::s3::{Code, Gateway, Operation, S3Error};
-use crate::types::{DocumentKind, ObjectKey};
+use crate::types::{DocumentKind, ObjectKey, URL_PATH};
 
 /// Headers of a visitor that an answer may depend on.
 const KEPT: [HeaderName; 3] = [HOST, REFERER, USER_AGENT];
@@ -32,8 +32,7 @@ const SELECTING: [&str; 6] =
     ["if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"];
 const REDIRECT: &str = "x-amz-website-redirect-location";
 /// What stays unescaped of a path that was requested.
-const PATH: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b'!').remove(b'*');
+const PATH: &AsciiSet = &URL_PATH.remove(b'!').remove(b'*');
 /// What is escaped of a path that the bucket's owner wrote: it may have a query or a fragment.
 const WRITTEN: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'`');
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::limits::insight::SUSPICIONS_PER_SECOND_MAX;
+use crate::telemetry::clocks::ClientClocks;
 use crate::telemetry::history::History;
 use crate::telemetry::log_file::LogFile;
 use crate::telemetry::requests::RequestLog;
@@ -20,6 +21,8 @@ pub struct Insight {
     pub uploads: Arc<RunningUploads>,
     /// Counters since the start.
     pub tally: Tally,
+    /// The clocks of clients.
+    pub clocks: ClientClocks,
     /// Samples of the past.
     pub history: History,
     /// The file of access lines, if there is one.
@@ -38,6 +41,7 @@ impl Default for Insight {
             requests: RequestLog::default(),
             uploads: Arc::default(),
             tally: Tally::default(),
+            clocks: ClientClocks::default(),
             history: History::default(),
             access_file: OnceLock::new(),
             hosts: OnceLock::new(),

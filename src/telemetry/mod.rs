@@ -2,6 +2,7 @@
 //! requests. Knows nothing of buckets, objects or requests beyond names and measures.
 
 pub mod audit;
+pub mod clocks;
 pub mod history;
 pub mod insight;
 pub mod log;
@@ -13,6 +14,7 @@ pub mod tally;
 pub mod uploads;
 
 pub use audit::{Audited, audit};
+pub use clocks::{ClientClocks, ClockDifference};
 pub use history::{History, Reading, Sample, Span};
 pub use insight::Insight;
 pub use log::{LogError, LogForm};

@@ -16,7 +16,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use rand::Rng as _;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
@@ -29,12 +29,7 @@ use crate::limits::transfer::{
 use crate::transfer::TransferError;
 use crate::transfer::payload::Payload;
 use crate::transfer::xml::Element;
-use crate::types::{Clock as _, SystemClock};
-
-/// What S3 leaves unescaped in a path.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-/// What S3 leaves unescaped in a query.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use crate::types::{Clock as _, SystemClock, URL_PATH, URL_VALUE};
 
 /// Where a server is, and with which key to ask it.
 pub struct EndpointSettings {
@@ -79,14 +74,14 @@ pub(crate) struct Answer {
 impl Call {
     /// A request for a bucket, or for the server if its name is empty.
     pub(crate) fn bucket(method: Method, bucket: &str) -> Self {
-        Self { method, target: format!("/{}", utf8_percent_encode(bucket, PATH)), headers: HeaderMap::new() }
+        Self { method, target: format!("/{}", utf8_percent_encode(bucket, URL_PATH)), headers: HeaderMap::new() }
     }
 
     /// A request for an object.
     pub(crate) fn object(method: Method, bucket: &str, key: &str) -> Self {
         let mut call = Self::bucket(method, bucket);
         call.target.push('/');
-        call.target.extend(utf8_percent_encode(key, PATH));
+        call.target.extend(utf8_percent_encode(key, URL_PATH));
         call
     }
 
@@ -95,7 +90,7 @@ impl Call {
         self.target.push(if self.target.contains('?') { '&' } else { '?' });
         self.target.push_str(name);
         self.target.push('=');
-        self.target.extend(utf8_percent_encode(value, VALUE));
+        self.target.extend(utf8_percent_encode(value, URL_VALUE));
         self
     }
 

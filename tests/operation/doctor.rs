@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -65,6 +66,23 @@ fn the_clock_is_compared_with_that_of_a_web_server() {
     let dateless = serve(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec());
     let told = findings(&ask(&format!("http://{dateless}/")), "clock");
     assert!(told.iter().any(|(state, detail)| state == "warning" && detail.contains("sends no date")), "{told:?}");
+}
+
+#[test]
+fn the_clock_is_compared_with_those_of_clients() {
+    let server = Server::start();
+    let told = || findings(&server.command(&["doctor", "--json"]), "clock");
+    assert!(told().iter().all(|(_, detail)| !detail.contains("within a day")), "nobody asked yet: {:?}", told());
+    server.client().call("GET", "/").send().expect(200);
+    let one = |state: &str, how: &str| told().iter().any(|(is, detail)| is == state && detail.contains(how));
+    assert!(one("ok", "the same as that of the one client within a day"), "{:?}", told());
+
+    // Most are two hours behind: refused, and it is this machine that is suspected.
+    let old = SystemTime::now() - Duration::from_secs(7_200);
+    for name in ["ann", "ben", "cem", "dora", "eve", "finn", "gina", "hal"] {
+        server.client_of(name).call("GET", "/").at(old).send().expect_error(403, "RequestTimeTooSkewed");
+    }
+    assert!(one("bad", " s ahead of that of most of "), "{:?}", told());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `doctor`: looks at everything that a server depends on and says what to do about it.
 
 pub mod certificate;
+pub mod clients;
 pub mod disk;
 pub mod host;
 pub mod peer;
@@ -88,6 +89,7 @@ pub fn run(arguments: DoctorArgs) -> Result<ExitCode, Failure> {
     let config = arguments.settings.decide()?;
     let plan = MemoryPlan::split(config.memory_bytes);
     let mut findings = vec![host::clock(&config.data_dir)];
+    findings.extend(clients::clock(&config.data_dir));
     findings.extend(disk::look(&config.data_dir));
     findings.push(host::open_files(&plan));
     findings.push(host::memory(&config));

@@ -50,17 +50,18 @@ pub async fn clock(url: &str) -> Finding {
         Ok::<_, String>(middle - date.seconds())
     };
     match told.await {
-        Ok(ahead) => judge_difference(ahead, url),
+        Ok(ahead) => judge_difference(ahead, &format!("that of {url}")),
         Err(error) => Finding::new(Grade::Warning, "clock", format!("could not be compared: {error}")),
     }
 }
 
-fn judge_difference(ahead: i64, url: &str) -> Finding {
+/// What it means that this machine's clock is `ahead` of another, which `other` names.
+pub(super) fn judge_difference(ahead: i64, other: &str) -> Finding {
     let way = if ahead < 0 { "behind" } else { "ahead of" };
     let seconds = ahead.unsigned_abs();
-    let detail = format!("{seconds} s {way} {url}");
+    let detail = format!("{seconds} s {way} {other}");
     if ahead.abs() <= NO_DIFFERENCE_SECONDS {
-        Finding::new(Grade::Good, "clock", format!("the same as that of {url}"))
+        Finding::new(Grade::Good, "clock", format!("the same as {other}"))
     } else if ahead.abs() <= CLOCK_SKEW_SECONDS_MAX {
         Finding::new(Grade::Warning, "clock", format!("{detail}: run a time service"))
     } else {

@@ -75,9 +75,12 @@ fn kopia(endpoint: &str, region: &str, key: &str, secret: &str) -> String {
     )
 }
 
-/// Where clients reach the server. Its first domain, if it has one; else the address that it listens on, with
+/// Where clients reach the server: what was told to be its address. Else its first domain, if it has one; else the address that it listens on, with
 /// loopback for every interface, because only the operator knows this machine's name.
 fn endpoint(config: &Config) -> String {
+    if let Some(public) = &config.public_url {
+        return public.clone();
+    }
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let host = match (config.domains.first(), config.listen.ip()) {
         (Some(domain), _) => domain.clone(),
@@ -110,6 +113,8 @@ mod tests {
         assert_eq!(endpoint(&config("0.0.0.0:9000", &[])), "http://127.0.0.1:9000");
         assert_eq!(endpoint(&config("[::1]:80", &[])), "http://[::1]:80");
         assert_eq!(endpoint(&config("0.0.0.0:9000", &["s3.local"])), "http://s3.local:9000");
+        let behind_proxy = Config { public_url: Some("https://s3.local".into()), ..config("127.0.0.1:9000", &[]) };
+        assert_eq!(endpoint(&behind_proxy), "https://s3.local");
     }
 
     #[test]

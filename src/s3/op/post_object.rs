@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::header::LOCATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use crate::auth::FormFields;
 use crate::engine::{Written, on_behalf_of};
@@ -29,12 +29,7 @@ use crate::s3::unbuilt::refuse_unbuilt_headers;
 use crate::s3::xml::XmlWriter;
 use crate::s3::{Code, Gateway, S3Error};
 use crate::types::key::InvalidKey;
-use crate::types::{ObjectKey, Origin};
-
-/// What stays unescaped in a query value.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// What stays unescaped in a path.
-const PATH: &AsciiSet = &VALUE.remove(b'/');
+use crate::types::{ObjectKey, Origin, URL_PATH, URL_VALUE};
 
 /// Reads the form, finds out who stands behind it and whether they may do this, and stores the file.
 pub(crate) async fn run(
@@ -86,7 +81,7 @@ fn form_key(fields: &FormFields) -> Result<ObjectKey, S3Error> {
 fn place(head: &Parts, key: &ObjectKey) -> String {
     let bucket = head.uri.path().trim_end_matches('/');
     let endpoint = endpoint(head).unwrap_or_default();
-    format!("{endpoint}{bucket}/{}", utf8_percent_encode(key.as_str(), PATH))
+    format!("{endpoint}{bucket}/{}", utf8_percent_encode(key.as_str(), URL_PATH))
 }
 
 /// What was done, for the answer.
@@ -134,7 +129,7 @@ fn redirect(target: &str, done: &Done<'_>) -> Option<HeaderValue> {
         None => (target, String::new()),
     };
     let separator = if page.contains('?') { '&' } else { '?' };
-    let escape = |text: &str| utf8_percent_encode(text, VALUE).to_string();
+    let escape = |text: &str| utf8_percent_encode(text, URL_VALUE).to_string();
     let (bucket, key, etag) = (done.bucket, escape(done.key.as_str()), escape(&done.written.etag.quoted()));
     HeaderValue::try_from(format!("{page}{separator}bucket={bucket}&key={key}&etag={etag}{fragment}")).ok()
 }
