@@ -72,6 +72,7 @@ pub(crate) async fn overview(admin: Arc<Shared>, call: Call) -> Outcome {
         "disk": disk(&admin.parts.data_dir),
         "buckets": count_buckets(&admin).await?,
         "s3_url": s3_url(&admin.parts.s3_url, &call.head),
+        "region": admin.parts.region,
         "client_clocks": admin.parts.insight.clocks.difference(now.seconds()).map(client_clocks),
     });
     if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {

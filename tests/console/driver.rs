@@ -16,6 +16,8 @@ use crate::support::Client;
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The tab key.
 pub const TAB: &str = "\u{e004}";
+/// The escape key.
+pub const ESCAPE: &str = "\u{e00c}";
 /// The enter key.
 pub const ENTER: &str = "\u{e007}";
 
@@ -173,6 +175,13 @@ impl Browser {
     /// Types into it; into a field of files: their paths.
     pub fn type_into(&self, Element(id): &Element, text: &str) -> Done<()> {
         self.post(&format!("/element/{id}/value"), &json!({"text": text})).map(drop)
+    }
+
+    /// Sets what is in a field, as the browser's own picker does.
+    pub fn set_value(&self, Element(id): &Element, value: &str) -> Done<()> {
+        let set = "arguments[0].value = arguments[1];
+            for (const name of ['input', 'change']) arguments[0].dispatchEvent(new Event(name, {bubbles: true}))";
+        self.post("/execute/sync", &json!({"script": set, "args": [{ELEMENT: id}, value]})).map(drop)
     }
 
     /// A property of it as text.

@@ -93,10 +93,7 @@ fn a_cancelled_upload_leaves_no_parts() {
     page.go("#/buckets/cancelled");
     page.find("//button[text() = 'Upload files']");
     // So slow that nothing is done before the button is pressed.
-    let slow =
-        serde_json::json!({"offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000});
-    page.web.tools("Network.enable", &serde_json::json!({}));
-    page.web.tools("Network.emulateNetworkConditions", &slow);
+    page.slow_down(2_000_000);
     choose_file(&page, &path);
     page.server.eventually("it began", || !client.get("/cancelled?uploads").all("UploadId").is_empty());
     page.press("Cancel huge.bin");
@@ -141,6 +138,21 @@ fn an_object_is_looked_at_shared_deleted_and_brought_back() {
     assert!(target.contains("X-Amz-Expires=7200"), "{target}");
     page.press("Close");
 
+    page.press("Edit metadata…");
+    page.fill("Content type", "text/markdown");
+    page.press("Add metadata");
+    page.fill("Name", "author");
+    page.fill("Value", "Zoë");
+    page.press("Save metadata");
+    page.see("author: only letters, digits and signs of ASCII can be sent.");
+    page.fill("Value", "Zoe & co");
+    page.press("Save metadata");
+    page.see("Metadata saved.");
+    let head = client.head("/docs/notes/plan.txt");
+    assert_eq!(head.header("content-type"), Some("text/markdown"));
+    assert_eq!(head.header("x-amz-meta-author"), Some("Zoe & co"));
+    assert_eq!(client.get("/docs/notes/plan.txt").text(), "the second plan");
+
     page.press("Edit tags…");
     page.fill("Name", "stage");
     page.fill("Value", "draft: two @ home");
@@ -149,7 +161,7 @@ fn an_object_is_looked_at_shared_deleted_and_brought_back() {
     let tags = client.get("/docs/notes/plan.txt?tagging").expect(200);
     assert_eq!((tags.one("Key"), tags.one("Value")), ("stage".to_owned(), "draft: two @ home".to_owned()));
 
-    let old = client.get("/docs?versions&prefix=notes/").expect(200).all("VersionId").remove(1);
+    let old = client.get("/docs?versions&prefix=notes/").expect(200).all("VersionId").remove(2);
     page.press(&format!("Restore version {old}"));
     page.see("the first plan");
     assert_eq!(client.get("/docs/notes/plan.txt").text(), "the first plan");
@@ -161,9 +173,22 @@ fn an_object_is_looked_at_shared_deleted_and_brought_back() {
     assert_eq!(client.get("/docs/notes/plan.txt").status, 404);
     let marker =
         client.get("/docs?versions&prefix=notes/").expect(200).elements(&["DeleteMarker"]).remove(0).1.one("VersionId");
-    page.press(&format!("Remove the delete marker {marker}"));
+    page.press(&format!("Undelete: remove the delete marker {marker}"));
     page.see("the first plan");
     assert_eq!(client.get("/docs/notes/plan.txt").expect(200).text(), "the first plan");
+
+    // Of many that were deleted, all come back by one button.
+    for key in ["notes/plan.txt", "notes/deep/er.txt", "top.txt"] {
+        client.put(&format!("/docs/{key}"), key).expect(200);
+        client.delete(&format!("/docs/{key}")).expect(204);
+    }
+    page.go("#/buckets/docs?deleted=1");
+    page.choose("Pick all on this page");
+    page.press("Restore 2");
+    page.see("3 objects restored.");
+    page.see_not("top.txt");
+    assert_eq!(client.get("/docs/notes/deep/er.txt").expect(200).text(), "notes/deep/er.txt");
+    assert_eq!(client.get("/docs/top.txt").expect(200).text(), "top.txt");
 }
 
 #[test]
@@ -199,6 +224,10 @@ fn many_objects_come_in_pages_and_go_with_one_confirmation() {
     page.fill("Find by the beginning of the name", "n100");
     page.press("Find");
     page.see("3 entries");
+    assert_eq!(page.value("Find by the beginning of the name"), "n100");
+    page.fill("Find by the beginning of the name", "N");
+    page.press("Find");
+    page.see("No name here begins like that.");
 }
 
 /// Names that mean something to browsers, to XML or to a path.

@@ -15,9 +15,12 @@ mod support;
 
 mod browser;
 mod driver;
+mod drops;
 mod files;
 mod keys;
 mod looks;
+mod newcomer;
+mod preview;
 mod safety;
 mod session;
 mod settings;

@@ -20,6 +20,8 @@ fn a_versioned_bucket_is_made_set_up_and_removed() {
     page.fill("Bytes at most", "10 MiB");
     page.press("Save quota");
     page.see("Quota saved.");
+    // Whoever saved stays where they were.
+    page.until("the focus is kept", "return document.activeElement?.textContent === 'Save quota'");
     client.put("/fresh/big", vec![7; 11 << 20]).expect_error(403, "QuotaExceeded");
 
     page.press("Lifecycle");
@@ -40,16 +42,42 @@ fn a_versioned_bucket_is_made_set_up_and_removed() {
     page.press("Policy");
     page.fill("Policy", "{\"Statement\": ");
     page.see("Not yet right");
+    for (policy, fault) in [
+        ("[]", "Not yet right: a policy is an object"),
+        (r#"{"Statement": [{"Sid": "one", "Effect": "allow"}]}"#, "statement one needs an Effect: Allow or Deny"),
+        (r#"{"Statement": {"Effect": "Allow", "Action": "s3:*"}}"#, "statement 1 names no Resource"),
+        (r#"{"Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}}"#, "statement 1 names no Principal"),
+    ] {
+        page.fill("Policy", policy);
+        page.see(fault);
+    }
     page.press("Everybody may read");
+    page.see("It lets everybody in who reaches the server, without a key.");
     page.press("Save policy");
     page.see("Policy saved.");
     assert_eq!(page.server.anonymous().get("/fresh/kept").expect(200).text(), "two");
     let wrong = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:Nonsense","Resource":"arn:aws:s3:::fresh/*"}]}"#;
     page.fill("Policy", wrong);
     page.press("Save policy");
+
     page.find("//form//p[@role = 'alert'][string-length() > 0]");
+    assert_eq!(page.server.anonymous().get("/fresh/kept").expect(200).text(), "two", "the old policy holds");
 
     page.press("CORS");
+    for (rules, fault) in [
+        ("{\"AllowedMethods\": [\"GET\"]}", "Not yet right: write a list of rules: [ … ]"),
+        ("[{\"AllowedMethods\": [\"GET\"]}]", "Not yet right: a rule needs AllowedOrigins and AllowedMethods"),
+        ("[{\"Origins\": [\"*\"]}]", "Not yet right: a rule has no Origins"),
+    ] {
+        page.fill("Rules", rules);
+        page.see(fault);
+    }
+    page.fill("Rules", "[{\"AllowedOrigins\": [\"*\"], \"AllowedMethods\": [\"FETCH\"]}]");
+    page.see("Reads as JSON.");
+    page.press("Save rules");
+    // What only the server knows is told in its words.
+    page.find("//form//p[@role = 'alert'][contains(., 'FETCH')]");
+    assert_eq!(client.get("/fresh?cors").status, 404);
     page.press("Begin with an example");
     page.press("Save rules");
     page.see("CORS rules saved.");
@@ -110,4 +138,22 @@ fn what_was_deleted_comes_back_from_the_undelete_window() {
     // It is not empty: the server says so, and it stays.
     page.see("not empty");
     assert_eq!(client.head("/window").status, 200);
+    page.press("Cancel");
+    let id = client.post("/window/half?uploads", "").expect(200).one("UploadId");
+    client.put(&format!("/window/half?partNumber=1&uploadId={id}"), "part").expect(200);
+    page.press("Empty bucket…");
+    page.press("Delete everything in it");
+    page.fill("Type window to confirm", "windows");
+    page.press("Delete everything in it");
+    page.see("Type exactly: window");
+    assert_eq!(client.head("/window/lost").status, 200);
+    page.fill("Type window to confirm", "window");
+    page.press("Delete everything in it");
+    page.see("1 object deleted.");
+    page.see("It holds no objects.");
+    page.press("Delete bucket…");
+    page.fill("Type window to confirm", "window");
+    page.press("Delete bucket");
+    page.see("Bucket window is deleted.");
+    assert_eq!(client.head("/window").status, 404);
 }

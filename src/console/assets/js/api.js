@@ -70,6 +70,31 @@ export const get = (path, options) => api("GET", path, undefined, options);
 /** POST. */
 export const post = (path, body, options) => api("POST", path, body, options);
 
+/** Every bucket as administrators see it. The server gives ten thousand at a time. */
+export async function allBuckets(options) {
+  const found = [];
+  let page;
+  do {
+    page = await get(`/v1/buckets${query({ after: found.at(-1)?.name })}`, options);
+    found.push(...page.buckets);
+  } while (page.is_truncated && page.buckets.length > 0);
+  return found;
+}
+
+/** One bucket as administrators see it, or `null`. */
+export async function findBucket(name, options) {
+  // What comes after its name without the last letter begins with the bucket, or with few others.
+  let after = name.slice(0, -1);
+  for (;;) {
+    const page = await get(`/v1/buckets${query({ after })}`, options);
+    const found = page.buckets.find((one) => one.name === name);
+    if (found) return found;
+    const last = page.buckets.at(-1)?.name;
+    if (!page.is_truncated || last === undefined || last > name) return null;
+    after = last;
+  }
+}
+
 /** One step of a path. */
 export const segment = (text) => encodeURIComponent(text);
 

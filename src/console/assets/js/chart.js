@@ -12,7 +12,8 @@ const GRID_LINES = 4;
 
 /** The next number that reads well as the top of a scale. `base` is 1024 for bytes. */
 export function niceTop(value, base = 1000) {
-  if (value <= 0) return 1;
+  // A scale for nothing: its marks must differ when they are written.
+  if (value <= 0) return base === 1024 ? 1024 : 1;
   const power =
     base === 1024 ? 1024 ** Math.floor(Math.log(value) / Math.log(1024)) : 10 ** Math.floor(Math.log10(value));
   const steps = base === 1024 ? [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] : [1, 2, 4, 5, 10];

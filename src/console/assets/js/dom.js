@@ -188,9 +188,13 @@ export function panel(title, ...children) {
 
 /** Copies a text, also where the browser has no clipboard for pages without TLS. */
 export async function copyText(text) {
-  if (navigator.clipboard && window.isSecureContext) {
-    await navigator.clipboard.writeText(text);
-  } else {
+  const isCopied = navigator.clipboard
+    ? await navigator.clipboard.writeText(text).then(
+        () => true,
+        () => false,
+      )
+    : false;
+  if (!isCopied) {
     const area = h("textarea", { class: "unseen", value: text, "aria-hidden": "true" });
     const home = [...document.querySelectorAll("dialog[open]")].pop() ?? document.body;
     const before = document.activeElement;
@@ -212,7 +216,9 @@ export function copyable(label, text, { area = false } = {}) {
         id,
         readOnly: true,
         value: text,
-        rows: Math.min(12, text.split("\n").length),
+        rows: Math.min(12, text.split("\n").length + 1),
+        // A line that is copied by hand must be one line.
+        wrap: "off",
         spellcheck: "false",
       })
     : h("input", { id, type: "text", readOnly: true, value: text, spellcheck: "false" });

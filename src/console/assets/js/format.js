@@ -61,6 +61,11 @@ export function time(text) {
   return Number.isNaN(moment.getTime()) ? "–" : clock.format(moment);
 }
 
+/** A time of day, with the date unless it is today. */
+export function moment(text, now = new Date()) {
+  return new Date(text).toDateString() === now.toDateString() ? time(text) : date(text);
+}
+
 /** How long ago, or in how long. */
 export function ago(text, now = Date.now()) {
   const seconds = (new Date(text).getTime() - now) / 1000;

@@ -84,11 +84,16 @@ export function form({ submit, danger = false, work, cancel }, ...children) {
   return node;
 }
 
-/** Opens a dialog. `build(close)` returns its content; the promise ends with what `close` was given. */
-export function openDialog(title, build, { wide = false } = {}) {
+/**
+ * Opens a dialog. `build(close, signal)` returns its content; `signal` ends with the dialog, however it is closed, and
+ * stops what still runs for it. The promise ends with what `close` was given. A dialog that is `sticky` shows what
+ * cannot be shown again: only its own button closes it.
+ */
+export function openDialog(title, build, { wide = false, sticky = false } = {}) {
   return new Promise((resolve) => {
     const id = uniqueId("dialog");
     let outcome = null;
+    const ended = new AbortController();
     const dialog = h("dialog", { "aria-labelledby": id, class: wide ? "wide" : null });
     const close = (value = null) => {
       outcome = value;
@@ -100,28 +105,40 @@ export function openDialog(title, build, { wide = false } = {}) {
       "×",
     );
     const body = h("div", { class: "dialog-body" });
-    put(dialog, h("header", {}, h("h2", { id }, title), shut), body);
+    put(dialog, h("header", {}, h("h2", { id }, title), sticky ? null : shut), body);
+    dialog.addEventListener("cancel", (event) => sticky && event.preventDefault());
     const before = document.activeElement;
     dialog.addEventListener("close", () => {
+      ended.abort();
       const shelf = dialog.querySelector("#toasts");
       if (shelf) document.body.append(shelf);
       dialog.remove();
+      // What opened it may be gone by what was done in it.
       if (before?.isConnected) before.focus();
+      else document.querySelector("#main h1")?.focus({ preventScroll: true });
       resolve(outcome);
     });
     // Leaving the page leaves its dialogs.
-    window.addEventListener("hashchange", () => dialog.open && dialog.close(), { once: true });
-    put(body, build(close));
+    window.addEventListener("hashchange", () => dialog.close(), { signal: ended.signal });
+    put(body, build(close, ended.signal));
+    const told = body.querySelector(".told-first");
+    if (told) dialog.setAttribute("aria-describedby", told.id);
     document.body.append(dialog);
     dialog.showModal();
-    (body.querySelector("[autofocus], input:not([type=hidden]), select, textarea") ?? shut).focus();
+    // Of a question without fields, the answer that does nothing.
+    const first = body.querySelector("[autofocus], input:not([type=hidden]), select, textarea");
+    (first ?? body.querySelector(".actions button") ?? shut).focus();
     announce(title);
   });
 }
 
-/** Asks before something is done. With `typed`, that word must be typed. `work` runs inside the dialog. */
+/**
+ * Asks before something is done. With `typed`, that word must be typed. `work(signal)` runs inside the dialog, and
+ * `signal` ends with it. Of `text`, strings say what will happen, and nodes come after them.
+ */
 export function confirmDialog({ title, text, confirm, typed = null, danger = true, work = async () => {} }) {
-  return openDialog(title, (close) => {
+  return openDialog(title, (close, signal) => {
+    const parts = [text].flat();
     const word =
       typed === null ? null : field({ label: `Type ${typed} to confirm`, required: true, autocapitalize: "off" });
     return form(
@@ -131,11 +148,16 @@ export function confirmDialog({ title, text, confirm, typed = null, danger = tru
         cancel: () => close(false),
         work: async () => {
           if (word && word.input.value !== typed) throw new Error(`Type exactly: ${typed}`);
-          await work();
+          await work(signal);
           close(true);
         },
       },
-      ...[text].flat().map((part) => (typeof part === "string" ? h("p", {}, part) : part)),
+      h(
+        "div",
+        { class: "told-first", id: uniqueId("told") },
+        ...parts.filter((part) => typeof part === "string").map((part) => h("p", {}, part)),
+      ),
+      ...parts.filter((part) => typeof part !== "string"),
       word,
     );
   });
@@ -155,23 +177,28 @@ export function wholeNumber(input, what, { min = 0, max = Number.MAX_SAFE_INTEGE
   return value;
 }
 
-/** An editor of JSON that says at once what does not read. The element has `.read()`, `.input` and `.show(text)`. */
-export function jsonEditor({ label, value, hint, rows = 16, check = () => null }) {
+/**
+ * An editor of JSON that says at once what does not read: `check` tells what is wrong with a value, `remark` what is
+ * worth knowing of it, or `null`. The element has `.read()`, `.input` and `.show(text)`.
+ */
+export function jsonEditor({ label, value, hint, rows = 16, check = () => null, remark = () => null }) {
   const node = field({ label, value, hint, rows, class: "code" });
   const verdict = h("p", { class: "verdict", role: "status" });
   node.append(verdict);
   const judge = () => {
     const text = node.input.value.trim();
-    let fault = null;
+    let [fault, told] = [null, null];
     if (text !== "") {
       try {
-        fault = check(JSON.parse(text));
+        const read = JSON.parse(text);
+        fault = check(read);
+        told = fault ? null : remark(read);
       } catch (error) {
         fault = error.message;
       }
     }
-    verdict.textContent = text === "" ? "" : fault ? `Not yet right: ${fault}` : "Reads as JSON.";
-    verdict.className = fault ? "verdict bad" : "verdict good";
+    verdict.textContent = text === "" ? "" : fault ? `Not yet right: ${fault}` : (told ?? "Reads as JSON.");
+    verdict.className = `verdict ${fault ? "bad" : told ? "warning" : "good"}`;
     node.input.setAttribute("aria-invalid", fault ? "true" : "false");
     return fault;
   };

@@ -1,6 +1,6 @@
 // What the pages of keys share: the dialog that shows a secret once, fields of limits and expiry, policies.
 
-import { copyable, h, note, uniqueId } from "./dom.js";
+import { copyable, h, note, put, uniqueId } from "./dom.js";
 import { field, openDialog } from "./forms.js";
 import { parseBytes, writeBytes } from "./format.js";
 import { KEY_POLICIES, snippets } from "./presets.js";
@@ -54,8 +54,27 @@ function tabbed(label, texts) {
   return h("div", {}, h("div", { role: "tablist", "aria-label": label, class: "segments" }, ...tabs), ...panels);
 }
 
+/**
+ * The commands of clients for a key. `buckets` are those that it may be meant for: of several, one is chosen. Where the
+ * secret is not known, a word stands for it.
+ */
+export function clientCommands({ id, secret = "THE-SECRET", url, region, buckets = [], policy = null }) {
+  const shown = h("div", {});
+  const show = (bucket) =>
+    put(shown, tabbed("Client", snippets({ id, secret, url, region, bucket: bucket ?? null, policy })));
+  show(buckets[0]);
+  if (buckets.length < 2) return shown;
+  const choice = field({
+    label: "Bucket in the commands",
+    value: buckets[0],
+    options: buckets.map((name) => [name, name]),
+  });
+  choice.input.addEventListener("change", () => show(choice.input.value));
+  return h("div", { class: "commands" }, choice, shown);
+}
+
 /** Shows a new secret, which nobody can ask for again, and how clients use it. */
-export function showSecret(title, key, { url, bucket = null }) {
+export function showSecret(title, key, client) {
   const { access_key_id: id, secret_access_key: secret } = key;
   return openDialog(
     title,
@@ -66,15 +85,15 @@ export function showSecret(title, key, { url, bucket = null }) {
         note("warning", h("p", {}, "Copy the secret now: it is shown this once and cannot be asked for again.")),
         copyable("Access key ID", id),
         copyable("Secret access key", secret),
-        h("h3", {}, "Set up a client"),
-        tabbed("Client", snippets({ id, secret, url, bucket })),
+        h("h3", {}, "Set up a client: paste these lines into its shell"),
+        clientCommands({ id, secret, ...client }),
         h(
           "div",
           { class: "actions" },
           h("button", { type: "button", class: "primary", onclick: () => close(true) }, "I have copied it"),
         ),
       ),
-    { wide: true },
+    { wide: true, sticky: true },
   );
 }
 

@@ -61,7 +61,16 @@ function showFailure(main, error, retry) {
   );
 }
 
-async function show({ focus = true } = {}) {
+/** What finds an element again in a page that is made anew: what it is, and its name. */
+function trace(node) {
+  if (!node || node === document.body || !shell.main.contains(node)) return null;
+  const nameOf = (one) => one.getAttribute("aria-label") ?? one.labels?.[0]?.textContent ?? one.textContent;
+  const [tag, name] = [node.tagName, nameOf(node)];
+  return (main) => [...main.querySelectorAll(tag)].find((one) => nameOf(one) === name) ?? main.querySelector("h1");
+}
+
+/** Shows the page of the address; with `again`, the page that is there anew, and people stay where they are in it. */
+async function show({ again = false } = {}) {
   leaving?.abort();
   leaving = new AbortController();
   const { signal } = leaving;
@@ -73,7 +82,10 @@ async function show({ focus = true } = {}) {
   }
   shell.mark(route.path.split("/")[0]);
   const main = h("div", { class: "page" });
-  put(shell.main, h("p", { class: "loading", role: "status" }, "Loading…"));
+  const stay = again ? trace(document.activeElement) : null;
+  // What is about to go takes no clicks and no text any more.
+  if (again && shell.main.firstElementChild) shell.main.firstElementChild.inert = true;
+  else put(shell.main, h("p", { class: "loading", role: "status" }, "Loading…"));
   try {
     const page = await route.load();
     await page.render({
@@ -83,21 +95,22 @@ async function show({ focus = true } = {}) {
       shell,
       ...route.parameters,
       search: route.search,
-      reload: () => show({ focus: false }),
+      reload: () => show({ again: true }),
     });
   } catch (error) {
     if (signal.aborted || error?.name === "AbortError") return;
     showFailure(main, error, () => show());
   }
   if (signal.aborted) return;
+  const scrolled = window.scrollY;
   put(shell.main, main);
   const heading = main.querySelector("h1");
   document.title = heading ? `${heading.textContent} – Sluicegate` : "Sluicegate";
-  if (focus) {
-    heading?.setAttribute("tabindex", "-1");
-    heading?.focus({ preventScroll: true });
-    window.scrollTo(0, 0);
-  }
+  heading?.setAttribute("tabindex", "-1");
+  // A dialog that the page opened by itself has the focus.
+  if (!again && !document.querySelector("dialog[open]")) heading?.focus({ preventScroll: true });
+  stay?.(main)?.focus({ preventScroll: true });
+  window.scrollTo(0, again ? scrolled : 0);
 }
 
 function enter(found) {

@@ -99,24 +99,55 @@ export const CORS = [
 ];
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+/** A word as a shell takes it; quoted only if it must be. */
+const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : quoted(text));
 
-/** The lines that set clients up with a key: `[name, text]`. */
-export function snippets({ id, secret, url, bucket }) {
-  const place = bucket ?? "BUCKET";
-  const variables = `export AWS_ACCESS_KEY_ID=${quoted(id)}\nexport AWS_SECRET_ACCESS_KEY=${quoted(secret)}`;
+function resticLines({ url, place, policy }) {
   return [
-    [
-      "aws",
-      `${variables}\nexport AWS_DEFAULT_REGION=us-east-1\nexport AWS_ENDPOINT_URL=${quoted(url)}\naws s3 ls s3://${bucket ?? ""}`,
-    ],
-    [
-      "rclone",
-      `# ~/.config/rclone/rclone.conf\n[sluicegate]\ntype = s3\nprovider = Other\nendpoint = ${url}\nregion = us-east-1\n` +
-        `access_key_id = ${id}\nsecret_access_key = ${secret}\n\n# then\nrclone ls sluicegate:${bucket ?? ""}`,
-    ],
-    [
-      "restic",
-      `${variables}\nexport RESTIC_REPOSITORY=${quoted(`s3:${url}/${place}`)}\nrestic init\nrestic backup /home`,
-    ],
+    "# The password of the repository. Keep a copy elsewhere: without it, nobody can read the backups.",
+    'export RESTIC_PASSWORD_FILE="$HOME/.restic-password"',
+    '[ -e "$RESTIC_PASSWORD_FILE" ] || (umask 077 && head -c 24 /dev/urandom | base64 > "$RESTIC_PASSWORD_FILE")',
+    `restic -r ${word(`s3:${url}/${place}`)} init`,
+    `restic -r ${word(`s3:${url}/${place}`)} backup "$HOME/Documents"`,
+    policy === "restic-append-only"
+      ? "# This key cannot take backups away: `restic forget --prune` is refused, and needs another key."
+      : null,
   ];
+}
+
+function kopiaLines({ url, region, place }) {
+  const { protocol, host } = new URL(url);
+  return [
+    `kopia repository create s3 --bucket=${word(place)} --endpoint=${word(host)} --region=${word(region)}` +
+      (protocol === "http:" ? " --disable-tls" : ""),
+    'kopia snapshot create "$HOME/Documents"',
+  ];
+}
+
+/**
+ * The commands that set clients up with a key, to be pasted into a shell: `[name, text]`, that of the key's purpose
+ * first. The secret is in the environment, because other users of a machine see command lines.
+ */
+export function snippets({ id, secret, url, region, bucket, policy = null }) {
+  const place = bucket ?? "BUCKET";
+  const variables = [
+    `export AWS_ACCESS_KEY_ID=${quoted(id)}`,
+    `export AWS_SECRET_ACCESS_KEY=${quoted(secret)}`,
+    `export AWS_DEFAULT_REGION=${word(region)}`,
+  ];
+  const clients = {
+    restic: resticLines({ url, place, policy }),
+    aws: [`aws --endpoint-url ${word(url)} s3 ls s3://${bucket ?? ""}`],
+    rclone: [
+      `rclone config create sluicegate s3 provider=Other env_auth=true endpoint=${word(url)} region=${word(region)}`,
+      `rclone lsf sluicegate:${bucket ?? ""}`,
+    ],
+    kopia: kopiaLines({ url, region, place }),
+  };
+  const names = Object.keys(clients);
+  const first = names.find((name) => policy?.startsWith(name)) ?? "restic";
+  return [first, ...names.filter((name) => name !== first)].map((name) => [
+    name,
+    [...variables, ...clients[name]].filter((line) => line !== null).join("\n"),
+  ]);
 }

@@ -43,6 +43,12 @@ async function text(url, size, signal) {
     : shown;
 }
 
+/** An element that loads something, and what is said instead if that fails. */
+function orNote(node, sentence) {
+  node.addEventListener("error", () => node.replaceWith(note("info", h("p", {}, sentence))));
+  return node;
+}
+
 /** The preview of an object, or a line that says why there is none. */
 export async function preview({ bucket, key, version, type, size, signal }) {
   const url = s3Url(bucket, key, { versionId: version });
@@ -51,10 +57,20 @@ export async function preview({ bucket, key, version, type, size, signal }) {
   if (kind === "text") return text(url, size, signal);
   if (kind === "image" && size <= IMAGE_BYTES_MAX) {
     const image = h("img", { class: "preview", src: url, alt: `Preview of ${key}` });
-    image.addEventListener("error", () => image.replaceWith(note("info", "The browser cannot show this picture.")));
-    return image;
+    return orNote(image, "The browser cannot show this picture.");
   }
-  if (kind === "video") return h("video", { class: "preview", src: url, controls: true, preload: "metadata" });
-  if (kind === "audio") return h("audio", { src: url, controls: true, preload: "metadata" });
+  if (kind === "image") {
+    return h("p", { class: "hint" }, `No preview of pictures larger than ${bytes(IMAGE_BYTES_MAX)}: download it.`);
+  }
+  if (kind === "video" || kind === "audio") {
+    const player = h(kind, {
+      class: kind === "video" ? "preview" : null,
+      src: url,
+      controls: true,
+      preload: "metadata",
+      "aria-label": `Preview of ${key}`,
+    });
+    return orNote(player, "The browser cannot play this. Download it for another player.");
+  }
   return h("p", { class: "hint" }, "No preview for this kind of object.");
 }

@@ -2,6 +2,7 @@
 // same policies and limits hold as for every other client. Knows S3's words and nothing of the page.
 
 import { SIGNED_OUT, unreachable } from "./api.js";
+import { baseName } from "./format.js";
 import { sha256Base64 } from "./sha256.js";
 import { all, canCarry, child, decoded, documentOf, element, integer, parseXml, text } from "./xml.js";
 
@@ -34,6 +35,16 @@ export function s3Url(bucket, key, parameters = {}) {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => (value === null ? name : `${name}=${encodeURIComponent(value)}`));
   return query.length === 0 ? path : `${path}?${query.join("&")}`;
+}
+
+/** Where an object is downloaded from, under its own name. */
+export function downloadUrl(bucket, key, version) {
+  const name = encodeURIComponent(baseName(key).replace(/\/$/, "")).replace(
+    /['()*]/g,
+    (mark) => `%${mark.codePointAt(0).toString(16)}`,
+  );
+  const disposition = `attachment; filename*=UTF-8''${name}`;
+  return s3Url(bucket, key, { versionId: version, "response-content-disposition": disposition });
 }
 
 /** Whether a browser can name that key in an address. */

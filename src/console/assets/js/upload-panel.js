@@ -36,11 +36,12 @@ const fold = h(
   "Hide",
 );
 const clear = h("button", { type: "button", class: "quiet" }, "Clear");
+const stop = button("Cancel all", () => queue.cancelAll(), { class: "quiet" });
 const body = h("div", { id: "upload-list", tabindex: "0", role: "group", "aria-label": "Files" }, list);
 const panel = h(
   "aside",
   { class: "uploads", "aria-label": "Uploads", hidden: true },
-  h("header", {}, h("h2", {}, "Uploads"), fold, clear),
+  h("header", {}, h("h2", {}, "Uploads"), stop, fold, clear),
   sum,
   body,
 );
@@ -91,6 +92,12 @@ function paintLine(upload) {
       : `${WORDS[upload.state]} – ${bytes(upload.sent)} of ${bytes(upload.size)}${speed}`;
   node.className = upload.state;
   cancel.hidden = upload.state === "done" || upload.state === "cancelled";
+  // Of a failed one, the parts that arrived wait for another try.
+  const word = upload.state === "failed" ? "Give up" : "Cancel";
+  if (cancel.textContent !== word) {
+    cancel.textContent = word;
+    cancel.setAttribute("aria-label", `${word} ${visible(upload.key)}`);
+  }
   retry.hidden = upload.state !== "failed";
   return node;
 }
@@ -119,6 +126,8 @@ function paint() {
       `${failed > 0 ? ` ${failed} failed.` : ""}${more}`,
   );
   panel.hidden = uploads.length === 0;
+  stop.hidden = uploads.length - over.length < 2;
+  clear.hidden = over.length === 0;
   if (wasBusy && !isBusy)
     announce(failed > 0 ? `Uploads ended, ${failed} failed.` : "All uploads are done.", failed > 0);
   if (!wasBusy && isBusy) announce(`Uploading ${plural(uploads.length, "file")}.`);

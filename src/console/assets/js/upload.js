@@ -324,6 +324,13 @@ export class UploadQueue {
     }
   }
 
+  /** Cancels all that are not over. Those that wait go first, so that none of them begins meanwhile. */
+  async cancelAll() {
+    const open = this.uploads.filter((one) => !one.isOver);
+    open.sort((a, b) => Number(b.state === "waiting") - Number(a.state === "waiting"));
+    await Promise.all(open.map((one) => one.cancel()));
+  }
+
   /** Tries a failed upload again. */
   retry(upload) {
     upload.again();

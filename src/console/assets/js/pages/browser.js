@@ -2,11 +2,13 @@
 
 import { announce, badge, button, explain, h, linkButton, note, put, table, toast, when } from "../dom.js";
 import { field, form, openDialog } from "../forms.js";
-import { ago, baseName, bytes, number, plural, visible } from "../format.js";
+import { ago, bytes, number, plural, visible } from "../format.js";
 import { droppedFiles, pickedFiles } from "../files.js";
-import { deleteObjects, listObjects, listVersions, PAGE, s3, s3Url } from "../s3.js";
+import { abortUpload, downloadUrl, isAddressable, listObjects, listVersions, PAGE, s3, s3Url } from "../s3.js";
 import { onUploaded, startUploads } from "../upload-panel.js";
-import { remembered } from "../upload-memory.js";
+import { forgetId, remembered } from "../upload-memory.js";
+import { restoreAll } from "../bulk.js";
+import { deleteDialog, settleConflicts, tellOutcome } from "./bulk.js";
 
 const enc = encodeURIComponent;
 const place = (bucket, prefix) =>
@@ -14,6 +16,8 @@ const place = (bucket, prefix) =>
 const objectPlace = (bucket, key) => `#/buckets/${enc(bucket)}/object/${enc(key)}`;
 /** Milliseconds after the last upload of a row until the list is read again. */
 const SETTLE_MS = 800;
+/** Pages of versions that are read on to find one deleted object. */
+const LOOKS_MAX = 20;
 
 function crumbs(bucket, prefix) {
   const steps = prefix.split("/").slice(0, -1);
@@ -42,78 +46,15 @@ async function readPage(bucket, prefix, { deleted, after, signal }) {
       next: page.next,
     };
   }
-  const page = await listVersions(bucket, { prefix, after, signal });
-  const rows = page.versions
-    .filter(({ isLatest, isMarker }) => isLatest && isMarker)
-    .map((row) => ({ ...row, isDeleted: true }));
-  return { folders: page.folders, rows, next: page.next };
-}
-
-/** Deletes objects and everything below folders, page by page. */
-async function deleteAll(bucket, { keys, folders }, { signal, told }) {
-  let count = 0;
-  const failed = [];
-  const remove = async (items) => {
-    failed.push(...(await deleteObjects(bucket, items, { signal })));
-    count += items.length;
-    told(count - failed.length);
-  };
-  if (keys.length > 0) await remove(keys.map((key) => ({ key })));
-  for (const prefix of folders) {
-    let token = null;
-    do {
-      const page = await listObjects(bucket, { prefix, delimiter: "", token, signal });
-      if (page.objects.length > 0) await remove(page.objects.map(({ key }) => ({ key })));
-      token = page.next;
-    } while (token !== null);
+  let page;
+  let rows = [];
+  // A page of versions of what is not deleted shows nothing.
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
+    page = await listVersions(bucket, { prefix, after: page?.next ?? after, signal });
+    rows = page.versions.filter(({ isLatest, isMarker }) => isLatest && isMarker);
+    if (rows.length > 0 || page.folders.length > 0 || page.next === null) break;
   }
-  return { count: count - failed.length, failed };
-}
-
-function deleteDialog(bucket, picked) {
-  const what = [
-    picked.keys.length > 0 ? plural(picked.keys.length, "object") : null,
-    picked.folders.length > 0 ? `everything in ${plural(picked.folders.length, "folder")}` : null,
-  ]
-    .filter(Boolean)
-    .join(" and ");
-  return openDialog("Delete?", (close) => {
-    const stop = new AbortController();
-    const progress = h("p", { role: "status" });
-    const names = [...picked.folders, ...picked.keys];
-    return form(
-      {
-        submit: "Delete",
-        danger: true,
-        cancel: () => {
-          stop.abort();
-          close(false);
-        },
-        work: async () => {
-          const outcome = await deleteAll(bucket, picked, {
-            signal: stop.signal,
-            told: (count) => {
-              progress.textContent = `${plural(count, "object")} deleted…`;
-            },
-          });
-          close(true);
-          if (outcome.failed.length > 0) {
-            const [{ key, message }] = outcome.failed;
-            toast(
-              `${plural(outcome.failed.length, "object")} could not be deleted. ${visible(key)}: ${message}`,
-              "error",
-            );
-          } else {
-            toast(`${plural(outcome.count, "object")} deleted.`);
-          }
-        },
-      },
-      h("p", {}, `Deletes ${what}. In a bucket with versions they can be restored; in any other they are gone.`),
-      h("ul", { class: "names" }, ...names.slice(0, 8).map((name) => h("li", {}, visible(baseName(name))))),
-      names.length > 8 ? h("p", {}, `and ${number(names.length - 8)} more`) : null,
-      progress,
-    );
-  });
+  return { folders: page.folders, rows: rows.map((row) => ({ ...row, isDeleted: true })), next: page.next };
 }
 
 function newFolder(bucket, prefix) {
@@ -129,7 +70,9 @@ function newFolder(bucket, prefix) {
         submit: "Create folder",
         cancel: () => close(),
         work: async () => {
-          const path = `${prefix}${name.input.value.trim().replace(/^\/+|\/+$/g, "")}/`;
+          const plain = name.input.value.trim().replace(/^\/+|\/+$/g, "");
+          if (plain === "") throw new Error("A folder needs a name that is more than slashes.");
+          const path = `${prefix}${plain}/`;
           await s3("PUT", s3Url(bucket, path), { body: "" });
           close(path);
         },
@@ -159,8 +102,9 @@ function uploadButtons(begin) {
   });
   for (const input of [one, many]) {
     input.addEventListener("change", () => {
-      begin(pickedFiles(input));
+      const files = pickedFiles(input);
       input.value = "";
+      begin(files);
     });
   }
   return [
@@ -197,7 +141,7 @@ function acceptDrops(signal, zone, begin) {
   on("drop", async (event) => {
     depth = 0;
     try {
-      begin(await droppedFiles(event.dataTransfer));
+      await begin(await droppedFiles(event.dataTransfer));
     } catch (error) {
       toast(explain(error), "error");
     }
@@ -205,15 +149,16 @@ function acceptDrops(signal, zone, begin) {
 }
 
 /** The list with its boxes, and what is picked in it. */
-function fileList(bucket, prefix, suffix, changed) {
+function fileList(bucket, prefix, { suffix, empty, changed }) {
   const boxes = new Map();
   const columns = [
     { label: "", class: "box" },
     { label: "Name" },
     { label: "Size", class: "number" },
     { label: "Changed" },
+    { label: "", class: "end" },
   ];
-  const data = table({ caption: "Files", columns, rows: [], empty: "Nothing here." });
+  const data = table({ caption: "Files", columns, rows: [], empty });
   const all = h("input", { type: "checkbox", "aria-label": "Pick all on this page" });
   put(data.querySelector("th"), all);
   const settle = () => {
@@ -239,6 +184,7 @@ function fileList(bucket, prefix, suffix, changed) {
       return {
         keys: items.filter(({ key }) => key !== undefined).map(({ key }) => key),
         folders: items.filter(({ folder }) => folder !== undefined).map(({ folder }) => folder),
+        markers: items.filter(({ version }) => version !== undefined),
       };
     },
     show({ folders, rows }) {
@@ -250,9 +196,10 @@ function fileList(bucket, prefix, suffix, changed) {
           h("a", { class: "key folder", href: place(bucket, folder) + suffix }, named(folder)),
           "",
           "",
+          "",
         ]),
         ...rows.map((row) => [
-          row.isDeleted ? "" : box({ key: row.key }, row.key),
+          box(row.isDeleted ? { key: row.key, version: row.version } : { key: row.key }, row.key),
           h(
             "span",
             {},
@@ -261,6 +208,13 @@ function fileList(bucket, prefix, suffix, changed) {
           ),
           row.isDeleted ? "" : bytes(row.size),
           when(row.modified, ago(row.modified)),
+          row.isDeleted || !isAddressable(row.key)
+            ? ""
+            : h(
+                "a",
+                { href: downloadUrl(bucket, row.key), download: "", "aria-label": `Download ${visible(row.key)}` },
+                "Download",
+              ),
         ]),
       ]);
       settle();
@@ -276,7 +230,7 @@ function interrupted(bucket) {
     .map(({ file, key }) => (key.endsWith(file) ? key : `${file} as ${key}`))
     .map(visible)
     .join(", ");
-  return note(
+  const node = note(
     "info",
     h(
       "p",
@@ -284,7 +238,16 @@ function interrupted(bucket) {
       `${plural(open.length, "upload")} did not finish: ${names}${open.length > 5 ? ", …" : ""}. ` +
         "Choose the same file in the same folder again, and it goes on where it stopped.",
     ),
+    button(open.length === 1 ? "Give it up" : "Give them up", async () => {
+      for (const { key, id } of open) {
+        await abortUpload(bucket, key, id);
+        forgetId(id);
+      }
+      node.remove();
+      toast("What was sent of it is deleted.");
+    }),
   );
+  return node;
 }
 
 /** Moves through the pages of the list; page starts are kept, so that going back asks for no others. */
@@ -316,20 +279,40 @@ function pager(show) {
   };
 }
 
+/** What the list says if it has nothing to show. */
+function emptyText({ deleted, isSearch, folder }) {
+  if (deleted) return "Nothing here was deleted in a way that left an older version behind.";
+  if (isSearch) return "No name here begins like that.";
+  return folder === "" ? "This bucket has no objects yet." : "This folder is empty.";
+}
+
+/** The button for what is picked: deletes, or brings back what was deleted. */
+function pickButton(bucket, deleted, { list, first }) {
+  const word = deleted ? "Restore" : "Delete…";
+  const work = async () => {
+    if (deleted) tellOutcome(await restoreAll(bucket, list().picked(), {}), "restored", "restored");
+    else if (!(await deleteDialog(bucket, list().picked()))) return;
+    await first();
+    // Nothing is picked any more: the button takes no focus now.
+    document.querySelector("#main h1")?.focus({ preventScroll: true });
+  };
+  const node = button(word, work, { class: deleted ? "primary" : "danger", disabled: true });
+  node.count = (count) => {
+    node.disabled = count === 0;
+    node.textContent = count === 0 ? word : deleted ? `Restore ${number(count)}` : `Delete ${number(count)}…`;
+  };
+  return node;
+}
+
 /** Shows the page. */
 export async function render({ main, bucket, prefix = "", session, signal, search }) {
   const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
   const deleted = search.get("deleted") === "1";
-  const remove = button(
-    "Delete…",
-    async () => {
-      if (await deleteDialog(bucket, list.picked())) await first();
-    },
-    { class: "danger", disabled: true },
-  );
-  const list = fileList(bucket, prefix, deleted ? "?deleted=1" : "", (count) => {
-    remove.disabled = count === 0;
-    remove.textContent = count === 0 ? "Delete…" : `Delete ${number(count)}…`;
+  const remove = pickButton(bucket, deleted, { list: () => list, first: () => first() });
+  const list = fileList(bucket, prefix, {
+    suffix: deleted ? "?deleted=1" : "",
+    empty: emptyText({ deleted, folder, isSearch: prefix !== folder }),
+    changed: remove.count,
   });
   const show = async (after) => {
     const page = await readPage(bucket, prefix, { deleted, after, signal });
@@ -344,7 +327,11 @@ export async function render({ main, bucket, prefix = "", session, signal, searc
   };
   await first();
 
-  const begin = (files) => startUploads(files.map(({ file, path }) => ({ file, bucket, key: folder + path })));
+  const begin = async (files) => {
+    const chosen = await settleConflicts(bucket, folder, files);
+    if (chosen.length === 0 && files.length > 0) return;
+    startUploads(chosen.map(({ file, path }) => ({ file, bucket, key: folder + path })));
+  };
   let settling = null;
   onUploaded(signal, (upload) => {
     if (upload.bucket !== bucket || !upload.key.startsWith(prefix)) return;
@@ -363,7 +350,7 @@ export async function render({ main, bucket, prefix = "", session, signal, searc
   const seek = h("form", { role: "search", class: "find" }, find, h("button", { type: "submit" }, "Find"));
   seek.addEventListener("submit", (event) => {
     event.preventDefault();
-    location.hash = place(bucket, folder + find.input.value);
+    location.hash = place(bucket, folder + find.input.value) + (deleted ? "?deleted=1" : "");
   });
   const other = deleted ? place(bucket, prefix) : `${place(bucket, prefix)}?deleted=1`;
   put(
@@ -375,10 +362,27 @@ export async function render({ main, bucket, prefix = "", session, signal, searc
       h(
         "div",
         { class: "actions" },
-        session.is_admin ? linkButton("Settings", `#/buckets/${enc(bucket)}/settings`) : null,
+        session.is_admin
+          ? [
+              linkButton("Add a key…", `#/keys?add=restic-append-only&bucket=${enc(bucket)}`),
+              linkButton("Settings", `#/buckets/${enc(bucket)}/settings`),
+            ]
+          : null,
       ),
     ),
     interrupted(bucket),
+    deleted && session.is_admin
+      ? note(
+          "info",
+          h(
+            "p",
+            {},
+            "Here is what an older version is left of. What an undelete window keeps, also without versioning, is ",
+            h("a", { href: `#/buckets/${enc(bucket)}/settings/undelete` }, "in the settings"),
+            ".",
+          ),
+        )
+      : null,
     h(
       "div",
       { class: "toolbar" },
@@ -388,11 +392,13 @@ export async function render({ main, bucket, prefix = "", session, signal, searc
         { class: "actions" },
         remove,
         linkButton(deleted ? "Show objects" : "Show deleted", other),
-        button("New folder…", async () => {
-          const path = await newFolder(bucket, folder);
-          if (path) location.hash = place(bucket, path);
-        }),
-        ...uploadButtons(begin),
+        deleted
+          ? null
+          : button("New folder…", async () => {
+              const path = await newFolder(bucket, folder);
+              if (path) location.hash = place(bucket, path);
+            }),
+        deleted ? null : uploadButtons(begin),
       ),
     ),
   );
@@ -400,12 +406,14 @@ export async function render({ main, bucket, prefix = "", session, signal, searc
     "section",
     { class: "panel flush drop", "aria-label": "Files" },
     list.node,
-    h(
-      "p",
-      { class: "drop-hint", "aria-hidden": "true" },
-      "Drop files and folders anywhere on this page to upload them here.",
-    ),
+    deleted
+      ? ""
+      : h(
+          "p",
+          { class: "drop-hint", "aria-hidden": "true" },
+          "Drop files and folders anywhere on this page to upload them here.",
+        ),
   );
   main.append(zone, pages.node);
-  acceptDrops(signal, zone, begin);
+  if (!deleted) acceptDrops(signal, zone, begin);
 }

@@ -1,7 +1,7 @@
 // The buckets: what they hold, and new ones made in one go with what their purpose needs.
 
-import { get } from "../api.js";
-import { badge, button, explain, h, linkButton, meter, put, table, toast, when } from "../dom.js";
+import { allBuckets } from "../api.js";
+import { badge, button, explain, h, linkButton, meter, note, put, table, toast, when } from "../dom.js";
 import { choices, field, form, openDialog, wholeNumber } from "../forms.js";
 import { ago, bytes, number, percent, plural } from "../format.js";
 import { BUCKETS, bucketPolicies } from "../presets.js";
@@ -65,7 +65,8 @@ async function create(kind, name, lock) {
   toast(`Bucket ${name} was created.`);
 }
 
-function createDialog() {
+/** Asks what bucket to create, and creates it; ends with its name. `purpose` is chosen at first. */
+function createDialog(purpose) {
   return openDialog("Create a bucket", (close) => {
     const name = field({
       label: "Name",
@@ -77,7 +78,7 @@ function createDialog() {
       hint: "3 to 63 lower-case letters, digits, dots and hyphens.",
       title: "Lower-case letters, digits, dots and hyphens",
     });
-    const kind = choices("Purpose", "purpose", BUCKETS, "plain");
+    const kind = choices("Purpose", "purpose", BUCKETS, purpose);
     const days = field({ label: "Retention in days", type: "number", min: "1", max: "36500", value: "30" });
     const mode = field({
       label: "Mode",
@@ -87,10 +88,12 @@ function createDialog() {
         ["COMPLIANCE", "Compliance: nobody may lift it"],
       ],
     });
-    const more = h("div", { class: "columns", hidden: true }, days, mode);
-    kind.addEventListener("change", () => {
+    const more = h("div", { class: "columns" }, days, mode);
+    const settle = () => {
       more.hidden = kind.value !== "backup";
-    });
+    };
+    kind.addEventListener("change", settle);
+    settle();
     return form(
       {
         submit: "Create bucket",
@@ -167,15 +170,43 @@ const plain = {
   ],
 };
 
-/** Shows the page. */
-export async function render({ main, session, signal, reload }) {
-  const buckets = session.is_admin ? (await get("/v1/buckets", { signal })).buckets : await listBuckets({ signal });
+/** The bucket that was just created here: what comes next for it is offered once. */
+let fresh = null;
+
+function whatNext(name) {
+  const encoded = encodeURIComponent(name);
+  return note(
+    "info",
+    h("p", {}, "Next: a key for the program that will fill ", h("strong", {}, name), ", or the files themselves."),
+    h(
+      "div",
+      { class: "actions" },
+      linkButton(`Add a key for ${name}`, `#/keys?add=restic-append-only&bucket=${encoded}`, { class: "primary" }),
+      linkButton(`Open ${name}`, files(name)),
+    ),
+  );
+}
+
+/** Shows the page. With `create` in the address, the question for a new bucket of that purpose is open. */
+export async function render({ main, session, signal, search, reload }) {
+  const buckets = session.is_admin ? await allBuckets({ signal }) : await listBuckets({ signal });
   const { columns, row } = session.is_admin ? full : plain;
   const data = table({ caption: "Buckets", columns, rows: [], empty: "No buckets yet. Create the first one." });
   const filter = field({ label: "Find a bucket", type: "search" });
   const show = () => {
     const wanted = filter.input.value.trim().toLowerCase();
-    data.fillRows(buckets.filter(({ name }) => name.includes(wanted)).map(row));
+    const found = buckets.filter(({ name }) => name.includes(wanted));
+    data.fillRows(found.map(row));
+    told.textContent =
+      wanted === "" ? "" : found.length === 0 ? "No bucket is named like that." : plural(found.length, "bucket");
+    data.hidden = wanted !== "" && found.length === 0;
+  };
+  const told = h("p", { class: "hint", role: "status" });
+  const create = async (purpose) => {
+    const name = await createDialog(purpose);
+    if (!name) return;
+    fresh = session.is_admin ? name : null;
+    await reload();
   };
   filter.input.addEventListener("input", show);
   show();
@@ -194,16 +225,17 @@ export async function render({ main, session, signal, reload }) {
       h(
         "div",
         { class: "actions" },
-        button(
-          "Create bucket…",
-          async () => {
-            if (await createDialog()) await reload();
-          },
-          { class: "primary" },
-        ),
+        button("Create bucket…", () => create("plain"), { class: "primary" }),
       ),
     ),
-    buckets.length > 8 ? h("div", { class: "toolbar" }, filter) : null,
+    fresh !== null && buckets.some(({ name }) => name === fresh) ? whatNext(fresh) : null,
+    buckets.length > 8 ? [h("div", { class: "toolbar" }, filter), told] : null,
     h("div", { class: "panel flush" }, data),
   );
+  fresh = null;
+  const purpose = search.get("create");
+  if (purpose === null) return;
+  // Once: a reload, or coming back, does not ask again.
+  history.replaceState(null, "", "#/buckets");
+  setTimeout(() => create(BUCKETS.some(([kind]) => kind === purpose) ? purpose : "plain"));
 }

@@ -1,10 +1,10 @@
 // One access key: what it may do, its limits, a new secret for it, and its end.
 
-import { api, get, post, segment } from "../api.js";
+import { allBuckets, api, get, post, segment } from "../api.js";
 import { badge, button, facts, h, note, panel, put, toast } from "../dom.js";
 import { confirmDialog, field, form, jsonEditor, openDialog } from "../forms.js";
 import { ago, date } from "../format.js";
-import { expiryField, limitFields, showSecret } from "../key-parts.js";
+import { clientCommands, expiryField, limitFields, showSecret } from "../key-parts.js";
 import { KEY_DOCUMENT, KEY_POLICIES } from "../presets.js";
 import { policyFault } from "./settings-access.js";
 
@@ -126,7 +126,7 @@ function limitsPanel(key, reload) {
   return panel("Limits and expiry", form({ submit: "Save", work }, limits, expiry));
 }
 
-function endPanel(key, session, reload) {
+function endPanel(key, client, session, reload) {
   const isOwn = key.access_key_id === session.access_key_id;
   const rotate = button("New secret…", async () => {
     let made = null;
@@ -139,8 +139,7 @@ function endPanel(key, session, reload) {
       },
     });
     if (!done) return;
-    const { s3_url: url } = await get("/v1/overview");
-    await showSecret(`New secret of ${key.name}`, { access_key_id: key.access_key_id, ...made }, { url });
+    await showSecret(`New secret of ${key.name}`, { access_key_id: key.access_key_id, ...made }, client);
     if (!isOwn) await reload();
   });
   const remove = button(
@@ -169,10 +168,18 @@ function endPanel(key, session, reload) {
 
 /** Shows the page. */
 export async function render({ main, id, session, signal, reload }) {
-  const [key, { ready_made_policies: names }] = await Promise.all([
+  const [key, { ready_made_policies: names }, buckets, overview] = await Promise.all([
     get(`/v1/keys/${segment(id)}`, { signal }),
     get("/v1/keys", { signal }),
+    allBuckets({ signal }),
+    get("/v1/overview", { signal }),
   ]);
+  const client = {
+    url: overview.s3_url,
+    region: overview.region,
+    buckets: buckets.map(({ name }) => name),
+    policy: key.policies?.[0] ?? null,
+  };
   put(
     main,
     h(
@@ -187,7 +194,7 @@ export async function render({ main, id, session, signal, reload }) {
         ["Works on the buckets of", key.owner_name ?? "itself"],
         ["Account", key.account],
         ["Created", key.created ? date(key.created) : null],
-        ["Last used", key.last_used ? ago(key.last_used) : "not seen"],
+        ["Last used", key.last_used ? `${date(key.last_used)} (${ago(key.last_used)})` : "not seen"],
         ["Expires", key.expires ? `${date(key.expires)} (${ago(key.expires)})` : "never"],
       ]),
     ),
@@ -206,5 +213,20 @@ export async function render({ main, id, session, signal, reload }) {
     );
     return;
   }
-  main.append(policiesPanel(key, names, reload), limitsPanel(key, reload), endPanel(key, session, reload));
+  main.append(
+    policiesPanel(key, names, reload),
+    limitsPanel(key, reload),
+    h(
+      "details",
+      { class: "panel" },
+      h("summary", {}, "How clients use this key"),
+      h(
+        "p",
+        { class: "hint" },
+        "Put the secret where THE-SECRET is. Nobody can ask for it again; a new one can be made.",
+      ),
+      clientCommands({ id: key.access_key_id, ...client }),
+    ),
+    endPanel(key, client, session, reload),
+  );
 }

@@ -1,6 +1,6 @@
 // The access keys: who may do what, and new ones made for their purpose.
 
-import { api, get, post, segment } from "../api.js";
+import { allBuckets, api, get, post, segment } from "../api.js";
 import { badge, button, explain, h, put, table, toast, when } from "../dom.js";
 import { choices, field, form, jsonEditor, openDialog, ticks } from "../forms.js";
 import { ago, plural } from "../format.js";
@@ -12,20 +12,27 @@ import { policyFault } from "./settings-access.js";
 const [UNLIMITED, OWN] = ["(unlimited)", "(own)"];
 /** Boxes at most; with more buckets the names are typed. */
 const BUCKET_BOXES_MAX = 40;
+/** With more keys than these, one can search in them. */
+const FILTER_FROM = 8;
+const COLUMNS = ["Name", "Access key ID", "May do", "Buckets of", "Last used", "Expires"].map((label) => ({ label }));
 
-function bucketField(names) {
-  const hint = "None: every bucket that the policy and the owner allow.";
+function bucketField(names, chosen) {
+  const hint = "Pick none for every bucket that the policy and the owner allow.";
   if (names.length > 0 && names.length <= BUCKET_BOXES_MAX) {
     const node = ticks(
       "Confined to buckets",
       names.map((name) => [name, name]),
-      [],
+      [chosen],
       hint,
     );
     node.read = () => node.values;
     return node;
   }
-  const node = field({ label: "Confined to buckets", hint: `Names with commas between. ${hint}` });
+  const node = field({
+    label: "Confined to buckets",
+    value: chosen ?? "",
+    hint: "Names with commas between. Empty for every bucket that the policy and the owner allow.",
+  });
   node.read = () =>
     node.input.value
       .split(",")
@@ -54,10 +61,11 @@ async function create(fields) {
       toast(`The key was made, but its limits were not set: ${explain(error)}`, "error"),
     );
   }
-  return { key, bucket: buckets[0] ?? null };
+  return { key, buckets, policy };
 }
 
-function addDialog({ keys, names, buckets, session }) {
+/** Asks what key to add, and adds it. `wanted` is the policy, and the bucket, that are chosen at first. */
+function addDialog({ keys, names, buckets, session, wanted }) {
   const isRoot = keys.some((key) => key.is_root && key.access_key_id === session.access_key_id);
   const owners = keys.map(({ name }) => [name, name]);
   return openDialog(
@@ -84,7 +92,7 @@ function addDialog({ keys, names, buckets, session }) {
             [UNLIMITED, "unlimited", "All that its owner may."],
             [OWN, "own policy", "A policy that you write."],
           ],
-          "read-only",
+          names.includes(wanted.policy) ? wanted.policy : "read-only",
         ),
         document: jsonEditor({
           label: "Policy",
@@ -92,7 +100,7 @@ function addDialog({ keys, names, buckets, session }) {
           rows: 10,
           check: policyFault,
         }),
-        buckets: bucketField(buckets),
+        buckets: bucketField(buckets, wanted.bucket),
         expiry: expiryField(),
         limits: limitFields(),
       };
@@ -137,26 +145,40 @@ function row(key) {
   ];
 }
 
-/** Shows the page. */
-export async function render({ main, session, signal, reload }) {
-  const [{ keys, ready_made_policies: names }, { buckets }, overview] = await Promise.all([
+/** Shows the page. With `add` in the address, the question for a new key with that policy is open. */
+export async function render({ main, session, signal, search, reload }) {
+  const [{ keys, ready_made_policies: names }, found, overview] = await Promise.all([
     get("/v1/keys", { signal }),
-    get("/v1/buckets", { signal }),
+    allBuckets({ signal }),
     get("/v1/overview", { signal }),
   ]);
-  const add = button(
-    "Add key…",
-    async () => {
-      const made = await addDialog({ keys, names, buckets: buckets.map(({ name }) => name), session });
-      if (!made) return;
-      await showSecret(`Key ${made.key.name}`, made.key, { url: overview.s3_url, bucket: made.bucket });
-      await reload();
-    },
-    { class: "primary" },
-  );
-  const columns = ["Name", "Access key ID", "May do", "Buckets of", "Last used", "Expires"].map((label) => ({
-    label,
-  }));
+  const buckets = found.map(({ name }) => name);
+  const ask = async (wanted) => {
+    const made = await addDialog({ keys, names, buckets, session, wanted });
+    if (!made) return;
+    await showSecret(`Key ${made.key.name}`, made.key, {
+      url: overview.s3_url,
+      region: overview.region,
+      buckets: made.buckets.length > 0 ? made.buckets : buckets,
+      policy: made.policy,
+    });
+    await reload();
+  };
+  const add = button("Add key…", () => ask({}), { class: "primary" });
+  const data = table({ caption: "Access keys", columns: COLUMNS, rows: [], empty: "No keys." });
+  const filter = field({
+    label: "Find a key",
+    type: "search",
+    hint: "By its name, its ID or the name of its owner.",
+  });
+  const show = () => {
+    const sought = filter.input.value.trim().toLowerCase();
+    const fits = (key) =>
+      [key.name, key.access_key_id, key.owner_name ?? ""].some((text) => text.toLowerCase().includes(sought));
+    data.fillRows(keys.filter(fits).map(row));
+  };
+  filter.input.addEventListener("input", show);
+  show();
   put(
     main,
     h(
@@ -165,10 +187,13 @@ export async function render({ main, session, signal, reload }) {
       h("div", {}, h("h1", {}, "Keys"), h("p", { class: "status" }, plural(keys.length, "key"))),
       h("div", { class: "actions" }, add),
     ),
-    h(
-      "div",
-      { class: "panel flush" },
-      table({ caption: "Access keys", columns, rows: keys.map(row), empty: "No keys." }),
-    ),
+    keys.length > FILTER_FROM ? h("div", { class: "toolbar" }, filter) : null,
+    h("div", { class: "panel flush" }, data),
   );
+  const policy = search.get("add");
+  if (policy === null) return;
+  const bucket = buckets.find((name) => name === search.get("bucket"));
+  // Once: a reload, or coming back, does not ask again.
+  history.replaceState(null, "", "#/keys");
+  setTimeout(() => ask({ policy, bucket }));
 }

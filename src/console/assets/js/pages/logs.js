@@ -1,9 +1,9 @@
 // The latest requests, as they come. Filters are in the address, so that a view can be kept and shared.
 
 import { get, query, segment } from "../api.js";
-import { announce, badge, every, h, linkButton, put, table, when } from "../dom.js";
+import { announce, badge, button, every, h, linkButton, put, table, when } from "../dom.js";
 import { field } from "../forms.js";
-import { bytes, millis, time, visible } from "../format.js";
+import { bytes, millis, moment, visible } from "../format.js";
 
 const LOOK_SECONDS = 3;
 /** Requests of one look. */
@@ -21,12 +21,22 @@ export function answerBadge({ status, code }) {
   return badge(`${status} ${code ?? ""}`.trim(), status >= 500 ? "bad" : status >= 400 ? "warning" : "good");
 }
 
+const place = (one) => `#/logs/${segment(one.id)}`;
+const title = (one) => `${one.method} ${visible(one.path)}`;
+
 function row(one) {
   return [
-    when(one.at, time(one.at)),
-    h("a", { class: "key", href: `#/logs/${segment(one.id)}` }, `${one.method} ${visible(one.path)}`),
+    when(one.at, moment(one.at)),
+    h("a", { class: "key", href: place(one) }, title(one)),
     one.name ?? one.access_key_id ?? "anonymous",
-    h("span", {}, answerBadge(one), one.has_explanation ? " why?" : null),
+    h(
+      "span",
+      {},
+      answerBadge(one),
+      one.has_explanation
+        ? [" ", h("a", { href: place(one), "aria-label": `Why was ${title(one)} refused?` }, "why?")]
+        : null,
+    ),
     millis(one.duration_ms),
     bytes(one.received_bytes),
     bytes(one.sent_bytes),
@@ -50,8 +60,7 @@ export async function render({ main, signal, search }) {
   const bucket = field({ label: "Bucket", type: "search", value: search.get("bucket") ?? "" });
   const data = table({ caption: "Requests, newest first", columns: COLUMNS, rows: [], empty: "No request fits." });
   const state = h("p", { class: "status", role: "status" });
-  const pause = h("button", { type: "button", "aria-pressed": "false" }, "Pause");
-  const older = h("button", { type: "button" }, "Older requests");
+  const pause = h("button", { type: "button" }, "Pause");
   let [isPaused, shown] = [false, []];
   const wanted = () => ({
     status: status.input.value,
@@ -73,7 +82,6 @@ export async function render({ main, signal, search }) {
   };
   const set = (paused) => {
     isPaused = paused;
-    pause.setAttribute("aria-pressed", String(paused));
     pause.textContent = paused ? "Go on" : "Pause";
     state.textContent = paused ? "Paused." : `Refreshed every ${LOOK_SECONDS} s.`;
   };
@@ -81,7 +89,7 @@ export async function render({ main, signal, search }) {
     set(!isPaused);
     if (!isPaused) look().catch(() => {});
   });
-  older.addEventListener("click", async () => {
+  const older = button("Older requests", async () => {
     set(true);
     const { requests } = await get(`/v1/requests${query({ ...wanted(), limit: PAGE, before: shown.at(-1)?.id })}`, {
       signal,
@@ -89,7 +97,7 @@ export async function render({ main, signal, search }) {
     shown = [...shown, ...requests];
     data.fillRows(shown.map(row));
     older.hidden = requests.length < PAGE;
-    announce(`${requests.length} older requests.`);
+    announce(requests.length === 0 ? "There are no older requests." : `${requests.length} older requests.`);
   });
   let timer = null;
   const changed = () => {
@@ -111,7 +119,13 @@ export async function render({ main, signal, search }) {
       "div",
       { class: "title" },
       h("div", {}, h("h1", {}, "Requests"), state),
-      h("div", { class: "actions" }, linkButton("Only refused", "#/logs?status=refused"), pause),
+      h(
+        "div",
+        { class: "actions" },
+        linkButton("Only refused", "#/logs?status=refused"),
+        linkButton("All requests", "#/logs"),
+        pause,
+      ),
     ),
     h("form", { class: "toolbar", role: "search", onsubmit: (event) => event.preventDefault() }, status, key, bucket),
     h("div", { class: "panel flush" }, data),

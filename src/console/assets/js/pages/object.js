@@ -7,19 +7,18 @@ import { baseName, bytes, date, visible } from "../format.js";
 import { preview } from "../preview.js";
 import {
   deleteObject,
+  downloadUrl,
   isAddressable,
   listVersions,
   optionalXml,
   restoreVersion,
   s3,
-  s3Document,
   s3Url,
 } from "../s3.js";
-import { all, child, documentOf, element, text } from "../xml.js";
+import { all, child, text } from "../xml.js";
+import { COPY_BYTES_MAX, metadataEditor, tagsEditor } from "./object-edit.js";
 
 const enc = encodeURIComponent;
-/** S3's bound on the tags of an object. */
-const TAGS_MAX = 10;
 const KNOWN_HEADERS = {
   "content-type": "Content type",
   "content-encoding": "Content encoding",
@@ -38,12 +37,6 @@ const KNOWN_HEADERS = {
   "x-amz-mp-parts-count": "Parts",
   "x-amz-storage-class": "Storage class",
 };
-
-/** Where a file is downloaded from, under its own name. */
-function downloadUrl(bucket, key, version) {
-  const disposition = `attachment; filename*=UTF-8''${enc(baseName(key).replace(/\/$/, "")).replace(/['()*]/g, (mark) => `%${mark.codePointAt(0).toString(16)}`)}`;
-  return s3Url(bucket, key, { versionId: version, "response-content-disposition": disposition });
-}
 
 async function readHead(bucket, key, version, signal) {
   const headers = { "x-amz-checksum-mode": "ENABLED" };
@@ -113,58 +106,6 @@ function shareDialog(bucket, key, version) {
   });
 }
 
-function tagsEditor(bucket, key, tags) {
-  return openDialog(
-    "Tags",
-    (close) => {
-      const rows = h("div", {});
-      const add = (name = "", value = "") => {
-        const [one, two] = [
-          field({ label: "Name", value: name, maxlength: "128" }),
-          field({ label: "Value", value, maxlength: "256" }),
-        ];
-        const row = h(
-          "div",
-          { class: "columns tag" },
-          one,
-          two,
-          h("button", { type: "button", "aria-label": `Remove tag ${name}`, onclick: () => row.remove() }, "Remove"),
-        );
-        row.read = () => [one.input.value, two.input.value];
-        rows.append(row);
-        one.input.focus();
-      };
-      tags.forEach(([name, value]) => add(name, value));
-      if (tags.length === 0) add();
-      const more = button("Add tag", () => {
-        if (rows.children.length < TAGS_MAX) add();
-        else toast("An object has 10 tags at most.");
-      });
-      return form(
-        {
-          submit: "Save tags",
-          cancel: () => close(),
-          work: async () => {
-            const set = [...rows.children].map((row) => row.read()).filter(([name]) => name !== "");
-            const xml = documentOf(
-              "Tagging",
-              element(
-                "TagSet",
-                ...set.map(([name, value]) => element("Tag", element("Key", name), element("Value", value))),
-              ),
-            );
-            await s3Document("PUT", s3Url(bucket, key, { tagging: null }), xml);
-            close(set);
-          },
-        },
-        rows,
-        h("div", {}, more),
-      );
-    },
-    { wide: true },
-  );
-}
-
 async function readTags(bucket, key, signal) {
   const root = await optionalXml(s3Url(bucket, key, { tagging: null }), ["NoSuchTagSet", "AccessDenied"], { signal });
   return all(child(root, "TagSet"), "Tag").map((tag) => [text(tag, "Key"), text(tag, "Value")]);
@@ -191,7 +132,7 @@ function tagsPanel(bucket, key, tags, reload) {
   );
 }
 
-function metadataPanel(headers) {
+function metadataPanel(bucket, key, headers, reload) {
   const own = [...headers]
     .filter(([name]) => name.startsWith("x-amz-meta-"))
     .map(([name, value]) => [name.slice("x-amz-meta-".length), value]);
@@ -207,6 +148,18 @@ function metadataPanel(headers) {
       ...checksums,
     ]),
     own.length === 0 ? null : [h("h3", {}, "Set by the uploader"), facts(own)],
+    h(
+      "div",
+      { class: "actions" },
+      Number(headers.get("content-length")) > COPY_BYTES_MAX
+        ? h("p", { class: "hint" }, "Of objects larger than 5 GiB, S3 changes metadata only by another upload.")
+        : button("Edit metadata…", async () => {
+            if (await metadataEditor(bucket, key, headers)) {
+              toast("Metadata saved.");
+              await reload();
+            }
+          }),
+    ),
   );
 }
 
@@ -222,7 +175,7 @@ function versionRow({ bucket, key, addressable }, version, isOnly, reload) {
           toast("The delete marker is gone.");
           await reload();
         },
-        { "aria-label": `Remove the delete marker ${version.version}` },
+        { "aria-label": `Undelete: remove the delete marker ${version.version}` },
       ),
     );
   } else {
@@ -363,7 +316,7 @@ export async function render({ main, bucket, key, signal, reload }) {
     );
   const tags = await readTags(bucket, key, signal);
   main.append(
-    h("div", { class: "halves" }, metadataPanel(headers), tagsPanel(bucket, key, tags, reload)),
+    h("div", { class: "halves" }, metadataPanel(bucket, key, headers, reload), tagsPanel(bucket, key, tags, reload)),
     hasVersions ? versionsPanel({ bucket, key, addressable }, versions, reload) : "",
   );
 }

@@ -1,13 +1,31 @@
 // The overview: is the server well, what does it do now, what did it do lately, and whom did it refuse.
 
 import { get, post, query } from "../api.js";
-import { badge, button, every, explain, h, linkButton, meter, note, panel, put, table, toast, when } from "../dom.js";
+import {
+  announce,
+  badge,
+  button,
+  every,
+  explain,
+  h,
+  linkButton,
+  meter,
+  note,
+  panel,
+  put,
+  table,
+  toast,
+  when,
+} from "../dom.js";
 import { confirmDialog, field } from "../forms.js";
-import { bytes, date, duration, millis, number, percent, rate, time, visible } from "../format.js";
+import { bytes, date, duration, millis, moment, number, percent, plural, rate, visible } from "../format.js";
 import { chart } from "../chart.js";
+import { firstSteps } from "../first-steps.js";
 import { answerBadge } from "./logs.js";
 
 const STATE_SECONDS = 5;
+/** Uploads move: their rate is what came between two looks. */
+const UPLOAD_SECONDS = 2;
 /** Span → seconds shown, and seconds between two looks. */
 const SPANS = {
   hour: { label: "Last hour", seconds: 3_600, every: 10 },
@@ -47,7 +65,12 @@ function gauges(overview) {
       `${percent(used, disk.total_bytes)} of ${bytes(disk.total_bytes)} used`,
       full > 0.95 ? "bad" : full > 0.85 ? "warning" : "",
     ),
-    gauge("Memory", bytes(overview.resident_bytes), overview.resident_bytes / bound, `of ${bytes(bound)} planned`),
+    gauge(
+      "Memory",
+      bytes(overview.resident_bytes),
+      overview.resident_bytes / bound,
+      `in use, of ${bytes(bound)} that the plan allows`,
+    ),
     gauge(
       "Requests",
       number(overview.requests_in_flight),
@@ -61,17 +84,21 @@ function gauges(overview) {
       `open, of ${number(overview.connections_max)}`,
     ),
     gauge(
-      "Blocks",
+      "Buffers",
       number(overview.blocks_leased),
       overview.blocks_leased / overview.blocks,
-      `lent to bodies, of ${number(overview.blocks)}`,
+      `hold bodies on their way, of ${number(overview.blocks)}`,
     ),
-    gauge("Buckets", number(overview.buckets), null, `up for ${duration(overview.uptime_seconds)}`),
+    gauge("Up for", duration(overview.uptime_seconds), null, `with ${plural(overview.buckets, "bucket")}`),
   ];
 }
 
 function memoryPlan(overview) {
   const terms = Object.entries(overview.memory_plan_bytes).sort(([, a], [, b]) => b - a);
+  const planned = terms.reduce((sum, [, size]) => sum + size, 0);
+  const rows = terms.map(([term, size]) => [term.replaceAll("_", " "), bytes(size)]);
+  rows.push([h("strong", {}, "The sum"), h("strong", {}, bytes(planned))]);
+  if (overview.memory_bytes) rows.push(["The bound, as --memory says", bytes(overview.memory_bytes)]);
   return h(
     "details",
     { class: "panel" },
@@ -79,7 +106,7 @@ function memoryPlan(overview) {
     table({
       caption: "Terms of the memory plan",
       columns: [{ label: "What" }, { label: "At most", class: "number" }],
-      rows: terms.map(([term, size]) => [term.replaceAll("_", " "), bytes(size)]),
+      rows,
     }),
   );
 }
@@ -112,8 +139,15 @@ function runningUploads() {
     { label: "For", class: "number" },
     { label: "By" },
   ];
-  const node = table({ caption: "Uploads that run now", columns, rows: [], empty: "No body is on its way in." });
-  const show = ({ uploads }) =>
+  const node = table({ caption: "Uploads that run now", columns, rows: [], empty: "Nothing is being uploaded." });
+  let before = new Map();
+  // The server tells the rate since the upload began; what counts is that of the last moments.
+  const rateOf = (one) => {
+    const last = before.get(one.request_id);
+    if (!last || one.seconds - last.seconds < 0.5) return one.bytes_per_second;
+    return (one.received_bytes - last.received_bytes) / (one.seconds - last.seconds);
+  };
+  const show = ({ uploads }) => {
     node.fillRows(
       uploads.map((one) => {
         const share = one.expected_bytes ? one.received_bytes / one.expected_bytes : 0;
@@ -121,34 +155,52 @@ function runningUploads() {
           ? `${bytes(one.received_bytes)} of ${bytes(one.expected_bytes)}`
           : bytes(one.received_bytes);
         return [
-          h("span", { class: "key" }, `${one.bucket}/${visible(one.key ?? "")}`),
+          h(
+            "span",
+            {},
+            h("span", { class: "key" }, `${one.bucket}/${visible(one.key ?? "")}`),
+            one.operation === "UploadPart" ? [" ", badge("one part")] : null,
+          ),
           h(
             "div",
             { class: "progress" },
             one.expected_bytes ? meter(share, percent(one.received_bytes, one.expected_bytes)) : null,
             told,
           ),
-          rate(one.bytes_per_second),
+          rate(rateOf(one)),
           duration(one.seconds),
           one.name ?? one.peer,
         ];
       }),
     );
+    before = new Map(uploads.map((one) => [one.request_id, one]));
+  };
   return { node, show };
 }
 
 function refusals() {
   const columns = [{ label: "At" }, { label: "Request" }, { label: "Key" }, { label: "Answer" }];
-  const node = table({ caption: "Refused lately", columns, rows: [], empty: "Nothing was refused since the start." });
-  const show = ({ requests }) =>
+  const node = table({
+    caption: "Refused lately",
+    columns,
+    rows: [],
+    empty: "No request was refused since the server started.",
+  });
+  let shown = "";
+  const show = ({ requests }) => {
+    const ids = requests.map(({ id }) => id).join();
+    // A link that has the focus stays, and so does what is the same.
+    if (ids === shown || node.contains(document.activeElement)) return;
+    shown = ids;
     node.fillRows(
       requests.map((one) => [
-        when(one.at, time(one.at)),
+        when(one.at, moment(one.at)),
         h("a", { class: "key", href: `#/logs/${encodeURIComponent(one.id)}` }, `${one.method} ${visible(one.path)}`),
         one.name ?? one.access_key_id ?? "–",
         answerBadge(one),
       ]),
     );
+  };
   return { node, show };
 }
 
@@ -258,6 +310,7 @@ export async function render({ main, signal, shell }) {
           : button("Pause writes…", () => pause(look)),
       );
     }
+    return overview;
   };
   const trouble = h("div", {});
   const listen = async () => {
@@ -279,12 +332,19 @@ export async function render({ main, signal, shell }) {
       if (error.name === "AbortError") throw error;
       trouble.append(note("warning", h("p", {}, `${what} cannot be shown: ${explain(error)}`)));
     });
-  await Promise.all([look(), told("Uploads and refusals", listen), told("History", draw)]);
+  let steps = null;
+  const begin = async () => {
+    const overview = await look();
+    const { keys } = await get("/v1/keys", { signal });
+    steps = firstSteps({ buckets: overview.buckets, keys });
+  };
+  await Promise.all([begin(), told("Uploads and refusals", listen), told("History", draw)]);
 
   put(
     main,
     h("div", { class: "title" }, h("div", {}, h("h1", {}, "Overview"), status), control),
     trouble,
+    steps,
     state,
     h(
       "section",
@@ -295,7 +355,9 @@ export async function render({ main, signal, shell }) {
         h("h2", { id: "history" }, "Lately"),
         spanPicker(span, (name) => {
           span = name;
-          draw().catch(() => {});
+          draw()
+            .then(() => announce(`Charts show the ${SPANS[name].label.toLowerCase()}.`))
+            .catch((error) => error.name !== "AbortError" && toast(explain(error), "error"));
         }),
       ),
       drawn.node,
@@ -306,7 +368,7 @@ export async function render({ main, signal, shell }) {
   );
   setTimeout(() => {
     every(STATE_SECONDS, signal, calm(look));
-    every(STATE_SECONDS, signal, calm(listen));
+    every(UPLOAD_SECONDS, signal, calm(listen));
     every(
       SPANS.hour.every,
       signal,
@@ -318,5 +380,5 @@ export async function render({ main, signal, shell }) {
         }
       }),
     );
-  }, STATE_SECONDS * 1000);
+  }, UPLOAD_SECONDS * 1000);
 }

@@ -19,11 +19,39 @@ async function readPolicy(bucket, signal) {
   }
 }
 
-/** What is plainly no policy; the server judges the rest. */
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const statementsOf = (policy) => [policy.Statement].flat();
+
+/** What is plainly no policy of a key; the server judges the rest. */
 export function policyFault(value) {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return "a policy is an object";
+  if (!isObject(value)) return "a policy is an object";
   if (!("Statement" in value)) return "it has no Statement";
+  for (const [at, statement] of statementsOf(value).entries()) {
+    const name = `statement ${statement?.Sid ?? at + 1}`;
+    if (!isObject(statement)) return `${name} is no object`;
+    if (!["Allow", "Deny"].includes(statement.Effect)) return `${name} needs an Effect: Allow or Deny`;
+    for (const part of ["Action", "Resource"]) {
+      if (!(part in statement) && !(`Not${part}` in statement)) return `${name} names no ${part}`;
+    }
+  }
   return null;
+}
+
+/** What is plainly no policy of a bucket: it also says whom it is about. */
+function bucketPolicyFault(value) {
+  const fault = policyFault(value);
+  if (fault) return fault;
+  const at = statementsOf(value).findIndex((one) => !("Principal" in one) && !("NotPrincipal" in one));
+  return at < 0 ? null : `statement ${statementsOf(value)[at].Sid ?? at + 1} names no Principal`;
+}
+
+/** That a policy lets everybody in, if it does so without a condition. */
+function publicRemark(policy) {
+  const isAll = (principal) => principal === "*" || [principal?.AWS].flat().includes("*");
+  const open = statementsOf(policy).some(
+    (one) => one.Effect === "Allow" && isAll(one.Principal) && one.Condition === undefined,
+  );
+  return open ? "Reads as JSON. It lets everybody in who reaches the server, without a key." : null;
 }
 
 /** The tab of the policy. */
@@ -33,7 +61,8 @@ export async function renderPolicy({ bucket, signal, reload }) {
     label: "Policy",
     value: stored,
     rows: 18,
-    check: policyFault,
+    check: bucketPolicyFault,
+    remark: publicRemark,
     hint: "Without a policy, the bucket is its owner's alone. Names of keys are arn:aws:iam::ACCOUNT:user/NAME.",
   });
   const url = s3Url(bucket, null, { policy: null });
@@ -142,9 +171,10 @@ export async function renderCors({ bucket, signal, reload }) {
   });
   const work = async () => {
     const rules = editor.read();
-    if (rules === null || rules.length === 0) await s3("DELETE", url);
+    const isEmpty = rules === null || rules.length === 0;
+    if (isEmpty) await s3("DELETE", url);
     else await s3Document("PUT", url, writeCors(rules));
-    toast("CORS rules saved.");
+    toast(isEmpty ? "The bucket has no CORS rules." : "CORS rules saved.");
     await reload();
   };
   return [

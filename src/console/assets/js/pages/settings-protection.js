@@ -3,7 +3,7 @@
 
 import { api, get, post, query, segment } from "../api.js";
 import { badge, button, h, note, panel, table, toast, when } from "../dom.js";
-import { field, form, wholeNumber } from "../forms.js";
+import { confirmDialog, field, form, wholeNumber } from "../forms.js";
 import { ago, bytes, plural, visible } from "../format.js";
 import { optionalXml, s3Document, s3Url } from "../s3.js";
 import { documentOf, element, integer, text } from "../xml.js";
@@ -39,6 +39,17 @@ export async function renderLock({ bucket, info, signal, reload }) {
       ["COMPLIANCE", "Compliance: nobody may lift it"],
     ],
   });
+  const sure = () =>
+    confirmDialog({
+      title: "Switch object lock on?",
+      confirm: "Switch it on for good",
+      text: [
+        `Object lock of ${bucket} cannot be switched off again, by nobody. Versioning stays on with it.`,
+        mode.input.value === "COMPLIANCE" && count.input.value !== ""
+          ? "In compliance mode nobody can delete a version before its time: its space is taken until then."
+          : "In governance mode, keys with the right to bypass it can delete a version before its time.",
+      ],
+    });
   const work = async () => {
     const length = wholeNumber(count.input, "Retention", { min: 1, max: unit.input.value === "Days" ? 36_500 : 100 });
     const retention =
@@ -48,6 +59,7 @@ export async function renderLock({ bucket, info, signal, reload }) {
             "Rule",
             element("DefaultRetention", element("Mode", mode.input.value), element(unit.input.value, length)),
           );
+    if (!root && !(await sure())) return;
     await s3Document(
       "PUT",
       url,
@@ -77,7 +89,7 @@ export async function renderLock({ bucket, info, signal, reload }) {
           : " Once it is on it cannot be switched off again.",
       ),
       form(
-        { submit: root ? "Save object lock" : "Switch object lock on", danger: !root, work },
+        { submit: root ? "Save object lock" : "Switch object lock on…", danger: !root, work },
         h("div", { class: "columns" }, count, unit, mode),
       ),
     ),
@@ -94,10 +106,19 @@ function windowPanel({ bucket, info, reload }) {
     required: true,
     hint: "0 switches it off. What is older than a shorter window is gone at once.",
   });
-  const work = async () => {
-    await api("PUT", `/v1/buckets/${segment(bucket)}/undelete`, {
-      days: wholeNumber(days.input, "Days", { max: 3650 }) ?? 0,
+  const shorter = (wanted) =>
+    confirmDialog({
+      title: wanted === 0 ? "Switch the undelete window off?" : "Shorten the undelete window?",
+      confirm: wanted === 0 ? "Switch it off" : "Shorten it",
+      text:
+        wanted === 0
+          ? "Everything that can be restored today is gone for good."
+          : `What was deleted more than ${plural(wanted, "day")} ago is gone for good.`,
     });
+  const work = async () => {
+    const wanted = wholeNumber(days.input, "Days", { max: 3650 }) ?? 0;
+    if (wanted < info.undelete_days && !(await shorter(wanted))) return;
+    await api("PUT", `/v1/buckets/${segment(bucket)}/undelete`, { days: wanted });
     toast("Undelete window saved.");
     await reload();
   };
@@ -113,7 +134,7 @@ function windowPanel({ bucket, info, reload }) {
   );
 }
 
-function restorePanel({ bucket, signal, reload }) {
+function restorePanel({ bucket, signal }) {
   const columns = [
     { label: "Object" },
     { label: "Size", class: "number" },
@@ -129,7 +150,8 @@ function restorePanel({ bucket, signal, reload }) {
     const outcome = await post(`${path}/restore`, what);
     toast(`${plural(outcome.restored, "object")} restored.`);
     await look();
-    await reload();
+    // Where the pressed button was, there may be none now.
+    if (!node.contains(document.activeElement)) prefix.input.focus();
   };
   const look = async () => {
     const found = await get(`${path}${query({ prefix: prefix.input.value })}`, { signal });

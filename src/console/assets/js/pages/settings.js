@@ -1,15 +1,16 @@
 // The settings of a bucket: the frame with its tabs, and the general ones: versioning, quota, encryption, its end.
 // Each other tab is a file of its own.
 
-import { api, get, segment } from "../api.js";
+import { api, findBucket, segment } from "../api.js";
 import { badge, button, facts, h, linkButton, meter, panel, put, toast } from "../dom.js";
 import { confirmDialog, field, form, wholeNumber } from "../forms.js";
-import { bytes, date, number, parseBytes, percent, writeBytes } from "../format.js";
+import { bytes, date, number, parseBytes, percent, plural, writeBytes } from "../format.js";
 import { optionalXml, s3, s3Document, s3Url } from "../s3.js";
 import { documentOf, element, text } from "../xml.js";
 import { renderLifecycle } from "./settings-lifecycle.js";
 import { renderCors, renderPolicy } from "./settings-access.js";
 import { renderLock, renderUndelete } from "./settings-protection.js";
+import { emptyDialog } from "./bulk.js";
 
 const TABS = [
   ["general", "General", renderGeneral],
@@ -54,6 +55,14 @@ function versioningPanel({ bucket, info, reload }) {
     toast(status === "Enabled" ? "Versioning is on." : "Versioning is suspended.");
     await reload();
   };
+  const suspend = async () => {
+    const done = await confirmDialog({
+      title: "Suspend versioning?",
+      confirm: "Suspend versioning",
+      text: "From now on, what is overwritten or deleted leaves no version behind. The versions that are there stay.",
+    });
+    if (done) await set("Suspended")();
+  };
   const isOn = info.versioning === "Enabled";
   const word = isOn
     ? badge("On", "good")
@@ -61,7 +70,7 @@ function versioningPanel({ bucket, info, reload }) {
       ? badge("Suspended", "warning")
       : badge("Off");
   const switcher = isOn
-    ? button("Suspend versioning", set("Suspended"), { disabled: info.object_lock })
+    ? button("Suspend versioning…", suspend, { disabled: info.object_lock })
     : button("Switch versioning on", set("Enabled"), { class: "primary" });
   return panel(
     "Versioning",
@@ -170,7 +179,14 @@ function encryptionPanel({ bucket, reload }, root) {
   );
 }
 
-function deletePanel({ bucket, info }) {
+function deletePanel({ bucket, info, reload }) {
+  const empty = button(
+    "Empty bucket…",
+    async () => {
+      if (await emptyDialog(bucket)) await reload();
+    },
+    { class: "danger" },
+  );
   const gone = button(
     "Delete bucket…",
     async () => {
@@ -189,14 +205,15 @@ function deletePanel({ bucket, info }) {
     { class: "danger" },
   );
   const left =
-    info.objects > 0 ? `It still holds ${number(info.objects)} versions of objects.` : "It holds no objects.";
-  return panel("Delete this bucket", h("p", {}, left), h("div", { class: "actions" }, gone));
+    info.objects > 0
+      ? `It still holds ${plural(info.objects, "version")} of objects. Only an empty bucket can be deleted.`
+      : "It holds no objects.";
+  return panel("Delete this bucket", h("p", {}, left), h("div", { class: "actions" }, empty, gone));
 }
 
 /** Shows the page. */
 export async function render({ main, bucket, tab = "general", signal, reload }) {
-  const { buckets } = await get("/v1/buckets", { signal });
-  const info = buckets.find(({ name }) => name === bucket);
+  const info = await findBucket(bucket, { signal });
   if (!info) throw new Error(`There is no bucket ${bucket}.`);
   const [, , build] = TABS.find(([name]) => name === tab) ?? TABS[0];
   const here = `#/buckets/${segment(bucket)}`;

@@ -1,6 +1,6 @@
 // Unfinished uploads of all buckets: what they occupy, and an end for those that nobody will finish.
 
-import { get } from "../api.js";
+import { allBuckets } from "../api.js";
 import { button, h, put, table, toast, when } from "../dom.js";
 import { confirmDialog } from "../forms.js";
 import { ago, bytes, number, plural, visible } from "../format.js";
@@ -13,7 +13,7 @@ const LISTED_MAX = 1000;
 const LANES = 4;
 
 async function find(signal) {
-  const { buckets } = await get("/v1/buckets", { signal });
+  const buckets = await allBuckets({ signal });
   const found = [];
   for (const { name } of buckets) {
     let after;
