@@ -143,7 +143,7 @@ impl Exporter {
     async fn send(&self, spans: Bytes) -> Result<u64, Failure> {
         let call = async {
             let answer = self.client.request(self.request(spans)).await.map_err(|error| {
-                let causes = std::iter::successors(error.source(), |cause| cause.source());
+                let causes = std::iter::successors(error.source(), |cause| (*cause).source());
                 let causes: String = causes.map(|cause| format!(": {cause}")).collect();
                 Failure { cause: format!("{error}{causes}"), may_pass: true }
             })?;
