@@ -3,7 +3,6 @@
 //! checksum, or open it with the key ring.
 
 use std::fmt;
-use std::sync::Arc;
 
 use crate::cipher::{CipherError, Envelope};
 use crate::engine::inline::{open_inline, require_part};
@@ -196,7 +195,7 @@ impl Engine {
     /// Reads the body of a version, if it is small.
     pub(crate) fn judge_small(&self, stored: &StoredVersion) -> SmallVerdict {
         let BodyRef::Inline(bytes) = &stored.body else { return SmallVerdict::Absent };
-        let lock = match Lock::new(Arc::clone(&self.keys), &stored.version.metadata.attributes) {
+        let lock = match Lock::new(self.keys(), &stored.version.metadata.attributes) {
             Ok(lock) => lock,
             Err(error) => return SmallVerdict::Damaged(error.into()),
         };
