@@ -41,9 +41,11 @@ impl TraceConfig {
     /// `Value`.
     pub fn decide(raw: &RawConfig) -> Result<Option<Self>, ConfigError> {
         let sample = decide_sample(raw.otlp_sample.as_deref())?;
+        let Some(endpoint) = raw.otlp_endpoint.as_deref() else { return Ok(None) };
+        let uri = decide_endpoint(endpoint)?;
+        // Only now: without a collector the variable is meant for others.
         let headers = decide_headers(raw.otlp_headers.as_deref().map_or("", String::as_str))?;
-        let uri = raw.otlp_endpoint.as_deref().map(decide_endpoint).transpose()?;
-        Ok(uri.map(|uri| Self { uri, headers, sample }))
+        Ok(Some(Self { uri, headers, sample }))
     }
 }
 
@@ -158,7 +160,9 @@ mod tests {
         assert_eq!(decided.headers["x-scope"], "one");
         assert!(!format!("{decided:?}{:?}", decided.headers).contains("hidden"));
         for bad in ["hidden", "a b=hidden", "x=%0ahidden", "host=hidden", "content-length=5"] {
-            let refused = decide(&format!("otlp-headers = {bad:?}")).unwrap_err();
+            assert!(decide(&format!("otlp-headers = {bad:?}")).unwrap().is_none(), "meant for others");
+            let text = format!("otlp-endpoint = \"http://a\"\notlp-headers = {bad:?}");
+            let refused = decide(&text).unwrap_err();
             assert!(refused.starts_with("otlp-headers: ") && !refused.contains("hidden"), "{refused}");
         }
         let refused = decide("otlp-endpoint = \"http://me:hidden@a\"").unwrap_err();

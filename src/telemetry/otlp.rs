@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(lines, 10);
         let lines = (600..1_200).filter(|second| due(second % 2 == 0, *second)).count();
         assert!((1..=10).contains(&lines), "{lines}");
-        assert!(!due(true, 1_201) && due(false, 1_300) && !due(false, 1_400));
+        assert!(due(true, 1_300) && !due(false, 1_359) && due(false, 1_360) && !due(false, 1_500));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub const TRACE_TARGET: &str = "otlp";
 const REQUEST: &str = "request";
 /// The header by which a caller says which trace goes on.
 const TRACEPARENT: &str = "traceparent";
+/// How long that header is: version, trace, span and flags. Whatever has another length is none.
+const TRACEPARENT_BYTES: usize = 55;
 
 /// The traces of this process, as its log is.
 static TRACES: OnceLock<Traces> = OnceLock::new();
@@ -318,7 +320,9 @@ impl Traces {
     /// owner, by a header.
     fn decide(&self, traceparent: Option<&str>, now: Instant) -> Option<Context> {
         let propagator = TraceContextPropagator::new();
-        let given = traceparent.map(|text| propagator.extract_with_context(&Context::new(), &TraceParent(text)));
+        let given = traceparent
+            .filter(|text| text.len() == TRACEPARENT_BYTES)
+            .map(|text| propagator.extract_with_context(&Context::new(), &TraceParent(text)));
         let Some(parent) = given.filter(|context| context.span().span_context().is_valid()) else {
             return (rand::random::<f64>() < self.sample).then(Context::new);
         };
