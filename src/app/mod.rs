@@ -14,6 +14,7 @@ pub mod store;
 pub mod systemd;
 pub(crate) mod workers;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Config, LogFormat, TraceConfig};
@@ -30,17 +31,21 @@ pub use store::Session;
 /// What an operator is told on standard output.
 #[derive(Clone, Debug)]
 pub enum Announcement {
-    /// A root key was made. Shown once; afterwards only the credentials file has it.
+    /// A root key was made. Told once; afterwards only the credentials file has it.
     RootCreated {
         /// Its access key id.
         access_key_id: String,
         /// Its secret.
         secret: zeroize::Zeroizing<String>,
+        /// The credentials file.
+        path: PathBuf,
     },
     /// The server accepts connections.
     Listening {
         /// Its address with the real port.
         url: String,
+        /// The address of its console.
+        console: String,
     },
 }
 

@@ -225,6 +225,7 @@ fn load_root(config: &Config, announce: &(dyn Fn(Announcement) + Sync)) -> Resul
             announce(Announcement::RootCreated {
                 access_key_id: credentials.access_key_id.clone(),
                 secret: zeroize::Zeroizing::new(credentials.secret.expose().to_owned()),
+                path,
             });
         }
     }
@@ -283,7 +284,7 @@ fn serve(
     background.spawn(systemd::keep_watchdog(probe, stop.clone()));
     let s3 = gateway(&config, &engine, Arc::clone(&keyring), (&admission, &drain), &insight);
     let certificate = sockets.tls.as_ref().map(Tls::reloader);
-    let (url, s3_url) = (url(&config, &sockets), s3_url(&config, &sockets));
+    let (listening, s3_url) = (listening(&config, &sockets), s3_url(&config, &sockets));
     log_start(&config, &plan, &sockets);
     let settings = serve_settings(&plan, &sockets);
     let workers = workers::start(&config, &engine, &boot, sockets.webhooks, stop.clone());
@@ -315,7 +316,7 @@ fn serve(
         drain.spawn(net::serve(sockets.s3, settings, s3 as Arc<dyn Handler>, admission, drain.clone())),
         serve_admin(sockets.admin, admin, &admin_drain),
     ];
-    announce(Announcement::Listening { url });
+    announce(listening);
     Server {
         engine,
         epoch: boot.epoch,
@@ -407,10 +408,12 @@ fn s3_url(config: &Config, sockets: &Sockets) -> S3Url {
     S3Url { public, is_tls, port: local_address(&sockets.s3, config.listen).port() }
 }
 
-/// The address with the port that the kernel chose, if it was to choose.
-fn url(config: &Config, sockets: &Sockets) -> String {
+/// The addresses with the ports that the kernel chose, if it was to choose.
+fn listening(config: &Config, sockets: &Sockets) -> Announcement {
     let scheme = if sockets.tls.is_some() { "https" } else { "http" };
-    format!("{scheme}://{}", local_address(&sockets.s3, config.listen))
+    let url = format!("{scheme}://{}", local_address(&sockets.s3, config.listen));
+    let console = format!("http://{}/console/", local_address(&sockets.admin, config.admin_listen));
+    Announcement::Listening { url, console }
 }
 
 fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {

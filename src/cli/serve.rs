@@ -28,9 +28,19 @@ pub fn run(arguments: ServeArgs) -> Result<ExitCode, Failure> {
 
 fn text(announcement: &Announcement) -> String {
     match announcement {
-        Announcement::RootCreated { access_key_id, secret } => {
-            format!("root key made, shown only now: access key id {access_key_id}, secret access key {}", **secret)
+        // The journal is kept, and more people read it than the file.
+        Announcement::RootCreated { access_key_id, path, .. } if writes_to_journal() => {
+            format!("root key made: access key id {access_key_id}; its secret is in {}", path.display())
         }
-        Announcement::Listening { url } => format!("sluicegate listening on {url}"),
+        Announcement::RootCreated { access_key_id, secret, path } => {
+            let (secret, path) = (secret.as_str(), path.display());
+            format!("root key made, and kept in {path}: access key id {access_key_id}, secret access key {secret}")
+        }
+        Announcement::Listening { url, console } => format!("sluicegate listening on {url}\nits console is {console}"),
     }
+}
+
+/// Whether systemd takes standard output into its journal (`systemd.exec(5)`, `JOURNAL_STREAM`).
+fn writes_to_journal() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_some()
 }

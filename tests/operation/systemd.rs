@@ -112,6 +112,31 @@ fn start_with_sockets(data: &std::path::Path, count: usize, sockets: [&TcpListen
 }
 
 #[test]
+fn the_secret_of_the_first_key_is_told_to_people_and_not_to_the_journal() {
+    let told = |journal: Option<&str>| {
+        let data = tempfile::tempdir().unwrap();
+        let mut server = binary();
+        server.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir"]);
+        server.arg(data.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+        for name in ["SLUICEGATE_ACCESS_KEY_ID", "SLUICEGATE_SECRET_ACCESS_KEY", "JOURNAL_STREAM"] {
+            server.env_remove(name);
+        }
+        journal.map(|stream| server.env("JOURNAL_STREAM", stream));
+        let mut child = server.spawn().unwrap();
+        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let file = data.path().join("credentials");
+        let kept = std::fs::read_to_string(&file).unwrap();
+        let secret = kept.lines().find_map(|line| line.strip_prefix("secret_access_key = ")).unwrap();
+        assert!(line.contains(file.to_str().unwrap()), "{line}");
+        line.contains(secret)
+    };
+    assert!(told(None));
+    assert!(!told(Some("8:12345")));
+}
+
+#[test]
 fn passed_sockets_are_served_in_the_order_of_the_unit() {
     let scratch = tempfile::tempdir().unwrap();
     let data = scratch.path().join("data");
@@ -121,6 +146,8 @@ fn passed_sockets_are_served_in_the_order_of_the_unit() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = s3.local_addr().unwrap();
     assert_eq!(lines.next().unwrap().unwrap(), format!("sluicegate listening on http://{address}"));
+    let console = format!("its console is http://{}/console/", admin.local_addr().unwrap());
+    assert_eq!(lines.next().unwrap().unwrap(), console);
     let client = Client::new(address, Some(Credentials::new(ROOT_ID, ROOT_SECRET)));
     client.bucket("held");
     client.put("/held/k", "body").expect(200);
