@@ -80,7 +80,13 @@ impl Snapshots {
         for entry in entries {
             let entry = entry?;
             let Some(taken) = entry.file_name().to_str().and_then(taken_in) else { continue };
-            found.push(Snapshot { path: entry.path(), taken, bytes: entry.metadata()?.len() });
+            let bytes = match entry.metadata() {
+                Ok(facts) => facts.len(),
+                // A server that took a newer one removed it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            found.push(Snapshot { path: entry.path(), taken, bytes });
         }
         found.sort_by_key(|snapshot| snapshot.taken);
         Ok(found)
