@@ -9,6 +9,7 @@ mod book;
 mod boot;
 mod bucket;
 mod bucket_change;
+mod chunk_users;
 mod complete;
 mod connection;
 mod damage;

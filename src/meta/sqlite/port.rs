@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use super::upload::UploadName;
 use super::{
-    SqliteMeta, admission, body, boot, bucket, bucket_change, complete, damage, document, event, expiry, garbage, key,
-    listing, object, rename, small, undelete, upload, usage, verify, version, version_listing,
+    SqliteMeta, admission, body, boot, bucket, bucket_change, chunk_users, complete, damage, document, event, expiry,
+    garbage, key, listing, object, rename, small, undelete, upload, usage, verify, version, version_listing,
 };
 use crate::meta::{
     AccessKey, Admission, BodyUse, ChangeAttributes, ChunkUse, CommitCopy, CommitDelete, CommitPart, CommitPut,
@@ -382,7 +382,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn chunk_uses(&self, chunks: Vec<ChunkId>, max: u32) -> Result<Vec<ChunkUse>, MetaError> {
-        self.readers.read("find users of chunks", move |connection| damage::uses(connection, &chunks, max)).await
+        self.readers.read("find users of chunks", move |connection| chunk_users::uses(connection, &chunks, max)).await
     }
 
     async fn retained_bodies(&self, after: u64, max: u32) -> Result<Vec<RetainedBody>, MetaError> {
@@ -398,7 +398,7 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn drop_chunk_users(&self, chunks: Vec<ChunkId>, lock_time: Timestamp) -> Result<Vec<LostBody>, MetaError> {
-        self.write("drop users of chunks", move |tx| damage::drop_users(tx, &chunks, lock_time)).await
+        self.write("drop users of chunks", move |tx| chunk_users::drop_users(tx, &chunks, lock_time)).await
     }
 
     async fn known_chunks(&self, chunks: Vec<ChunkId>) -> Result<Vec<bool>, MetaError> {

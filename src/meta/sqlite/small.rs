@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
-use super::damage::read_use_at;
+use super::chunk_users::read_use_at;
 use super::failure::Failure;
 use super::metadata::metadata;
 use super::row::{array, blob, blob_or_null, count, etag, key, object_checksum, signed, storage_class};
