@@ -22,7 +22,7 @@
 //!   connections and knows nothing of S3.
 //! - **Meaning.** [`identity`] knows who is behind an access key. [`engine`] is what an object operation means: the
 //!   bounded chunk writer and reader, the order of durability, uploads, copies, collection, `check`.
-//! - **Telling others.** [`notify`] words the messages of events and posts them to webhooks.
+//! - **Telling others.** [`outbound`] reaches other HTTP servers. [`notify`] words the messages of events and posts them to webhooks.
 //! - **Speech.** [`s3`] translates between HTTP and the engine: a request is routed, then authenticated, then
 //!   authorized, and only then run, one file per operation. [`worker`] runs the background work. [`admin`] answers
 //!   health checks and metrics. [`console`] holds the pages that a browser is given.
@@ -62,6 +62,7 @@ pub mod limits;
 pub mod meta;
 pub mod net;
 pub mod notify;
+pub mod outbound;
 pub mod policy;
 pub mod rules;
 pub mod s3;

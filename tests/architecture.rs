@@ -18,7 +18,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("sync", &[]),
     ("types", &["limits"]),
-    ("telemetry", &["limits", "types"]),
+    ("outbound", &[]),
+    ("telemetry", &["outbound", "limits", "types"]),
     ("digest", &["types"]),
     ("cipher", &["types", "limits"]),
     ("rules", &["types", "limits"]),
@@ -32,7 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("net", &["guard", "limits", "telemetry"]),
     ("identity", &["auth", "cipher", "meta", "policy", "types", "limits"]),
     ("engine", &["cipher", "chunk", "meta", "buffer", "digest", "guard", "rules", "types", "limits", "telemetry"]),
-    ("notify", &["types", "limits"]),
+    ("notify", &["outbound", "types", "limits"]),
     ("worker", &["engine", "guard", "notify", "rules", "types", "limits", "telemetry"]),
     (
         "s3",
@@ -56,7 +57,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "admin",
         &["console", "engine", "auth", "identity", "worker", "net", "guard", "rules", "types", "limits", "telemetry"],
     ),
-    ("transfer", &["auth", "policy", "types", "limits"]),
+    ("transfer", &["auth", "outbound", "policy", "types", "limits"]),
     (
         "app",
         &[
@@ -75,6 +76,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "net",
             "rules",
             "notify",
+            "outbound",
             "s3",
             "telemetry",
             "types",
@@ -96,6 +98,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "limits",
             "meta",
             "net",
+            "outbound",
             "rules",
             "s3",
             "telemetry",

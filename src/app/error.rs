@@ -8,8 +8,9 @@ use crate::chunk::ChunkError;
 use crate::identity::{LoadKeyRingError, RootError};
 use crate::meta::MetaError;
 use crate::notify::WebhookError;
+use crate::outbound::ConnectorError;
+use crate::telemetry::LogError;
 use crate::telemetry::metric::MetricError;
-use crate::telemetry::{LogError, OtlpError};
 
 /// Why a server or a command could not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +81,7 @@ pub enum StartError {
     Webhook(#[from] WebhookError),
     /// Traces cannot be sent.
     #[error("set up traces")]
-    Traces(#[from] OtlpError),
+    Traces(#[from] ConnectorError),
     /// The chunk store could not be opened.
     #[error("open chunk store")]
     Chunk(#[source] ChunkError),

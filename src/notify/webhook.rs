@@ -3,7 +3,6 @@
 //! operator said, or nowhere.
 
 use std::error::Error as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -20,6 +19,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::limits::{EVENT_DELIVERIES_MAX, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_BUFFER_BYTES_MAX, WEBHOOK_TIMEOUT_MS};
+use crate::outbound::{ConnectorError, connector};
 
 /// The HMAC-SHA256 of the body, in hex, with the webhook's secret: `sha256=…`.
 const SIGNATURE: &str = "x-sluicegate-signature";
@@ -40,12 +40,9 @@ pub struct WebhookSettings {
 /// Why a webhook cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// The system's certificates could not be read, and the webhook is behind TLS.
-    #[error("read the system's certificates: {0}")]
-    Roots(#[source] std::io::Error),
-    /// TLS could not be set up.
-    #[error("set up TLS: {0}")]
-    Tls(#[source] rustls::Error),
+    /// No connection to it can be made.
+    #[error(transparent)]
+    Connector(ConnectorError),
     /// The token cannot stand in a header.
     #[error("the token of webhook {0} has characters that no header may have")]
     Token(String),
@@ -89,7 +86,7 @@ impl Webhook {
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_timer(TokioTimer::new())
             .http1_max_buf_size(WEBHOOK_BUFFER_BYTES_MAX)
-            .build(connector(uri.scheme_str() == Some("https"))?);
+            .build(connector(uri.scheme_str() == Some("https"), None).map_err(WebhookError::Connector)?);
         Ok(Self { authorization: authorization.transpose()?, name, uri, secret, client })
     }
 
@@ -151,25 +148,6 @@ fn signature(secret: &[u8], message: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of HMAC may have any length");
     mac.update(message);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
-}
-
-/// The system's certificates are read only if they are needed: a container may have none.
-fn connector(is_tls: bool) -> Result<HttpsConnector<HttpConnector>, WebhookError> {
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = HttpsConnectorBuilder::new();
-    let builder = if is_tls {
-        builder.with_provider_and_native_roots(provider).map_err(WebhookError::Roots)?
-    } else {
-        let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()
-            .map_err(WebhookError::Tls)?;
-        let config = config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-        builder.with_tls_config(config)
-    };
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    Ok(builder.https_or_http().enable_http1().wrap_connector(http))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub use insight::Insight;
 pub use log::{LogError, LogForm};
 pub use log_file::{AccessEntry, LogFile, LogTarget};
 pub use metric::Recorder;
-pub use otlp::{Exporter, OtlpError, OtlpSettings};
+pub use otlp::{Exporter, OtlpSettings};
 pub use requests::{Explanation, ExplanationKind, RememberedRequest, RequestFilter, RequestLog};
 pub use traces::{Step, Traces};
 pub use uploads::{RunningUpload, RunningUploads, UploadGuard};

@@ -9,7 +9,7 @@ use bytes::{Buf as _, Bytes};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -30,6 +30,7 @@ use crate::limits::insight::{
     TRACE_ANSWER_BYTES_MAX, TRACE_ANSWER_MS, TRACE_BUFFER_BYTES_MAX, TRACE_RETRY_MS, TRACE_SEND_MS,
     TRACE_TEXT_BYTES_MAX, TRACE_TOLD_SECONDS, TRACE_TRIES_MAX,
 };
+use crate::outbound::{ConnectorError, connector};
 use crate::telemetry::record;
 use crate::telemetry::traces::{Batch, SpanQueue};
 
@@ -46,17 +47,6 @@ pub struct OtlpSettings {
     pub uri: Uri,
     /// What is sent along: often a secret.
     pub headers: HeaderMap,
-}
-
-/// Why spans cannot be sent at all.
-#[derive(Debug, thiserror::Error)]
-pub enum OtlpError {
-    /// The system's certificates could not be read, and the collector is behind TLS.
-    #[error("read the system's certificates: {0}")]
-    Roots(#[source] std::io::Error),
-    /// TLS could not be set up.
-    #[error("set up TLS: {0}")]
-    Tls(#[source] rustls::Error),
 }
 
 /// Why a batch was not taken.
@@ -79,14 +69,14 @@ impl Exporter {
     /// Gets ready to send what waits in the queue. Connects to nothing.
     ///
     /// # Errors
-    /// See `OtlpError`.
-    pub fn new(settings: OtlpSettings, queue: Arc<SpanQueue>) -> Result<Self, OtlpError> {
+    /// See `ConnectorError`.
+    pub fn new(settings: OtlpSettings, queue: Arc<SpanQueue>) -> Result<Self, ConnectorError> {
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_timer(TokioTimer::new())
             .http1_max_buf_size(TRACE_BUFFER_BYTES_MAX)
-            .build(connector(settings.uri.scheme_str() == Some("https"))?);
+            .build(connector(settings.uri.scheme_str() == Some("https"), None)?);
         Ok(Self { queue, client, settings, envelope: Envelope::new(&resource()), told: Told::default() })
     }
 
@@ -253,25 +243,6 @@ fn resource() -> Resource {
         .build()
 }
 
-/// The system's certificates are read only if they are needed: a container may have none.
-fn connector(is_tls: bool) -> Result<HttpsConnector<HttpConnector>, OtlpError> {
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = HttpsConnectorBuilder::new();
-    let builder = if is_tls {
-        builder.with_provider_and_native_roots(provider).map_err(OtlpError::Roots)?
-    } else {
-        let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()
-            .map_err(OtlpError::Tls)?;
-        let config = config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-        builder.with_tls_config(config)
-    };
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    Ok(builder.https_or_http().enable_http1().wrap_connector(http))
-}
-
 /// What the log was told of the collector.
 #[derive(Debug, Default)]
 struct Told {
@@ -320,7 +291,7 @@ mod tests {
     use prost::Message as _;
     use tokio::time::Instant;
 
-    use super::{Envelope, Told, connector, judge};
+    use super::{Envelope, Told, judge};
 
     #[test]
     fn a_request_is_one_message_however_many_spans_it_has() {
@@ -376,10 +347,5 @@ mod tests {
         let lines = (600..1_200).filter(|second| due(second % 2 == 0, *second)).count();
         assert!((1..=10).contains(&lines), "{lines}");
         assert!(due(true, 1_300) && !due(false, 1_359) && due(false, 1_360) && !due(false, 1_500));
-    }
-
-    #[test]
-    fn there_is_one_stack_of_tls() {
-        assert!(connector(false).is_ok());
     }
 }

@@ -1,7 +1,6 @@
 //! A client of S3: signs, sends, reads answers, and tries again what may pass. Knows nothing of what is moved.
 
 use std::error::Error as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -12,7 +11,7 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -26,6 +25,7 @@ use crate::limits::transfer::{
     TRANSFER_ANSWER_BYTES_MAX, TRANSFER_BUFFER_BYTES_MAX, TRANSFER_CONNECT_SECONDS, TRANSFER_RETRY_MS_MAX,
     TRANSFER_RETRY_MS_MIN, TRANSFER_STALL_SECONDS, TRANSFER_TRIES, TRANSFERS_MAX,
 };
+use crate::outbound::connector;
 use crate::transfer::TransferError;
 use crate::transfer::payload::Payload;
 use crate::transfer::xml::Element;
@@ -148,12 +148,14 @@ impl S3Client {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || authority.as_str().contains('@') {
             return Err(refused("has more than a scheme, a host and a port"));
         }
+        let connect_timeout = Duration::from_secs(TRANSFER_CONNECT_SECONDS);
+        let connector = connector(scheme == "https", Some(connect_timeout));
         let http = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(TRANSFERS_MAX)
             .pool_idle_timeout(Duration::from_secs(5))
             .pool_timer(TokioTimer::new())
             .http1_max_buf_size(TRANSFER_BUFFER_BYTES_MAX)
-            .build(connector(scheme == "https")?);
+            .build(connector.map_err(|error| TransferError::Endpoint(error.to_string()))?);
         let token = session_token.map(|token| token.as_str().to_owned());
         Ok(Self {
             http,
@@ -322,26 +324,6 @@ pub(crate) fn refused(status: StatusCode, document: Option<&Element>) -> Transfe
     let code = said("Code").or_else(|| status.canonical_reason()).unwrap_or_default().to_owned();
     let message = said("Message").map(|message| format!(": {message}")).unwrap_or_default();
     TransferError::Refused { status: status.as_u16(), code, message }
-}
-
-/// The system's certificates are read only if they are needed: a container may have none.
-fn connector(is_tls: bool) -> Result<HttpsConnector<HttpConnector>, TransferError> {
-    let failed = |error: &dyn std::fmt::Display| TransferError::Endpoint(format!("set up TLS: {error}"));
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = HttpsConnectorBuilder::new();
-    let builder = if is_tls {
-        builder.with_provider_and_native_roots(provider).map_err(|error| failed(&error))?
-    } else {
-        let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| failed(&error))?;
-        builder.with_tls_config(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
-    };
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(Duration::from_secs(TRANSFER_CONNECT_SECONDS)));
-    Ok(builder.https_or_http().enable_http1().wrap_connector(http))
 }
 
 #[cfg(test)]

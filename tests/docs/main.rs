@@ -24,6 +24,7 @@ mod registry;
 mod snippets;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The checkout.
 fn root() -> PathBuf {
@@ -32,6 +33,15 @@ fn root() -> PathBuf {
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What a program prints; it must succeed.
+#[track_caller]
+fn told(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; is it installed?"));
+    let faults = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{faults}", output.status);
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// README and every page of `docs/`, as paths in the checkout.

@@ -11,6 +11,7 @@ use super::proxy::{Kind, Proxy, read_until};
 use super::support::client::{escape_path, try_read_answer};
 use super::support::server::{ROOT_ID, ROOT_SECRET, admin_address};
 use super::support::{Answer, Client, Credentials, Server, noise};
+use super::told;
 
 /// Larger than what nginx takes unless it is told.
 const LARGE: usize = 3 << 20;
@@ -74,14 +75,6 @@ impl Place {
         let told: Value = serde_json::from_slice(&answer.body).unwrap();
         told["uploads"].as_array().unwrap().clone()
     }
-}
-
-#[track_caller]
-fn told(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; is it installed?"));
-    let faults = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{faults}", output.status);
-    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::proxy::free_port;
 use super::snippets::blocks;
 use super::support::{Server, noise};
+use super::told;
 
 const PAGE: &str = "docs/how-to/docker-registry.md";
 
@@ -50,14 +51,6 @@ fn make_image(layout: &Path) {
     let index = json!({"schemaVersion": 2, "manifests": [manifest]});
     std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
     std::fs::write(layout.join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string()).unwrap();
-}
-
-#[track_caller]
-fn told(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; is it installed?"));
-    let faults = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{faults}", output.status);
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// GET of a path of the registry; its body.

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use http::header::{DATE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use crate::auth::s3_signing;
@@ -20,6 +18,7 @@ use crate::cli::doctor::{Finding, Grade};
 use crate::config::TraceConfig;
 use crate::identity::RootCredentials;
 use crate::limits::{CLOCK_SKEW_SECONDS_MAX, DOCTOR_ANSWER_BYTES_MAX, DOCTOR_ASK_MS};
+use crate::outbound::connector;
 use crate::telemetry::{OtlpSettings, otlp};
 use crate::types::{Clock as _, SystemClock, Timestamp};
 
@@ -222,12 +221,7 @@ async fn ask(mut request: Request<Empty<Bytes>>) -> Result<Answer, String> {
     request.headers_mut().insert(USER_AGENT, agent);
     let url = request.uri().clone();
     let call = async {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        let provider = rustls::crypto::ring::default_provider();
-        let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
-        let builder = builder.map_err(|error| format!("read the system's certificates: {error}"))?;
-        let connector = builder.https_or_http().enable_http1().wrap_connector(http);
+        let connector = connector(url.scheme_str() == Some("https"), None).map_err(|error| error.to_string())?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let answer = client.request(request).await.map_err(|error| {
             let mut text = format!("{url}: {error}");
